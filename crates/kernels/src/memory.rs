@@ -1,0 +1,431 @@
+//! A caching allocator for tensors' bytes and kernels' scratch space.
+//!
+//! Memory that is given back is kept and handed out again, so that a training loop, once it has run
+//! a few steps, neither asks the system for memory nor takes page faults. Sizes are rounded up to
+//! classes, four for each doubling, which wastes at most a fifth. Large blocks come from the system
+//! on huge pages where it has them.
+//!
+//! All memory is initialised: zero when it comes from the system, old numbers when it is reused.
+
+use crate::Element;
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::cell::RefCell;
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Every block starts at a multiple of this: a cache line, and the widest vector.
+pub const ALIGN: usize = 64;
+
+/// Blocks of at least this size are mapped by themselves, on huge pages if there are any.
+const MAPPED: usize = 2 << 20;
+
+/// Blocks up to this size are first cached by the thread that gives them back.
+const LOCAL: usize = 64 << 10;
+
+/// How many blocks of one class a thread caches.
+const LOCAL_COUNT: usize = 16;
+
+/// The system refused to give memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory {
+    /// How many bytes were asked for.
+    pub bytes: usize,
+}
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "out of memory: the system did not give {} bytes", self.bytes)
+    }
+}
+
+impl std::error::Error for OutOfMemory {}
+
+/// Bytes from the allocator, aligned to [`ALIGN`], given back when dropped.
+pub struct Block {
+    start: NonNull<u8>,
+    /// The bytes asked for, not the bytes of the class.
+    len: usize,
+}
+
+// SAFETY: a block owns its memory, as a Box does.
+unsafe impl Send for Block {}
+// SAFETY: shared access to a block only reads.
+unsafe impl Sync for Block {}
+
+impl Block {
+    /// Takes `len` bytes. What they hold is unspecified, but initialised.
+    ///
+    /// # Errors
+    /// If the system has no more memory, even after all cached memory was given back to it.
+    pub fn new(len: usize) -> Result<Self, OutOfMemory> {
+        if len == 0 {
+            return Ok(Self { start: NonNull::<Line>::dangling().cast(), len });
+        }
+        let class = Class::of(len).ok_or(OutOfMemory { bytes: len })?;
+        let start = match take_cached(class) {
+            Some(start) => start,
+            None => match class.allocate() {
+                Some(start) => start,
+                None => {
+                    trim();
+                    class.allocate().ok_or(OutOfMemory { bytes: len })?
+                }
+            },
+        };
+        let live = LIVE.fetch_add(class.size(), Ordering::Relaxed) + class.size();
+        PEAK.fetch_max(live, Ordering::Relaxed);
+        Ok(Self { start, len })
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the block owns `len` initialised bytes.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+
+    /// The bytes, to be written.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the block owns `len` initialised bytes, and is mutably borrowed.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+
+    /// The bytes as numbers.
+    ///
+    /// # Panics
+    /// If the length is no multiple of the size of `T`.
+    pub fn slice<T: Element>(&self) -> &[T] {
+        bytemuck::cast_slice(self.bytes())
+    }
+
+    /// The bytes as numbers, to be written.
+    ///
+    /// # Panics
+    /// If the length is no multiple of the size of `T`.
+    pub fn slice_mut<T: Element>(&mut self) -> &mut [T] {
+        bytemuck::cast_slice_mut(self.bytes_mut())
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        if let Some(class) = Class::of(self.len).filter(|_| self.len > 0) {
+            LIVE.fetch_sub(class.size(), Ordering::Relaxed);
+            give_back(class, self.start);
+        }
+    }
+}
+
+impl fmt::Debug for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Block({} bytes)", self.len)
+    }
+}
+
+/// Scratch space for `len` numbers, whose values are unspecified.
+///
+/// # Panics
+/// If the system has no more memory.
+pub fn scratch<T: Element>(len: usize) -> Scratch<T> {
+    match Block::new(len * size_of::<T>()) {
+        Ok(block) => Scratch { block, element: std::marker::PhantomData },
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Scratch space of a kernel: a slice that is given back when dropped.
+#[derive(Debug)]
+pub struct Scratch<T> {
+    block: Block,
+    element: std::marker::PhantomData<T>,
+}
+
+impl<T: Element> std::ops::Deref for Scratch<T> {
+    type Target = [T];
+    #[inline]
+    fn deref(&self) -> &[T] {
+        self.block.slice()
+    }
+}
+
+impl<T: Element> std::ops::DerefMut for Scratch<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [T] {
+        self.block.slice_mut()
+    }
+}
+
+/// What the allocator holds, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// In blocks that are in use.
+    pub live_bytes: usize,
+    /// The most that ever was in use at once.
+    pub peak_bytes: usize,
+    /// Taken from the system: in use or kept for reuse.
+    pub held_bytes: usize,
+    /// How often the system was asked for memory.
+    pub system_calls: usize,
+}
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static SYSTEM_CALLS: AtomicUsize = AtomicUsize::new(0);
+
+/// What the allocator holds now.
+pub fn usage() -> Usage {
+    Usage {
+        live_bytes: LIVE.load(Ordering::Relaxed),
+        peak_bytes: PEAK.load(Ordering::Relaxed),
+        held_bytes: HELD.load(Ordering::Relaxed),
+        system_calls: SYSTEM_CALLS.load(Ordering::Relaxed),
+    }
+}
+
+/// Gives all cached memory back to the system, but what other threads cache for themselves.
+pub fn trim() {
+    let _ = CACHE.try_with(|cache| cache.borrow_mut().flush());
+    for (index, shelf) in SHELVES.iter().enumerate() {
+        let blocks = std::mem::take(&mut *lock(shelf));
+        for block in blocks {
+            // SAFETY: a cached block was allocated in its shelf's class and is not in use.
+            unsafe { Class(index).free(block.0) };
+        }
+    }
+}
+
+/// A cache line: what [`Block`]s are aligned to.
+#[repr(align(64))]
+struct Line;
+
+/// A size that blocks have, by number: 64, 80, 96, 112, 128, 160 … bytes, each rounded up to whole
+/// cache lines.
+#[derive(Clone, Copy)]
+struct Class(usize);
+
+/// Classes up to 2^46 bytes, more than any machine has.
+const CLASSES: usize = 4 * 41 + 1;
+
+impl Class {
+    /// The smallest class that holds `len` bytes; none if `len` is absurd.
+    fn of(len: usize) -> Option<Self> {
+        let len = len.max(ALIGN);
+        // A doubling starts at a power of two and is cut into four steps.
+        let doubling = (len - 1).ilog2().max(5) as usize;
+        let step = (1usize << doubling) / 4;
+        let steps = (len - 1 - (1 << doubling)) / step + 1;
+        let class = 4 * (doubling - 5) + steps;
+        (class < CLASSES).then_some(Self(class))
+    }
+
+    fn size(self) -> usize {
+        let doubling = 5 + self.0 / 4;
+        let size = (1usize << doubling) + (self.0 % 4) * ((1 << doubling) / 4);
+        size.next_multiple_of(ALIGN)
+    }
+
+    /// Takes zeroed memory from the system.
+    fn allocate(self) -> Option<NonNull<u8>> {
+        let size = self.size();
+        let start = if cfg!(unix) && size >= MAPPED {
+            map(size)?
+        } else {
+            let layout = Layout::from_size_align(size, ALIGN).ok()?;
+            // SAFETY: the layout's size is not zero.
+            NonNull::new(unsafe { alloc_zeroed(layout) })?
+        };
+        SYSTEM_CALLS.fetch_add(1, Ordering::Relaxed);
+        HELD.fetch_add(size, Ordering::Relaxed);
+        Some(start)
+    }
+
+    /// Gives memory back to the system.
+    ///
+    /// # Safety
+    /// `start` must come from [`Class::allocate`] of the same class and not be used any more.
+    unsafe fn free(self, start: NonNull<u8>) {
+        let size = self.size();
+        HELD.fetch_sub(size, Ordering::Relaxed);
+        if cfg!(unix) && size >= MAPPED {
+            // SAFETY: blocks of this size are mapped by themselves.
+            unsafe { unmap(start, size) };
+        } else if let Ok(layout) = Layout::from_size_align(size, ALIGN) {
+            // SAFETY: smaller blocks come from the global allocator with this layout.
+            unsafe { dealloc(start.as_ptr(), layout) };
+        }
+    }
+}
+
+/// Maps zeroed memory and asks for huge pages.
+#[cfg(unix)]
+fn map(size: usize) -> Option<NonNull<u8>> {
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // A mapping larger by a huge page holds a part that starts where a huge page does.
+    let whole = size.checked_add(MAPPED)?;
+    // SAFETY: an anonymous mapping at an address of the system's choice touches nothing else.
+    let start = unsafe { libc::mmap(std::ptr::null_mut(), whole, protection, flags, -1, 0) };
+    if start == libc::MAP_FAILED {
+        return None;
+    }
+    let address = start as usize;
+    let before = address.next_multiple_of(MAPPED) - address;
+    // SAFETY: both cut-offs lie within the mapping, before and behind the part that is kept.
+    let part = unsafe {
+        let part = start.cast::<u8>().add(before);
+        if before > 0 {
+            libc::munmap(start, before);
+        }
+        if before < MAPPED {
+            libc::munmap(part.add(size).cast(), MAPPED - before);
+        }
+        #[cfg(target_os = "linux")]
+        libc::madvise(part.cast(), size, libc::MADV_HUGEPAGE);
+        part
+    };
+    NonNull::new(part)
+}
+
+/// Without a way to map memory, large blocks come from the global allocator.
+#[cfg(not(unix))]
+fn map(_size: usize) -> Option<NonNull<u8>> {
+    None
+}
+
+/// Unmaps what [`map`] gave.
+///
+/// # Safety
+/// `start` and `size` must be those of one mapping that is not used any more.
+#[cfg(unix)]
+unsafe fn unmap(start: NonNull<u8>, size: usize) {
+    // SAFETY: the caller vouches for the mapping.
+    unsafe { libc::munmap(start.as_ptr().cast(), size) };
+}
+
+/// Never called: nothing is mapped.
+///
+/// # Safety
+/// None needed.
+#[cfg(not(unix))]
+unsafe fn unmap(_start: NonNull<u8>, _size: usize) {}
+
+/// A block in a cache.
+struct Cached(NonNull<u8>);
+
+// SAFETY: a cached block is owned by the cache that holds it.
+unsafe impl Send for Cached {}
+
+/// The cached blocks of each class.
+static SHELVES: [Mutex<Vec<Cached>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
+
+fn lock(shelf: &'static Mutex<Vec<Cached>>) -> std::sync::MutexGuard<'static, Vec<Cached>> {
+    shelf.lock().unwrap_or_else(|poison| poison.into_inner())
+}
+
+/// The small blocks that a thread keeps for itself.
+struct LocalCache {
+    shelves: [Vec<Cached>; LOCAL_CLASSES],
+}
+
+/// The classes up to [`LOCAL`] bytes.
+const LOCAL_CLASSES: usize = 4 * (LOCAL.ilog2() as usize - 5) + 1;
+
+impl LocalCache {
+    fn flush(&mut self) {
+        for (index, shelf) in self.shelves.iter_mut().enumerate() {
+            lock(&SHELVES[index]).append(shelf);
+        }
+    }
+}
+
+impl Drop for LocalCache {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+thread_local! {
+    static CACHE: RefCell<LocalCache> =
+        const { RefCell::new(LocalCache { shelves: [const { Vec::new() }; LOCAL_CLASSES] }) };
+}
+
+fn take_cached(class: Class) -> Option<NonNull<u8>> {
+    if class.0 < LOCAL_CLASSES {
+        let taken = CACHE.try_with(|cache| cache.borrow_mut().shelves[class.0].pop());
+        if let Ok(Some(block)) = taken {
+            return Some(block.0);
+        }
+    }
+    lock(&SHELVES[class.0]).pop().map(|block| block.0)
+}
+
+fn give_back(class: Class, start: NonNull<u8>) {
+    let mut block = Some(Cached(start));
+    if class.0 < LOCAL_CLASSES {
+        // A thread that is about to end has no cache any more.
+        let _ = CACHE.try_with(|cache| {
+            let shelf = &mut cache.borrow_mut().shelves[class.0];
+            if shelf.len() < LOCAL_COUNT {
+                shelf.extend(block.take());
+            }
+        });
+    }
+    lock(&SHELVES[class.0]).extend(block);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_hold_what_they_are_for_and_waste_little() {
+        for len in (1..5000).chain([1 << 20, (1 << 20) + 1, (3 << 30) - 7, 1 << 46]) {
+            let size = Class::of(len).unwrap().size();
+            assert!(size >= len && size.is_multiple_of(ALIGN));
+            assert!(size - len <= ALIGN.max(len / 4), "{len} bytes take {size}");
+            assert_eq!(Class::of(size).unwrap().size(), size);
+        }
+        assert!(Class::of(usize::MAX).is_none());
+    }
+
+    #[test]
+    fn memory_is_aligned_and_reused() {
+        for len in [1, 100, 5000, 1 << 20, 5 << 20] {
+            let mut block = Block::new(len).unwrap();
+            block.bytes_mut().fill(7);
+            let address = block.bytes().as_ptr() as usize;
+            assert_eq!(address % ALIGN, 0);
+            drop(block);
+            let block = Block::new(len).unwrap();
+            assert_eq!(block.bytes().as_ptr() as usize, address, "{len} bytes were not reused");
+        }
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused() {
+        assert_eq!(Block::new(usize::MAX).unwrap_err(), OutOfMemory { bytes: usize::MAX });
+        assert!(Block::new((1 << 46) - 1).is_err());
+        assert_eq!(Block::new(0).unwrap().bytes(), [0u8; 0]);
+    }
+
+    #[test]
+    fn threads_share_memory() {
+        std::thread::scope(|scope| {
+            for seed in 0..4u8 {
+                scope.spawn(move || {
+                    for round in 0..1000 {
+                        let mut blocks: Vec<Block> =
+                            (1..20).map(|i| Block::new(i * (round % 50 + 1)).unwrap()).collect();
+                        for block in &mut blocks {
+                            block.bytes_mut().fill(seed);
+                        }
+                        assert!(blocks.iter().all(|b| b.bytes().iter().all(|&byte| byte == seed)));
+                    }
+                });
+            }
+        });
+        trim();
+    }
+}

@@ -1,0 +1,180 @@
+//! AVX2 with FMA: 8 lanes of `f32`, 4 of `f64`, 16 registers.
+
+use super::table::{float_vector, int_vector, intrinsic};
+use super::{Bits, IntVector, Mask, Routine, Simd, Vector, tile};
+use crate::math::{real_by_lanes, real_by_polynomial};
+use std::arch::x86_64::*;
+
+/// Proof that the processor has AVX2, FMA and F16C.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx2(());
+
+/// Runs a routine compiled for AVX2 and FMA.
+///
+/// # Safety
+/// The processor must have every feature named below.
+#[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,popcnt,lzcnt")]
+pub(crate) unsafe fn run<R: Routine>(routine: R) -> R::Output {
+    routine.run(Avx2(()))
+}
+
+/// True if the processor has what [`run`] needs.
+pub(crate) fn available() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("popcnt")
+        && is_x86_feature_detected!("lzcnt")
+}
+
+impl Simd for Avx2 {
+    type F32 = F32x8;
+    type F64 = F64x4;
+    const TILE_ROWS: usize = 4;
+    const TILE_VECTORS: usize = 3;
+
+    #[inline(always)]
+    unsafe fn tile<V: Vector<Isa = Self>>(
+        self,
+        depth: usize,
+        a: *const V::Scalar,
+        b: *const V::Scalar,
+        c: *mut V::Scalar,
+        c_stride: usize,
+        accumulate: bool,
+    ) {
+        // SAFETY: the caller vouches for the panels and the tile.
+        unsafe { tile::<V, 4, 3>(self, depth, a, b, c, c_stride, accumulate) }
+    }
+}
+
+const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+
+// The max and min instructions give their second operand where either is NaN: one more blend
+// makes NaN win wherever it stands.
+float_vector! {
+    /// Eight `f32`.
+    F32x8(__m256): [f32; 8] on Avx2, mask Mask32;
+    splat(v) = _mm256_set1_ps(v);
+    read(p) = _mm256_loadu_ps(p);
+    write(p, v) = _mm256_storeu_ps(p, v);
+    add(a, b) = _mm256_add_ps(a, b);
+    sub(a, b) = _mm256_sub_ps(a, b);
+    mul(a, b) = _mm256_mul_ps(a, b);
+    div(a, b) = _mm256_div_ps(a, b);
+    neg(a) = _mm256_xor_ps(a, _mm256_set1_ps(-0.0));
+    mul_add(a, b, c) = _mm256_fmadd_ps(a, b, c);
+    maximum(a, b) = _mm256_blendv_ps(
+        _mm256_max_ps(a, b), a, _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a));
+    minimum(a, b) = _mm256_blendv_ps(
+        _mm256_min_ps(a, b), a, _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a));
+    abs(a) = _mm256_andnot_ps(_mm256_set1_ps(-0.0), a);
+    copysign(a, sign) = _mm256_or_ps(
+        _mm256_andnot_ps(_mm256_set1_ps(-0.0), a), _mm256_and_ps(_mm256_set1_ps(-0.0), sign));
+    sqrt(a) = _mm256_sqrt_ps(a);
+    round(a) = _mm256_round_ps::<NEAREST>(a);
+    floor(a) = _mm256_floor_ps(a);
+    ceil(a) = _mm256_ceil_ps(a);
+    trunc(a) = _mm256_round_ps::<{ _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC }>(a);
+    less(a, b) = Mask32(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b));
+    less_equal(a, b) = Mask32(_mm256_cmp_ps::<_CMP_LE_OQ>(a, b));
+    equal(a, b) = Mask32(_mm256_cmp_ps::<_CMP_EQ_OQ>(a, b));
+    select(mask, yes, no) = _mm256_blendv_ps(no, yes, mask.0);
+}
+real_by_polynomial!(F32x8);
+
+float_vector! {
+    /// Four `f64`.
+    F64x4(__m256d): [f64; 4] on Avx2, mask Mask64;
+    splat(v) = _mm256_set1_pd(v);
+    read(p) = _mm256_loadu_pd(p);
+    write(p, v) = _mm256_storeu_pd(p, v);
+    add(a, b) = _mm256_add_pd(a, b);
+    sub(a, b) = _mm256_sub_pd(a, b);
+    mul(a, b) = _mm256_mul_pd(a, b);
+    div(a, b) = _mm256_div_pd(a, b);
+    neg(a) = _mm256_xor_pd(a, _mm256_set1_pd(-0.0));
+    mul_add(a, b, c) = _mm256_fmadd_pd(a, b, c);
+    maximum(a, b) = _mm256_blendv_pd(
+        _mm256_max_pd(a, b), a, _mm256_cmp_pd::<_CMP_UNORD_Q>(a, a));
+    minimum(a, b) = _mm256_blendv_pd(
+        _mm256_min_pd(a, b), a, _mm256_cmp_pd::<_CMP_UNORD_Q>(a, a));
+    abs(a) = _mm256_andnot_pd(_mm256_set1_pd(-0.0), a);
+    copysign(a, sign) = _mm256_or_pd(
+        _mm256_andnot_pd(_mm256_set1_pd(-0.0), a), _mm256_and_pd(_mm256_set1_pd(-0.0), sign));
+    sqrt(a) = _mm256_sqrt_pd(a);
+    round(a) = _mm256_round_pd::<NEAREST>(a);
+    floor(a) = _mm256_floor_pd(a);
+    ceil(a) = _mm256_ceil_pd(a);
+    trunc(a) = _mm256_round_pd::<{ _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC }>(a);
+    less(a, b) = Mask64(_mm256_cmp_pd::<_CMP_LT_OQ>(a, b));
+    less_equal(a, b) = Mask64(_mm256_cmp_pd::<_CMP_LE_OQ>(a, b));
+    equal(a, b) = Mask64(_mm256_cmp_pd::<_CMP_EQ_OQ>(a, b));
+    select(mask, yes, no) = _mm256_blendv_pd(no, yes, mask.0);
+}
+real_by_lanes!(F64x4);
+
+int_vector! {
+    /// Eight `i32`.
+    I32x8(__m256i) beside F32x8;
+    splat(v) = _mm256_set1_epi32(v);
+    to_bits(a) = _mm256_castps_si256(a);
+    from_bits(a) = _mm256_castsi256_ps(a);
+    to_int(a) = _mm256_cvtps_epi32(a);
+    from_int(a) = _mm256_cvtepi32_ps(a);
+    add(a, b) = _mm256_add_epi32(a, b);
+    sub(a, b) = _mm256_sub_epi32(a, b);
+    and(a, b) = _mm256_and_si256(a, b);
+    or(a, b) = _mm256_or_si256(a, b);
+    xor(a, b) = _mm256_xor_si256(a, b);
+    shl(a, count) = _mm256_sllv_epi32(a, _mm256_set1_epi32(count));
+    shr(a, count) = _mm256_srav_epi32(a, _mm256_set1_epi32(count));
+}
+
+/// A mask of eight lanes: all bits of a lane are set or none.
+#[derive(Clone, Copy)]
+pub struct Mask32(__m256);
+
+impl Mask for Mask32 {
+    #[inline(always)]
+    fn and(self, other: Self) -> Self {
+        Self(intrinsic!(_mm256_and_ps(self.0, other.0)))
+    }
+    #[inline(always)]
+    fn or(self, other: Self) -> Self {
+        Self(intrinsic!(_mm256_or_ps(self.0, other.0)))
+    }
+    #[inline(always)]
+    fn not(self) -> Self {
+        Self(intrinsic!(_mm256_xor_ps(self.0, _mm256_castsi256_ps(_mm256_set1_epi32(-1)))))
+    }
+    #[inline(always)]
+    fn any(self) -> bool {
+        intrinsic!(_mm256_movemask_ps(self.0)) != 0
+    }
+}
+
+/// A mask of four lanes: all bits of a lane are set or none.
+#[derive(Clone, Copy)]
+pub struct Mask64(__m256d);
+
+impl Mask for Mask64 {
+    #[inline(always)]
+    fn and(self, other: Self) -> Self {
+        Self(intrinsic!(_mm256_and_pd(self.0, other.0)))
+    }
+    #[inline(always)]
+    fn or(self, other: Self) -> Self {
+        Self(intrinsic!(_mm256_or_pd(self.0, other.0)))
+    }
+    #[inline(always)]
+    fn not(self) -> Self {
+        Self(intrinsic!(_mm256_xor_pd(self.0, _mm256_castsi256_pd(_mm256_set1_epi64x(-1)))))
+    }
+    #[inline(always)]
+    fn any(self) -> bool {
+        intrinsic!(_mm256_movemask_pd(self.0)) != 0
+    }
+}

@@ -1,0 +1,163 @@
+//! AVX-512: 16 lanes of `f32`, 8 of `f64`, 32 registers.
+
+use super::table::{float_vector, int_vector, intrinsic};
+use super::{Bits, IntVector, Mask, Routine, Simd, Vector, tile};
+use crate::math::{real_by_lanes, real_by_polynomial};
+use std::arch::x86_64::*;
+
+/// Proof that the processor has AVX-512 F, BW, DQ and VL.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx512(());
+
+/// Runs a routine compiled for AVX-512.
+///
+/// # Safety
+/// The processor must have every feature named below.
+#[target_feature(
+    enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi1,bmi2,popcnt,lzcnt"
+)]
+pub(crate) unsafe fn run<R: Routine>(routine: R) -> R::Output {
+    routine.run(Avx512(()))
+}
+
+/// True if the processor has what [`run`] needs.
+pub(crate) fn available() -> bool {
+    super::avx2::available()
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+}
+
+impl Simd for Avx512 {
+    type F32 = F32x16;
+    type F64 = F64x8;
+    const TILE_ROWS: usize = 8;
+    const TILE_VECTORS: usize = 3;
+
+    #[inline(always)]
+    unsafe fn tile<V: Vector<Isa = Self>>(
+        self,
+        depth: usize,
+        a: *const V::Scalar,
+        b: *const V::Scalar,
+        c: *mut V::Scalar,
+        c_stride: usize,
+        accumulate: bool,
+    ) {
+        // SAFETY: the caller vouches for the panels and the tile.
+        unsafe { tile::<V, 8, 3>(self, depth, a, b, c, c_stride, accumulate) }
+    }
+}
+
+const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+const DOWN: i32 = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
+const UP: i32 = _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC;
+const TO_ZERO: i32 = _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC;
+
+// The max and min instructions give their second operand where either is NaN: one more select
+// makes NaN win wherever it stands.
+float_vector! {
+    /// Sixteen `f32`.
+    F32x16(__m512): [f32; 16] on Avx512, mask __mmask16;
+    splat(v) = _mm512_set1_ps(v);
+    read(p) = _mm512_loadu_ps(p);
+    write(p, v) = _mm512_storeu_ps(p, v);
+    add(a, b) = _mm512_add_ps(a, b);
+    sub(a, b) = _mm512_sub_ps(a, b);
+    mul(a, b) = _mm512_mul_ps(a, b);
+    div(a, b) = _mm512_div_ps(a, b);
+    neg(a) = _mm512_xor_ps(a, _mm512_set1_ps(-0.0));
+    mul_add(a, b, c) = _mm512_fmadd_ps(a, b, c);
+    maximum(a, b) = _mm512_mask_mov_ps(
+        _mm512_max_ps(a, b), _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a), a);
+    minimum(a, b) = _mm512_mask_mov_ps(
+        _mm512_min_ps(a, b), _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a), a);
+    abs(a) = _mm512_andnot_ps(_mm512_set1_ps(-0.0), a);
+    copysign(a, sign) = _mm512_or_ps(
+        _mm512_andnot_ps(_mm512_set1_ps(-0.0), a), _mm512_and_ps(_mm512_set1_ps(-0.0), sign));
+    sqrt(a) = _mm512_sqrt_ps(a);
+    round(a) = _mm512_roundscale_ps::<NEAREST>(a);
+    floor(a) = _mm512_roundscale_ps::<DOWN>(a);
+    ceil(a) = _mm512_roundscale_ps::<UP>(a);
+    trunc(a) = _mm512_roundscale_ps::<TO_ZERO>(a);
+    less(a, b) = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b);
+    less_equal(a, b) = _mm512_cmp_ps_mask::<_CMP_LE_OQ>(a, b);
+    equal(a, b) = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b);
+    select(mask, yes, no) = _mm512_mask_mov_ps(no, mask, yes);
+}
+real_by_polynomial!(F32x16);
+
+float_vector! {
+    /// Eight `f64`.
+    F64x8(__m512d): [f64; 8] on Avx512, mask __mmask8;
+    splat(v) = _mm512_set1_pd(v);
+    read(p) = _mm512_loadu_pd(p);
+    write(p, v) = _mm512_storeu_pd(p, v);
+    add(a, b) = _mm512_add_pd(a, b);
+    sub(a, b) = _mm512_sub_pd(a, b);
+    mul(a, b) = _mm512_mul_pd(a, b);
+    div(a, b) = _mm512_div_pd(a, b);
+    neg(a) = _mm512_xor_pd(a, _mm512_set1_pd(-0.0));
+    mul_add(a, b, c) = _mm512_fmadd_pd(a, b, c);
+    maximum(a, b) = _mm512_mask_mov_pd(
+        _mm512_max_pd(a, b), _mm512_cmp_pd_mask::<_CMP_UNORD_Q>(a, a), a);
+    minimum(a, b) = _mm512_mask_mov_pd(
+        _mm512_min_pd(a, b), _mm512_cmp_pd_mask::<_CMP_UNORD_Q>(a, a), a);
+    abs(a) = _mm512_andnot_pd(_mm512_set1_pd(-0.0), a);
+    copysign(a, sign) = _mm512_or_pd(
+        _mm512_andnot_pd(_mm512_set1_pd(-0.0), a), _mm512_and_pd(_mm512_set1_pd(-0.0), sign));
+    sqrt(a) = _mm512_sqrt_pd(a);
+    round(a) = _mm512_roundscale_pd::<NEAREST>(a);
+    floor(a) = _mm512_roundscale_pd::<DOWN>(a);
+    ceil(a) = _mm512_roundscale_pd::<UP>(a);
+    trunc(a) = _mm512_roundscale_pd::<TO_ZERO>(a);
+    less(a, b) = _mm512_cmp_pd_mask::<_CMP_LT_OQ>(a, b);
+    less_equal(a, b) = _mm512_cmp_pd_mask::<_CMP_LE_OQ>(a, b);
+    equal(a, b) = _mm512_cmp_pd_mask::<_CMP_EQ_OQ>(a, b);
+    select(mask, yes, no) = _mm512_mask_mov_pd(no, mask, yes);
+}
+real_by_lanes!(F64x8);
+
+int_vector! {
+    /// Sixteen `i32`.
+    I32x16(__m512i) beside F32x16;
+    splat(v) = _mm512_set1_epi32(v);
+    to_bits(a) = _mm512_castps_si512(a);
+    from_bits(a) = _mm512_castsi512_ps(a);
+    to_int(a) = _mm512_cvtps_epi32(a);
+    from_int(a) = _mm512_cvtepi32_ps(a);
+    add(a, b) = _mm512_add_epi32(a, b);
+    sub(a, b) = _mm512_sub_epi32(a, b);
+    and(a, b) = _mm512_and_si512(a, b);
+    or(a, b) = _mm512_or_si512(a, b);
+    xor(a, b) = _mm512_xor_si512(a, b);
+    shl(a, count) = _mm512_sllv_epi32(a, _mm512_set1_epi32(count));
+    shr(a, count) = _mm512_srav_epi32(a, _mm512_set1_epi32(count));
+}
+
+/// Implements [`Mask`] for the bit masks of AVX-512.
+macro_rules! mask {
+    ($name:ty) => {
+        impl Mask for $name {
+            #[inline(always)]
+            fn and(self, other: Self) -> Self {
+                self & other
+            }
+            #[inline(always)]
+            fn or(self, other: Self) -> Self {
+                self | other
+            }
+            #[inline(always)]
+            fn not(self) -> Self {
+                !self
+            }
+            #[inline(always)]
+            fn any(self) -> bool {
+                self != 0
+            }
+        }
+    };
+}
+mask!(__mmask16);
+mask!(__mmask8);

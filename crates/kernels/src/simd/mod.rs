@@ -1,0 +1,338 @@
+//! Vectors of floats, written once and compiled for every instruction set.
+//!
+//! A kernel is written against the traits [`Simd`] and [`Vector`]. [`crate::Isa::run`] compiles it
+//! once for each instruction set and picks one when the program runs.
+//!
+//! A value of a type that implements [`Simd`] is a *token*: it can only be had inside
+//! [`crate::Isa::run`], which has checked the processor. A [`Vector`] can only be made from such a
+//! token, so holding a vector proves that its instructions may be used, and all arithmetic on
+//! vectors is safe.
+
+use std::fmt::Debug;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
+pub(crate) mod portable;
+mod table;
+
+use crate::element::{Element, Float, Number};
+use crate::math::Real;
+
+/// A token that proves that the processor has an instruction set.
+pub trait Simd: Copy + Send + Sync + Debug + 'static {
+    /// Vectors of `f32`.
+    type F32: Bits<Isa = Self, Scalar = f32> + Real;
+    /// Vectors of `f64`.
+    type F64: Vector<Isa = Self, Scalar = f64> + Real;
+
+    /// Rows of the matrix-product tile that fills this instruction set's registers.
+    const TILE_ROWS: usize;
+    /// Vectors in one row of that tile.
+    const TILE_VECTORS: usize;
+
+    /// Accumulates one tile of a matrix product in registers; see [`crate::gemm`].
+    ///
+    /// # Safety
+    /// `a` must be valid for `depth * TILE_ROWS` reads, `b` for `depth * TILE_VECTORS * LANES`
+    /// reads, and `c` for the same number of columns in each of `TILE_ROWS` rows that lie
+    /// `c_stride` elements apart.
+    unsafe fn tile<V: Vector<Isa = Self>>(
+        self,
+        depth: usize,
+        a: *const V::Scalar,
+        b: *const V::Scalar,
+        c: *mut V::Scalar,
+        c_stride: usize,
+        accumulate: bool,
+    );
+}
+
+/// One register full of numbers.
+///
+/// Arithmetic is lane by lane and rounds as IEEE 754 says. Whether [`Vector::mul_add`] rounds once
+/// or twice depends on the instruction set.
+pub trait Vector:
+    Copy
+    + Send
+    + Sync
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    /// The instruction set these vectors belong to.
+    type Isa: Simd;
+    /// The type of a lane.
+    type Scalar: Float;
+    /// The result of a comparison.
+    type Mask: Mask;
+    /// How many numbers one vector holds.
+    const LANES: usize;
+
+    /// A vector whose lanes all hold `value`.
+    fn splat(isa: Self::Isa, value: Self::Scalar) -> Self;
+    /// Reads [`Self::LANES`] numbers.
+    ///
+    /// # Safety
+    /// `from` must be valid for reads of [`Self::LANES`] numbers; it need not be aligned.
+    unsafe fn read(isa: Self::Isa, from: *const Self::Scalar) -> Self;
+    /// Writes [`Self::LANES`] numbers.
+    ///
+    /// # Safety
+    /// `to` must be valid for writes of [`Self::LANES`] numbers; it need not be aligned.
+    unsafe fn write(self, to: *mut Self::Scalar);
+    /// The token this vector was made with.
+    fn isa(self) -> Self::Isa;
+
+    /// `self * factor + term`, in one rounding where the instruction set can.
+    fn mul_add(self, factor: Self, term: Self) -> Self;
+    /// The larger of two numbers; NaN if either is NaN.
+    fn maximum(self, other: Self) -> Self;
+    /// The smaller of two numbers; NaN if either is NaN.
+    fn minimum(self, other: Self) -> Self;
+    /// The number without its sign.
+    fn abs(self) -> Self;
+    /// The magnitude of `self` with the sign of `sign`.
+    fn copysign(self, sign: Self) -> Self;
+    /// The square root, correctly rounded.
+    fn sqrt(self) -> Self;
+    /// The nearest integer, halves to even.
+    fn round(self) -> Self;
+    /// The largest integer that is not greater.
+    fn floor(self) -> Self;
+    /// The smallest integer that is not smaller.
+    fn ceil(self) -> Self;
+    /// The integer part, towards zero.
+    fn trunc(self) -> Self;
+
+    /// `self < other`; false where either is NaN.
+    fn less(self, other: Self) -> Self::Mask;
+    /// `self <= other`; false where either is NaN.
+    fn less_equal(self, other: Self) -> Self::Mask;
+    /// `self == other`; false where either is NaN.
+    fn equal(self, other: Self) -> Self::Mask;
+    /// Lane by lane, `yes` where the mask is set and `no` elsewhere.
+    fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+
+    /// `self > other`; false where either is NaN.
+    #[inline(always)]
+    fn greater(self, other: Self) -> Self::Mask {
+        other.less(self)
+    }
+    /// `self >= other`; false where either is NaN.
+    #[inline(always)]
+    fn greater_equal(self, other: Self) -> Self::Mask {
+        other.less_equal(self)
+    }
+    /// True in the lanes that hold NaN.
+    #[inline(always)]
+    fn is_nan(self) -> Self::Mask {
+        self.equal(self).not()
+    }
+    /// A vector like this one whose lanes all hold `value`.
+    #[inline(always)]
+    fn of(self, value: f64) -> Self {
+        Self::splat(self.isa(), Element::from_f64(value))
+    }
+    /// A vector like this one that holds zeros.
+    #[inline(always)]
+    fn zero(self) -> Self {
+        self.of(0.0)
+    }
+    /// Reads the first [`Self::LANES`] numbers of a slice that holds at least as many.
+    #[inline(always)]
+    fn load(isa: Self::Isa, values: &[Self::Scalar]) -> Self {
+        assert!(values.len() >= Self::LANES);
+        // SAFETY: the slice holds at least LANES numbers.
+        unsafe { Self::read(isa, values.as_ptr()) }
+    }
+    /// Writes the lanes to the front of a slice that holds at least as many.
+    #[inline(always)]
+    fn store(self, values: &mut [Self::Scalar]) {
+        assert!(values.len() >= Self::LANES);
+        // SAFETY: the slice holds at least LANES numbers.
+        unsafe { self.write(values.as_mut_ptr()) }
+    }
+    /// Reads at most [`Self::LANES`] numbers and fills the lanes beyond the slice with `rest`.
+    #[inline(always)]
+    fn load_partial(isa: Self::Isa, values: &[Self::Scalar], rest: Self::Scalar) -> Self {
+        let mut lanes = [rest; MAX_LANES];
+        let count = values.len().min(Self::LANES);
+        lanes[..count].copy_from_slice(&values[..count]);
+        Self::load(isa, &lanes)
+    }
+    /// Writes as many lanes as the slice holds.
+    #[inline(always)]
+    fn store_partial(self, values: &mut [Self::Scalar]) {
+        let mut lanes = [Number::ZERO; MAX_LANES];
+        self.store(&mut lanes);
+        let count = values.len().min(Self::LANES);
+        values[..count].copy_from_slice(&lanes[..count]);
+    }
+    /// Applies a scalar function to each lane: slow, for rare cases.
+    #[inline(always)]
+    fn map_lanes(self, function: impl Fn(Self::Scalar) -> Self::Scalar) -> Self {
+        let mut lanes = [Number::ZERO; MAX_LANES];
+        self.store(&mut lanes);
+        for lane in &mut lanes[..Self::LANES] {
+            *lane = function(*lane);
+        }
+        Self::load(self.isa(), &lanes)
+    }
+    /// Applies a scalar function of two numbers to each lane: slow, for rare cases.
+    #[inline(always)]
+    fn zip_lanes(
+        self,
+        other: Self,
+        function: impl Fn(Self::Scalar, Self::Scalar) -> Self::Scalar,
+    ) -> Self {
+        let mut left = [Number::ZERO; MAX_LANES];
+        let mut right = left;
+        self.store(&mut left);
+        other.store(&mut right);
+        for (a, b) in left.iter_mut().zip(&right).take(Self::LANES) {
+            *a = function(*a, *b);
+        }
+        Self::load(self.isa(), &left)
+    }
+    /// The sum of all lanes, always added in the same order.
+    #[inline(always)]
+    fn sum(self) -> Self::Scalar {
+        self.fold_lanes(Number::plus)
+    }
+    /// The largest lane; NaN if a lane is NaN.
+    #[inline(always)]
+    fn max_lane(self) -> Self::Scalar {
+        self.fold_lanes(Float::maximum)
+    }
+    /// The smallest lane; NaN if a lane is NaN.
+    #[inline(always)]
+    fn min_lane(self) -> Self::Scalar {
+        self.fold_lanes(Float::minimum)
+    }
+    /// Combines all lanes, halving the vector at each step.
+    #[inline(always)]
+    fn fold_lanes(
+        self,
+        combine: impl Fn(Self::Scalar, Self::Scalar) -> Self::Scalar,
+    ) -> Self::Scalar {
+        let mut lanes = [Number::ZERO; MAX_LANES];
+        self.store(&mut lanes);
+        let mut half = Self::LANES / 2;
+        while half > 0 {
+            for i in 0..half {
+                lanes[i] = combine(lanes[i], lanes[i + half]);
+            }
+            half /= 2;
+        }
+        lanes[0]
+    }
+}
+
+/// The most lanes that any vector has.
+pub(crate) const MAX_LANES: usize = 16;
+
+/// The result of comparing two vectors: one truth value a lane.
+pub trait Mask: Copy {
+    /// True where both are.
+    fn and(self, other: Self) -> Self;
+    /// True where either is.
+    fn or(self, other: Self) -> Self;
+    /// True where `self` is not.
+    fn not(self) -> Self;
+    /// True if any lane is.
+    fn any(self) -> bool;
+}
+
+/// Vectors of `f32` whose bits can be taken apart, as the polynomials of [`crate::math`] need.
+pub trait Bits: Vector<Scalar = f32> {
+    /// A vector of as many `i32`.
+    type Int: IntVector;
+
+    /// The bits of each lane.
+    fn to_bits(self) -> Self::Int;
+    /// The numbers that have these bits.
+    fn from_bits(bits: Self::Int) -> Self;
+    /// Each lane, which must be an integer in `i32`'s range, as an `i32`.
+    fn to_int(self) -> Self::Int;
+    /// Each `i32`, rounded to `f32`.
+    fn from_int(int: Self::Int) -> Self;
+    /// A vector of integers whose lanes all hold `value`.
+    fn int(self, value: i32) -> Self::Int;
+}
+
+/// Vectors of `i32`, with wrapping arithmetic.
+pub trait IntVector: Copy {
+    /// Wrapping sum.
+    fn add(self, other: Self) -> Self;
+    /// Wrapping difference.
+    fn sub(self, other: Self) -> Self;
+    /// Bitwise and.
+    fn and(self, other: Self) -> Self;
+    /// Bitwise or.
+    fn or(self, other: Self) -> Self;
+    /// Bitwise exclusive or.
+    fn xor(self, other: Self) -> Self;
+    /// Shift towards the high bits by the same `count`, below 32, in each lane.
+    fn shl(self, count: i32) -> Self;
+    /// Shift towards the low bits by the same `count`, copies of the sign bit coming in.
+    fn shr(self, count: i32) -> Self;
+}
+
+/// Something that can be compiled for every instruction set: what [`crate::Isa::run`] takes.
+pub trait Routine {
+    /// What the routine gives back.
+    type Output;
+    /// Does the work. Mark it `#[inline(always)]`, and all it calls in its hot loops.
+    fn run<S: Simd>(self, isa: S) -> Self::Output;
+}
+
+/// The body of the matrix-product tile: `ROWS` rows of `VECTORS` vectors, all in registers.
+///
+/// Each of `depth` steps reads a column of `ROWS` numbers of the packed `a` and a row of `VECTORS`
+/// vectors of the packed `b`, and adds their outer product.
+///
+/// # Safety
+/// As for [`Simd::tile`].
+#[inline(always)]
+pub(crate) unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    isa: V::Isa,
+    depth: usize,
+    a: *const V::Scalar,
+    b: *const V::Scalar,
+    c: *mut V::Scalar,
+    c_stride: usize,
+    accumulate: bool,
+) {
+    let mut sums = [[V::splat(isa, Number::ZERO); VECTORS]; ROWS];
+    for step in 0..depth {
+        let mut row = [sums[0][0]; VECTORS];
+        for (j, vector) in row.iter_mut().enumerate() {
+            // SAFETY: step < depth, so the read lies within the packed panel of `b`.
+            *vector = unsafe { V::read(isa, b.add((step * VECTORS + j) * V::LANES)) };
+        }
+        for (i, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: step < depth and i < ROWS, so the read lies within the packed panel of `a`.
+            let left = V::splat(isa, unsafe { *a.add(step * ROWS + i) });
+            for (sum, right) in sums.iter_mut().zip(row) {
+                *sum = left.mul_add(right, *sum);
+            }
+        }
+    }
+    for (i, sums) in sums.iter().enumerate() {
+        for (j, sum) in sums.iter().enumerate() {
+            // SAFETY: row i < ROWS and column j < VECTORS * LANES lie within the tile of `c`.
+            unsafe {
+                let to = c.add(i * c_stride + j * V::LANES);
+                let total = if accumulate { V::read(isa, to) + *sum } else { *sum };
+                total.write(to);
+            }
+        }
+    }
+}
