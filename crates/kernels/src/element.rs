@@ -52,7 +52,7 @@ pub trait Element: Pod + Default + PartialEq + PartialOrd + Debug + Send + Sync 
     fn from_f64(value: f64) -> Self;
     /// The number as an `i64`, cut towards zero and kept in range.
     fn to_i64(self) -> i64;
-    /// The nearest number of this type, kept in range.
+    /// The number of this type: rounded for floats, wrapped around for integers.
     fn from_i64(value: i64) -> Self;
     /// True where a comparison with the number itself fails.
     #[inline(always)]
@@ -84,32 +84,7 @@ macro_rules! element {
         }
     )*};
 }
-element!(f32 f64);
-
-/// Implements [`Element`] for integers, which keep what is out of range at their ends.
-macro_rules! integer {
-    ($($name:ty)*) => {$(
-        impl Element for $name {
-            #[inline(always)]
-            fn to_f64(self) -> f64 {
-                self as f64
-            }
-            #[inline(always)]
-            fn from_f64(value: f64) -> Self {
-                value as Self
-            }
-            #[inline(always)]
-            fn to_i64(self) -> i64 {
-                self as i64
-            }
-            #[inline(always)]
-            fn from_i64(value: i64) -> Self {
-                value.clamp(Self::MIN as i64, Self::MAX as i64) as Self
-            }
-        }
-    )*};
-}
-integer!(i64 i32 u8);
+element!(f32 f64 i64 i32 u8);
 
 /// Implements [`Element`] for the half-width floats, by way of `f32`.
 macro_rules! half_element {
@@ -178,7 +153,8 @@ pub trait Float: Element + std::ops::Neg<Output = Self> + Number {
     fn ln(self) -> Self;
 }
 
-/// A number that can be added and multiplied: floats, and integers that wrap around.
+/// A number that can be added and multiplied: floats, integers that wrap around, and truth values,
+/// whose sum is "or", whose product is "and" and whose difference is "exclusive or".
 pub trait Number: Element {
     /// Zero.
     const ZERO: Self;
@@ -274,3 +250,22 @@ macro_rules! whole_number {
     )*};
 }
 whole_number!(i64 i32 u8);
+
+impl Number for Bool {
+    const ZERO: Self = Self(0);
+    const ONE: Self = Self(1);
+    const LOWEST: Self = Self(0);
+    const HIGHEST: Self = Self(1);
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        Self::from(self.get() | other.get())
+    }
+    #[inline(always)]
+    fn minus(self, other: Self) -> Self {
+        Self::from(self.get() ^ other.get())
+    }
+    #[inline(always)]
+    fn times(self, other: Self) -> Self {
+        Self::from(self.get() & other.get())
+    }
+}

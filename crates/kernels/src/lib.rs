@@ -13,12 +13,22 @@
 //! not depend on the number of threads.
 
 mod element;
+mod elementwise;
+mod exact;
+pub mod gemm;
 mod isa;
 pub mod math;
 pub mod memory;
 pub mod simd;
+mod strided;
 mod threads;
+mod tiles;
 
 pub use element::{Bool, Element, Float, Number};
+pub use elementwise::{Binary, SELU_ALPHA, SELU_SCALE, Unary, map, zip};
+pub use exact::{
+    Comparison, HalfFloat, cast, compare, copy, map_exact, narrow, select, widen, zip_exact,
+};
 pub use isa::Isa;
+pub use strided::{MAX_RANK, Strided};
 pub use threads::{Chunked, Chunks, Machine};

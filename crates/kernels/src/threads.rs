@@ -174,6 +174,47 @@ unsafe impl<A: Chunked, B: Chunked, C: Chunked> Chunked for (A, B, C) {
     }
 }
 
+/// A slice whose parts several tasks write at the same time, where they do not lie in chunks.
+pub(crate) struct Shared<'a, T> {
+    first: AtomicPtr<T>,
+    len: usize,
+    slice: std::marker::PhantomData<&'a mut [T]>,
+}
+
+impl<'a, T> Shared<'a, T> {
+    pub(crate) fn new(slice: &'a mut [T]) -> Self {
+        let len = slice.len();
+        let first = AtomicPtr::new(slice.as_mut_ptr());
+        Self { first, len, slice: std::marker::PhantomData }
+    }
+
+    /// A part of the slice.
+    ///
+    /// # Panics
+    /// If the part reaches beyond the slice.
+    ///
+    /// # Safety
+    /// No other part that is in use may overlap this one.
+    pub(crate) unsafe fn slice(&self, start: usize, len: usize) -> &'a mut [T] {
+        assert!(start <= self.len && len <= self.len - start);
+        // SAFETY: the part lies within the slice, which is mutably borrowed for 'a, and the caller
+        // promises that no other part overlaps it.
+        unsafe {
+            std::slice::from_raw_parts_mut(self.first.load(Ordering::Relaxed).add(start), len)
+        }
+    }
+
+    /// Where an element lies.
+    ///
+    /// # Safety
+    /// `start` must be within the slice, and what is written through the pointer must not overlap a
+    /// part in use.
+    pub(crate) unsafe fn pointer(&self, start: usize) -> *mut T {
+        // SAFETY: the caller vouches that the element lies within the slice.
+        unsafe { self.first.load(Ordering::Relaxed).add(start) }
+    }
+}
+
 /// The body of a region: a function of the task's index.
 type Body<'a> = &'a (dyn Fn(usize) + Sync);
 

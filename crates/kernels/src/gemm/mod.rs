@@ -1,0 +1,334 @@
+//! Matrix products, `C = A · B` with an optional bias.
+//!
+//! The product is cut along its depth into blocks of [`DEPTH`]. For each block the rows of `A` are
+//! packed into panels of `TILE_ROWS` rows, once for all tasks. A task takes some columns, packs
+//! them into panels of `TILE_VECTORS` vectors, and multiplies every panel of `A` with every one of
+//! its own in registers ([`Simd::tile`]).
+//!
+//! Operands are anything that can be packed ([`Operand`]): a matrix with any strides, or an image
+//! seen as the matrix of its patches, so that a convolution is a matrix product without a copy of
+//! those patches.
+//!
+//! Very small products and those with a vector have loops of their own in [`small`].
+
+mod pack;
+mod small;
+
+pub use pack::{Operand, Plane};
+
+use crate::memory::{Scratch, scratch};
+use crate::simd::{Routine, Simd, Vector};
+use crate::threads::Shared;
+use crate::{Chunks, Float, Machine};
+
+/// How many products are summed in registers before they are added to `C`: a panel of `A` and one
+/// of `B` of this depth stay in the inner caches.
+const DEPTH: usize = 256;
+
+/// How many panels of `B` one task packs at most: they stay in the second-level cache.
+const GROUP: usize = 6;
+
+/// How many tasks are wanted at least, however few columns there are.
+const TASKS: usize = 16;
+
+/// The size of a batch of matrix products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// How many products there are.
+    pub batch: usize,
+    /// Rows of `A` and `C`.
+    pub rows: usize,
+    /// Columns of `B` and `C`.
+    pub columns: usize,
+    /// Columns of `A`, rows of `B`.
+    pub depth: usize,
+}
+
+impl Size {
+    /// An estimate of the time the products take one core.
+    pub(crate) fn cost_ns(self) -> usize {
+        self.batch * (self.rows * self.columns * self.depth / 32 + self.rows * self.columns / 4)
+    }
+}
+
+/// What is added to the product.
+#[derive(Clone, Copy, Debug)]
+pub enum Bias<'a, T> {
+    /// Nothing.
+    None,
+    /// One number for each row.
+    Rows(&'a [T]),
+    /// One number for each column.
+    Columns(&'a [T]),
+}
+
+/// A matrix in memory: element (i, j) is `data[offset + i * row_stride + j * column_stride]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a, T> {
+    /// The memory the matrix lies in.
+    pub data: &'a [T],
+    /// Where element (0, 0) lies.
+    pub offset: usize,
+    /// The distance between rows.
+    pub row_stride: isize,
+    /// The distance between columns.
+    pub column_stride: isize,
+}
+
+impl<'a, T: Float> Matrix<'a, T> {
+    /// A matrix whose rows of `columns` numbers lie one after another.
+    pub fn row_major(data: &'a [T], columns: usize) -> Self {
+        Self { data, offset: 0, row_stride: columns as isize, column_stride: 1 }
+    }
+
+    #[inline(always)]
+    fn at(&self, row: usize, column: usize) -> T {
+        let step = row as isize * self.row_stride + column as isize * self.column_stride;
+        self.data[self.offset.wrapping_add_signed(step)]
+    }
+
+    /// The matrix mirrored at its diagonal.
+    fn transposed(self) -> Self {
+        Self { row_stride: self.column_stride, column_stride: self.row_stride, ..self }
+    }
+
+    fn as_left(&self) -> Plane<'a, T> {
+        let Self { data, offset, row_stride, column_stride } = *self;
+        Plane { data, offset, depth_stride: column_stride, across_stride: row_stride }
+    }
+
+    fn as_right(&self) -> Plane<'a, T> {
+        self.transposed().as_left()
+    }
+}
+
+/// Multiplies matrices: `out[b] = left(b) · right(b) + bias`.
+///
+/// `out` holds `batch` matrices of `rows` rows and `columns` columns, row by row.
+///
+/// # Panics
+/// If `out` or the bias has another length, or a matrix reaches beyond its memory.
+pub fn matmul<'a, T: Float>(
+    on: Machine,
+    size: Size,
+    left: impl Fn(usize) -> Matrix<'a, T> + Sync,
+    right: impl Fn(usize) -> Matrix<'a, T> + Sync,
+    bias: Bias<'_, T>,
+    out: &mut [T],
+) {
+    let work = size.rows * size.columns * size.depth;
+    if work <= small::WORK || size.rows == 1 || size.columns == 1 {
+        return small::matmul(on, size, &left, &right, bias, out);
+    }
+    let operands = Operands {
+        left: |batch| left(batch).as_left(),
+        right: |batch| right(batch).as_right(),
+        shared_left: false,
+    };
+    packed(on, size, operands, bias, out);
+}
+
+/// The operands of a batch of products, by their index.
+pub struct Operands<L, R> {
+    /// Gives the left operand of a product.
+    pub left: L,
+    /// Gives the right operand of a product.
+    pub right: R,
+    /// True if all products have the same left operand, which is then packed once.
+    pub shared_left: bool,
+}
+
+/// Multiplies packed operands: `out[b] = left(b) · right(b) + bias`; see [`matmul`].
+///
+/// # Panics
+/// If `out` or the bias has another length.
+pub fn packed<T, A, B, L, R>(
+    on: Machine,
+    size: Size,
+    operands: Operands<L, R>,
+    bias: Bias<'_, T>,
+    out: &mut [T],
+) where
+    T: Float,
+    A: Operand<T>,
+    B: Operand<T>,
+    L: Fn(usize) -> A + Sync,
+    R: Fn(usize) -> B + Sync,
+{
+    assert_eq!(out.len(), size.batch * size.rows * size.columns);
+    let tile = on.isa.run(TileSize(std::marker::PhantomData::<T>));
+    let left_batches = if operands.shared_left { size.batch.min(1) } else { size.batch };
+    let row_panels = size.rows.div_ceil(tile.rows);
+    let column_panels = size.columns.div_ceil(tile.columns);
+    if row_panels == 0 || column_panels == 0 {
+        return;
+    }
+    let column_group = (column_panels * size.batch).div_ceil(TASKS).clamp(1, GROUP);
+    let column_groups = column_panels.div_ceil(column_group);
+    // Few columns: cut the rows too, though each part then packs the same columns again.
+    let row_groups = TASKS.div_ceil(size.batch.max(1) * column_groups).min(row_panels.div_ceil(4));
+    let row_group = row_panels.div_ceil(row_groups);
+    let row_groups = row_panels.div_ceil(row_group);
+
+    let panel = tile.rows * DEPTH.min(size.depth.max(1));
+    let mut left_panels: Scratch<T> = scratch(left_batches * row_panels * panel);
+    let out = Shared::new(out);
+    let mut start = 0;
+    loop {
+        let depth = start..size.depth.min(start + DEPTH);
+        let last = depth.end == size.depth;
+        on.for_each(Chunks::new(&mut left_panels, panel), size.cost_ns() / 8, |index, panel| {
+            let rows = index % row_panels * tile.rows;
+            let rows = rows..size.rows.min(rows + tile.rows);
+            (operands.left)(index / row_panels).pack(depth.clone(), rows, tile.rows, panel);
+        });
+        let tasks = size.batch * column_groups * row_groups;
+        on.parallel(tasks, size.cost_ns(), |task| {
+            let (rest, row_group_index) = (task / row_groups, task % row_groups);
+            let (batch, column_group_index) = (rest / column_groups, rest % column_groups);
+            let left = if operands.shared_left { 0 } else { batch };
+            let columns = column_group_index * column_group * tile.columns;
+            on.isa.run(Task {
+                size,
+                right: &(operands.right)(batch),
+                left: &left_panels[left * row_panels * panel..][..row_panels * panel],
+                panel,
+                row_panels: row_group_index * row_group
+                    ..row_panels.min((row_group_index + 1) * row_group),
+                columns: columns..size.columns.min(columns + column_group * tile.columns),
+                depth: depth.clone(),
+                bias: if last { bias } else { Bias::None },
+                out: &out,
+                out_start: batch * size.rows * size.columns,
+            });
+        });
+        start += DEPTH;
+        if last {
+            break;
+        }
+    }
+}
+
+/// Asks an instruction set for the size of its tile.
+struct TileSize<T>(std::marker::PhantomData<T>);
+
+#[derive(Clone, Copy)]
+struct TileShape {
+    rows: usize,
+    columns: usize,
+}
+
+impl<T: Float> Routine for TileSize<T> {
+    type Output = TileShape;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> TileShape {
+        TileShape { rows: S::TILE_ROWS, columns: S::TILE_VECTORS * T::Vector::<S>::LANES }
+    }
+}
+
+/// One block of depth of some rows and columns of one product.
+struct Task<'a, T, B> {
+    size: Size,
+    right: &'a B,
+    /// The packed panels of all rows.
+    left: &'a [T],
+    /// The distance between those panels.
+    panel: usize,
+    row_panels: std::ops::Range<usize>,
+    columns: std::ops::Range<usize>,
+    depth: std::ops::Range<usize>,
+    bias: Bias<'a, T>,
+    out: &'a Shared<'a, T>,
+    /// Where this product's `C` starts.
+    out_start: usize,
+}
+
+/// More numbers than any tile has.
+const MAX_TILE: usize = 8 * 3 * 16;
+
+impl<T: Float, B: Operand<T>> Routine for Task<'_, T, B> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        let tile_columns = S::TILE_VECTORS * T::Vector::<S>::LANES;
+        let depth = self.depth.len();
+        let panels = self.columns.len().div_ceil(tile_columns);
+        let mut right = scratch(panels * depth * tile_columns);
+        for (index, panel) in right.chunks_mut((depth * tile_columns).max(1)).enumerate() {
+            let start = self.columns.start + index * tile_columns;
+            let columns = start..self.columns.end.min(start + tile_columns);
+            self.right.pack(self.depth.clone(), columns, tile_columns, panel);
+        }
+        for row_panel in self.row_panels.clone() {
+            let left = &self.left[row_panel * self.panel..][..depth * S::TILE_ROWS];
+            for index in 0..panels {
+                let right = &right[index * depth * tile_columns..][..depth * tile_columns];
+                self.tile(isa, left, right, row_panel * S::TILE_ROWS, index * tile_columns);
+            }
+        }
+    }
+}
+
+impl<T: Float, B> Task<'_, T, B> {
+    /// Computes the tile that starts at a row of `C` and a column of this task.
+    #[inline(always)]
+    fn tile<S: Simd>(&self, isa: S, left: &[T], right: &[T], row: usize, column: usize) {
+        let tile_columns = S::TILE_VECTORS * T::Vector::<S>::LANES;
+        let column = self.columns.start + column;
+        let rows = S::TILE_ROWS.min(self.size.rows - row);
+        let columns = tile_columns.min(self.size.columns - column);
+        let first = self.out_start + row * self.size.columns + column;
+        let accumulate = self.depth.start > 0;
+        let depth = self.depth.len();
+        let (a, b) = (left.as_ptr(), right.as_ptr());
+        if rows == S::TILE_ROWS && columns == tile_columns {
+            // SAFETY: the panels have `depth` steps, and the whole tile lies within `C`, where no
+            // other task writes.
+            unsafe {
+                let c = self.out.pointer(first);
+                isa.tile::<T::Vector<S>>(depth, a, b, c, self.size.columns, accumulate);
+            }
+        } else {
+            let mut edge = [T::ZERO; MAX_TILE];
+            // SAFETY: the panels have `depth` steps, and `edge` holds the largest tile.
+            unsafe {
+                let c = edge.as_mut_ptr();
+                isa.tile::<T::Vector<S>>(depth, a, b, c, tile_columns, false);
+            }
+            for (i, edge) in edge.chunks_exact(tile_columns).take(rows).enumerate() {
+                // SAFETY: the row lies within the tile, where no other task reads or writes.
+                let c = unsafe { self.out.slice(first + i * self.size.columns, columns) };
+                for (c, &sum) in c.iter_mut().zip(edge) {
+                    *c = if accumulate { c.plus(sum) } else { sum };
+                }
+            }
+        }
+        if !matches!(self.bias, Bias::None) {
+            for i in 0..rows {
+                // SAFETY: the row lies within the tile, where no other task reads or writes.
+                let c = unsafe { self.out.slice(first + i * self.size.columns, columns) };
+                add_bias(self.bias, row + i, column, c);
+            }
+        }
+    }
+}
+
+/// Adds the bias to a part of a row of `C` that starts at a column.
+#[inline(always)]
+fn add_bias<T: Float>(bias: Bias<'_, T>, row: usize, column: usize, c: &mut [T]) {
+    match bias {
+        Bias::None => {}
+        Bias::Rows(bias) => {
+            for c in c {
+                *c = c.plus(bias[row]);
+            }
+        }
+        Bias::Columns(bias) => {
+            for (c, &bias) in c.iter_mut().zip(&bias[column..]) {
+                *c = c.plus(bias);
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Walking views tile by tile: the loops around every element-wise kernel.
+
+use crate::memory::scratch;
+use crate::simd::{Routine, Simd};
+use crate::strided::{Strided, TILE, Tiles};
+use crate::{Chunks, Element, Machine};
+
+/// How many numbers one task takes.
+pub(crate) const TASK: usize = 16 * TILE;
+
+/// What an element-wise kernel of one input does to a tile.
+pub(crate) trait Code1<A, O>: Copy + Send + Sync {
+    fn tile<S: Simd>(self, isa: S, x: &[A], out: &mut [O]);
+}
+
+/// What an element-wise kernel of two inputs does to a tile.
+pub(crate) trait Code2<A, B, O>: Copy + Send + Sync {
+    fn tile<S: Simd>(self, isa: S, x: &[A], y: &[B], out: &mut [O]);
+}
+
+/// A function of single numbers as the code of a tile; the compiler turns it into vectors.
+#[derive(Clone, Copy)]
+pub(crate) struct Each<F>(pub(crate) F);
+
+impl<A: Copy, O, F: Fn(A) -> O + Copy + Send + Sync> Code1<A, O> for Each<F> {
+    #[inline(always)]
+    fn tile<S: Simd>(self, _: S, x: &[A], out: &mut [O]) {
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = self.0(x);
+        }
+    }
+}
+
+impl<A: Copy, B: Copy, O, F: Fn(A, B) -> O + Copy + Send + Sync> Code2<A, B, O> for Each<F> {
+    #[inline(always)]
+    fn tile<S: Simd>(self, _: S, x: &[A], y: &[B], out: &mut [O]) {
+        for (out, (&x, &y)) in out.iter_mut().zip(x.iter().zip(y)) {
+            *out = self.0(x, y);
+        }
+    }
+}
+
+/// Computes outᵢ from xᵢ.
+///
+/// # Panics
+/// If `out` is not as long as `x`.
+pub(crate) fn run1<A: Element, O: Element>(
+    on: Machine,
+    code: impl Code1<A, O>,
+    x: Strided<'_, A>,
+    out: &mut [O],
+) {
+    assert_eq!(x.len(), out.len());
+    let x = &Tiles::new(x);
+    let cost_ns = out.len() / 2;
+    on.for_each(Chunks::new(out, TASK), cost_ns, |index, out| {
+        on.isa.run(Task1 { code, x, start: index * TASK, out });
+    });
+}
+
+struct Task1<'a, C, A, O> {
+    code: C,
+    x: &'a Tiles<'a, A>,
+    start: usize,
+    out: &'a mut [O],
+}
+
+impl<A: Element, O: Element, C: Code1<A, O>> Routine for Task1<'_, C, A, O> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        let len = self.out.len();
+        if let Some(x) = self.x.contiguous() {
+            return self.code.tile(isa, &x[self.start..][..len], self.out);
+        }
+        let mut buffer = scratch(TILE.min(len));
+        for (index, out) in self.out.chunks_mut(TILE).enumerate() {
+            let x = &mut buffer[..out.len()];
+            self.x.gather(self.start + index * TILE, x);
+            self.code.tile(isa, x, out);
+        }
+    }
+}
+
+/// Computes outᵢ from xᵢ and yᵢ.
+///
+/// # Panics
+/// If the lengths differ.
+pub(crate) fn run2<A: Element, B: Element, O: Element>(
+    on: Machine,
+    code: impl Code2<A, B, O>,
+    x: Strided<'_, A>,
+    y: Strided<'_, B>,
+    out: &mut [O],
+) {
+    assert!(x.len() == out.len() && y.len() == out.len());
+    let (x, y) = (&Tiles::new(x), &Tiles::new(y));
+    let cost_ns = out.len() / 2;
+    on.for_each(Chunks::new(out, TASK), cost_ns, |index, out| {
+        on.isa.run(Task2 { code, x, y, start: index * TASK, out });
+    });
+}
+
+struct Task2<'a, C, A, B, O> {
+    code: C,
+    x: &'a Tiles<'a, A>,
+    y: &'a Tiles<'a, B>,
+    start: usize,
+    out: &'a mut [O],
+}
+
+impl<A: Element, B: Element, O: Element, C: Code2<A, B, O>> Routine for Task2<'_, C, A, B, O> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        let len = self.out.len();
+        if let (Some(x), Some(y)) = (self.x.contiguous(), self.y.contiguous()) {
+            let range = self.start..self.start + len;
+            return self.code.tile(isa, &x[range.clone()], &y[range], self.out);
+        }
+        let mut x_buffer = scratch(TILE.min(len));
+        let mut y_buffer = scratch(TILE.min(len));
+        for (index, out) in self.out.chunks_mut(TILE).enumerate() {
+            let start = self.start + index * TILE;
+            let x = self.x.read(start, &mut x_buffer[..out.len()]);
+            let y = self.y.read(start, &mut y_buffer[..out.len()]);
+            self.code.tile(isa, x, y, out);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Matrix products against a plain loop in f64, on every instruction set and number of threads.
+
+use gradus_kernels::gemm::{Bias, Matrix, Size, matmul};
+use gradus_kernels::{Float, Isa, Machine};
+
+/// Numbers in [-1, 1) from a linear congruential generator.
+fn numbers<T: Float>(count: usize, seed: u64) -> Vec<T> {
+    let mut state = seed;
+    let mut next = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / (1u64 << 23) as f64 - 1.0
+    };
+    (0..count).map(|_| T::from_f64(next())).collect()
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    RowMajor,
+    ColumnMajor,
+    Spread,
+}
+
+/// A matrix of `rows` rows and `columns` columns somewhere in `data`.
+fn matrix<T: Float>(
+    data: &[T],
+    rows: usize,
+    columns: usize,
+    order: Order,
+    index: usize,
+) -> Matrix<'_, T> {
+    let (row_stride, column_stride) = match order {
+        Order::RowMajor => (columns as isize, 1),
+        Order::ColumnMajor => (1, rows as isize),
+        Order::Spread => (-2 * columns as isize, 2),
+    };
+    let first = if row_stride < 0 { 2 * columns * rows.saturating_sub(1) } else { 0 };
+    Matrix { data, offset: first + index * rows * columns, row_stride, column_stride }
+}
+
+fn at<T: Float>(matrix: &Matrix<'_, T>, row: usize, column: usize) -> f64 {
+    let step = row as isize * matrix.row_stride + column as isize * matrix.column_stride;
+    matrix.data[matrix.offset.wrapping_add_signed(step)].to_f64()
+}
+
+/// Multiplies on one machine and compares with the sum of products in f64: the error may not be
+/// more than that of `depth` roundings.
+fn check<T: Float>(
+    on: Machine,
+    size: Size,
+    orders: (Order, Order),
+    bias: char,
+    epsilon: f64,
+) -> Vec<T> {
+    let Size { batch, rows, columns, depth } = size;
+    let a: Vec<T> = numbers((batch + 2) * rows * depth.max(1) + 8, 1);
+    let b: Vec<T> = numbers((batch + 2) * columns * depth.max(1) + 8, 2);
+    let row_bias: Vec<T> = numbers(rows, 3);
+    let column_bias: Vec<T> = numbers(columns, 4);
+    let left = |i| matrix(&a, rows, depth, orders.0, i);
+    let right = |i| matrix(&b, depth, columns, orders.1, i);
+    let added = match bias {
+        'r' => Bias::Rows(&row_bias[..]),
+        'c' => Bias::Columns(&column_bias[..]),
+        _ => Bias::None,
+    };
+    let mut out = vec![T::NAN; batch * rows * columns];
+    matmul(on, size, left, right, added, &mut out);
+    for i in 0..batch {
+        for r in 0..rows {
+            for c in 0..columns {
+                let products = (0..depth).map(|k| at(&left(i), r, k) * at(&right(i), k, c));
+                let (sum, magnitude) =
+                    products.fold((0.0, 1.0), |(sum, all), p: f64| (sum + p, all + p.abs()));
+                let bias = match bias {
+                    'r' => row_bias[r].to_f64(),
+                    'c' => column_bias[c].to_f64(),
+                    _ => 0.0,
+                };
+                let value = out[(i * rows + r) * columns + c].to_f64();
+                let error = (value - sum - bias).abs();
+                let bound = epsilon * magnitude * (2.0 + (depth.min(256) as f64).sqrt());
+                assert!(error <= bound, "{on:?} {size:?} {orders:?}: error {error} at {r}, {c}");
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn products_equal_the_definition_on_every_instruction_set_and_thread_count() {
+    let orders = [Order::RowMajor, Order::ColumnMajor, Order::Spread];
+    let mut sizes = vec![];
+    for (rows, columns, depth) in [
+        (1, 1, 1),
+        (2, 4, 1),
+        (4, 2, 4),
+        (1, 700, 33),
+        (600, 1, 40),
+        (1, 1, 1000),
+        (8, 48, 300),
+        (17, 50, 9),
+        (33, 97, 260),
+        (130, 16, 70),
+        (64, 300, 513),
+        (3, 5, 0),
+        (0, 4, 4),
+        (4, 0, 4),
+    ] {
+        for batch in [1, 3] {
+            sizes.push(Size { batch, rows, columns, depth });
+        }
+    }
+    sizes.push(Size { batch: 0, rows: 4, columns: 4, depth: 4 });
+    for isa in Isa::available() {
+        for (index, &size) in sizes.iter().enumerate() {
+            let orders = (orders[index % 3], orders[index / 2 % 3]);
+            let bias = ['n', 'r', 'c'][index % 3];
+            let one = check::<f32>(Machine { isa, threads: 1 }, size, orders, bias, 6e-8);
+            let three = check::<f32>(Machine { isa, threads: 3 }, size, orders, bias, 6e-8);
+            assert_eq!(one, three, "{isa} {size:?} depends on the number of threads");
+            check::<f64>(Machine { isa, threads: 2 }, size, orders, bias, 1.2e-16);
+        }
+    }
+}
