@@ -193,6 +193,11 @@ unary_table! {
         /// The factor.
         value
     } = |x| x * x.of(value);
+    /// x / value
+    DivScalar {
+        /// The divisor.
+        value
+    } = |x| x / x.of(value);
     /// x to the power of a constant
     PowScalar {
         /// The exponent.

@@ -3,7 +3,7 @@
 
 use crate::elementwise::{Binary, Unary};
 use crate::memory::scratch;
-use crate::strided::{Strided, TILE, Tiles};
+use crate::strided::{Axes, Strided, TILE, Tiles};
 use crate::tiles::{Each, TASK, run1, run2};
 use crate::{Bool, Chunks, Element, Machine, Number};
 use half::slice::HalfFloatSliceExt;
@@ -161,6 +161,62 @@ pub fn copy<T: Element>(on: Machine, x: Strided<'_, T>, out: &mut [T]) {
     let cost_ns = out.len() / 2;
     let x = Tiles::new(x);
     on.for_each(Chunks::new(out, TASK), cost_ns, |index, out| x.gather(index * TASK, out));
+}
+
+/// Puts views together along an axis: each row of `out` is a stretch of every view in turn, whose
+/// length comes with it.
+///
+/// # Panics
+/// If the lengths do not fit.
+pub fn concat<T: Element>(on: Machine, parts: &[(Strided<'_, T>, usize)], out: &mut [T]) {
+    let row_len: usize = parts.iter().map(|(_, len)| len).sum();
+    if out.is_empty() || row_len == 0 {
+        return;
+    }
+    let parts: Vec<_> = parts.iter().map(|(view, len)| (Tiles::new(*view), *len)).collect();
+    let rows = (TASK / row_len).max(1);
+    let cost_ns = out.len() / 2;
+    on.for_each(Chunks::new(out, rows * row_len), cost_ns, |index, out| {
+        for (row, mut out) in out.chunks_exact_mut(row_len).enumerate() {
+            for (part, len) in &parts {
+                let (stretch, rest) = out.split_at_mut(*len);
+                part.gather((index * rows + row) * len, stretch);
+                out = rest;
+            }
+        }
+    });
+}
+
+/// Zeros, to which each element of x is added where a view of `out` with this offset and these
+/// strides has it.
+///
+/// # Panics
+/// If the view reaches beyond `out`.
+pub fn unview<T: Number>(x: Strided<'_, T>, offset: usize, strides: &[isize], out: &mut [T]) {
+    out.fill(T::ZERO);
+    let axes = Axes::joined(x.shape, strides);
+    let tiles = Tiles::new(x);
+    let mut buffer = scratch(TILE.min(x.len()));
+    for start in (0..x.len()).step_by(TILE) {
+        let len = TILE.min(x.len() - start);
+        let values = tiles.read(start, &mut buffer[..len]);
+        let mut done = 0;
+        axes.runs(start, len, |position, stride, count| {
+            let first = offset.wrapping_add_signed(position);
+            let values = &values[done..done + count];
+            if stride == 1 {
+                for (sum, &value) in out[first..first + count].iter_mut().zip(values) {
+                    *sum = sum.plus(value);
+                }
+            } else {
+                for (i, &value) in values.iter().enumerate() {
+                    let sum = &mut out[first.wrapping_add_signed(i as isize * stride)];
+                    *sum = sum.plus(value);
+                }
+            }
+            done += count;
+        });
+    }
 }
 
 /// Converts each element to another type: floats round to the nearest; from float to integer cuts

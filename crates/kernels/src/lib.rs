@@ -19,6 +19,8 @@ pub mod gemm;
 mod isa;
 pub mod math;
 pub mod memory;
+pub mod random;
+mod reduce;
 pub mod simd;
 mod strided;
 mod threads;
@@ -27,8 +29,10 @@ mod tiles;
 pub use element::{Bool, Element, Float, Number};
 pub use elementwise::{Binary, SELU_ALPHA, SELU_SCALE, Unary, map, zip};
 pub use exact::{
-    Comparison, HalfFloat, cast, compare, copy, map_exact, narrow, select, widen, zip_exact,
+    Comparison, HalfFloat, cast, compare, concat, copy, map_exact, narrow, select, unview, widen,
+    zip_exact,
 };
 pub use isa::Isa;
+pub use reduce::{Extreme, Reducible, Reduction, arg_extreme, reduce};
 pub use strided::{MAX_RANK, Strided};
 pub use threads::{Chunked, Chunks, Machine};

@@ -73,10 +73,11 @@ impl Axes {
     /// order, that covers the elements `start .. start + len`.
     #[inline(always)]
     pub(crate) fn runs(&self, start: usize, len: usize, mut run: impl FnMut(isize, isize, usize)) {
+        if len == 0 {
+            return;
+        }
         if self.rank == 0 {
-            return if len > 0 {
-                run(0, 0, len)
-            };
+            return run(0, 0, len);
         }
         let last = self.rank - 1;
         let mut index = [0; MAX_RANK];

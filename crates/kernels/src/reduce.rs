@@ -1,0 +1,394 @@
+//! Reductions: sum, product, maximum and minimum, and where the extremes lie.
+//!
+//! What a number of the result is made of is cut into blocks of fixed length, whatever the number
+//! of threads, and the blocks' results are combined in their order. Sums of `f32` add the sums of
+//! blocks in `f64`, so their error does not grow with the length.
+
+use crate::element::{Element, Float, Number};
+use crate::memory::scratch;
+use crate::simd::{Routine, Simd, Vector};
+use crate::strided::{Axes, Strided, TILE, Tiles};
+use crate::threads::Shared;
+use crate::{Bool, Chunks, Machine};
+
+/// What a reduction computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    /// x₁ + x₂ + …; 0 of nothing.
+    Sum,
+    /// x₁ · x₂ · …; 1 of nothing.
+    Product,
+    /// The largest number, NaN if there is one; the lowest number there is of nothing.
+    Max,
+    /// The smallest number, NaN if there is one; the highest number there is of nothing.
+    Min,
+}
+
+impl Reduction {
+    fn start<T: Number>(self) -> T {
+        match self {
+            Self::Sum => T::ZERO,
+            Self::Product => T::ONE,
+            Self::Max => T::LOWEST,
+            Self::Min => T::HIGHEST,
+        }
+    }
+
+    #[inline(always)]
+    fn combine<T: Number>(self, x: T, y: T) -> T {
+        match self {
+            Self::Sum => x.plus(y),
+            Self::Product => x.times(y),
+            Self::Max => {
+                if y > x || y.is_nan() {
+                    y
+                } else {
+                    x
+                }
+            }
+            Self::Min => {
+                if y < x || y.is_nan() {
+                    y
+                } else {
+                    x
+                }
+            }
+        }
+    }
+}
+
+/// How many numbers a block has.
+const BLOCK: usize = 16 * TILE;
+
+/// Reduces the axes of `x` behind the first `kept` ones: out[i…] = reduction of x[i…, j…] over j….
+///
+/// # Panics
+/// If `out` does not have as many elements as the kept axes.
+pub fn reduce<T: Reducible>(
+    on: Machine,
+    reduction: Reduction,
+    x: Strided<'_, T>,
+    kept: usize,
+    out: &mut [T],
+) {
+    let view = View::new(x, kept);
+    assert_eq!(out.len(), view.kept.len());
+    if view.columns_are_contiguous() {
+        return reduce_columns(on, reduction, &view, out);
+    }
+    let blocks = view.reduced.len().div_ceil(BLOCK);
+    let cost_ns = view.kept.len() * view.reduced.len() / 4;
+    if blocks <= 1 {
+        let rows = (BLOCK / view.reduced.len().max(1)).max(1);
+        on.for_each(Chunks::new(out, rows), cost_ns, |index, out| {
+            on.isa.run(RowsTask { reduction, view: &view, first: index * rows, out });
+        });
+        return;
+    }
+    // Long rows: several tasks for each, whose results are then combined in order.
+    let mut partial = scratch::<T>(out.len() * blocks);
+    on.for_each(Chunks::new(&mut partial, 1), cost_ns, |index, partial| {
+        let (row, block) = (index / blocks, index % blocks);
+        let (start, end) = (block * BLOCK, view.reduced.len().min((block + 1) * BLOCK));
+        partial[0] = on.isa.run(BlockTask { reduction, view: &view, row, start, end });
+    });
+    for (out, partial) in out.iter_mut().zip(partial.chunks_exact(blocks)) {
+        *out = T::combine_blocks(reduction, partial);
+    }
+}
+
+/// The input of a reduction, its axes parted in two.
+struct View<'a, T> {
+    data: &'a [T],
+    offset: usize,
+    kept: Axes,
+    reduced: Axes,
+    tiles: Tiles<'a, T>,
+}
+
+impl<'a, T: Element> View<'a, T> {
+    fn new(x: Strided<'a, T>, kept: usize) -> Self {
+        Self {
+            data: x.data,
+            offset: x.offset,
+            kept: Axes::joined(&x.shape[..kept], &x.strides[..kept]),
+            reduced: Axes::joined(&x.shape[kept..], &x.strides[kept..]),
+            tiles: Tiles::new(x),
+        }
+    }
+
+    /// True if neighbours in the result come from neighbours in memory, and those that are summed
+    /// do not lie side by side.
+    fn columns_are_contiguous(&self) -> bool {
+        self.kept.is_contiguous() && self.kept.len() >= 8 && self.reduced.rank == 1
+    }
+}
+
+/// Numbers that can be reduced, by blocks.
+pub trait Reducible: Number {
+    /// Reduces numbers that lie side by side.
+    fn reduce_slice<S: Simd>(isa: S, reduction: Reduction, x: &[Self]) -> Self;
+    /// Reduces each column of `x` into the column of `out`.
+    fn reduce_rows<S: Simd>(isa: S, reduction: Reduction, x: &[Self], out: &mut [Self]);
+    /// Combines the results of blocks, in their order.
+    fn combine_blocks(reduction: Reduction, blocks: &[Self]) -> Self;
+}
+
+/// Implements [`Reducible`] for floats, by vectors.
+macro_rules! reducible_float {
+    ($($name:ident)*) => {$(
+        impl Reducible for $name {
+            #[inline(always)]
+            fn reduce_slice<S: Simd>(isa: S, reduction: Reduction, x: &[Self]) -> Self {
+                match reduction {
+                    Reduction::Sum => sum_slice(isa, x),
+                    _ => fold(isa, reduction, x),
+                }
+            }
+            #[inline(always)]
+            fn reduce_rows<S: Simd>(isa: S, reduction: Reduction, x: &[Self], out: &mut [Self]) {
+                match reduction {
+                    Reduction::Sum => fold_row(isa, |a, b| a + b, x, out),
+                    Reduction::Product => fold_row(isa, |a, b| a * b, x, out),
+                    Reduction::Max => fold_row(isa, Vector::maximum, x, out),
+                    Reduction::Min => fold_row(isa, Vector::minimum, x, out),
+                }
+            }
+            fn combine_blocks(reduction: Reduction, blocks: &[Self]) -> Self {
+                match reduction {
+                    Reduction::Sum => blocks.iter().map(|&x| x as f64).sum::<f64>() as Self,
+                    _ => blocks.iter().fold(reduction.start(), |a, &b| reduction.combine(a, b)),
+                }
+            }
+        }
+    )*};
+}
+reducible_float!(f32 f64);
+
+/// Implements [`Reducible`] for integers, one by one.
+macro_rules! reducible_integer {
+    ($($name:ident)*) => {$(
+        impl Reducible for $name {
+            #[inline(always)]
+            fn reduce_slice<S: Simd>(_: S, reduction: Reduction, x: &[Self]) -> Self {
+                x.iter().fold(reduction.start(), |a, &b| reduction.combine(a, b))
+            }
+            #[inline(always)]
+            fn reduce_rows<S: Simd>(_: S, reduction: Reduction, x: &[Self], out: &mut [Self]) {
+                for (out, &x) in out.iter_mut().zip(x) {
+                    *out = reduction.combine(*out, x);
+                }
+            }
+            fn combine_blocks(reduction: Reduction, blocks: &[Self]) -> Self {
+                blocks.iter().fold(reduction.start(), |a, &b| reduction.combine(a, b))
+            }
+        }
+    )*};
+}
+reducible_integer!(i64 i32 u8 Bool);
+
+/// The sum of a slice: four vectors wide over each tile, the tiles' sums added in `f64`.
+#[inline(always)]
+pub(crate) fn sum_slice<S: Simd, T: Float>(isa: S, x: &[T]) -> T {
+    let tiles = x.chunks(TILE).map(|tile| fold(isa, Reduction::Sum, tile).to_f64());
+    T::from_f64(tiles.sum())
+}
+
+/// Reduces a slice four vectors wide.
+#[inline(always)]
+fn fold<S: Simd, T: Float>(isa: S, reduction: Reduction, x: &[T]) -> T {
+    match reduction {
+        Reduction::Sum => fold_vectors(isa, reduction, |a, b| a + b, x),
+        Reduction::Product => fold_vectors(isa, reduction, |a, b| a * b, x),
+        Reduction::Max => fold_vectors(isa, reduction, Vector::maximum, x),
+        Reduction::Min => fold_vectors(isa, reduction, Vector::minimum, x),
+    }
+}
+
+#[inline(always)]
+fn fold_vectors<S: Simd, T: Float>(
+    isa: S,
+    reduction: Reduction,
+    combine: impl Fn(T::Vector<S>, T::Vector<S>) -> T::Vector<S>,
+    x: &[T],
+) -> T {
+    let lanes = T::Vector::<S>::LANES;
+    let start = reduction.start();
+    let mut totals = [T::Vector::<S>::splat(isa, start); 4];
+    let whole = x.len() / (4 * lanes) * (4 * lanes);
+    for x in x[..whole].chunks_exact(4 * lanes) {
+        for (total, x) in totals.iter_mut().zip(x.chunks_exact(lanes)) {
+            *total = combine(*total, T::Vector::<S>::load(isa, x));
+        }
+    }
+    for (total, x) in totals.iter_mut().zip(x[whole..].chunks(lanes)) {
+        *total = combine(*total, T::Vector::<S>::load_partial(isa, x, start));
+    }
+    let total = combine(combine(totals[0], totals[1]), combine(totals[2], totals[3]));
+    total.fold_lanes(|a, b| reduction.combine(a, b))
+}
+
+#[inline(always)]
+fn fold_row<S: Simd, T: Float>(
+    isa: S,
+    combine: impl Fn(T::Vector<S>, T::Vector<S>) -> T::Vector<S>,
+    x: &[T],
+    out: &mut [T],
+) {
+    let lanes = T::Vector::<S>::LANES;
+    for (x, out) in x.chunks(lanes).zip(out.chunks_mut(lanes)) {
+        if out.len() == lanes {
+            let total = combine(T::Vector::<S>::load(isa, out), T::Vector::<S>::load(isa, x));
+            total.store(out);
+        } else {
+            let total = T::Vector::<S>::load_partial(isa, out, T::ONE);
+            combine(total, T::Vector::<S>::load_partial(isa, x, T::ONE)).store_partial(out);
+        }
+    }
+}
+
+/// Rows short enough for one block each.
+struct RowsTask<'a, T> {
+    reduction: Reduction,
+    view: &'a View<'a, T>,
+    first: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Reducible> Routine for RowsTask<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        let len = self.view.reduced.len();
+        let mut buffer = scratch(len);
+        for (index, out) in self.out.iter_mut().enumerate() {
+            let row = self.view.tiles.read((self.first + index) * len, &mut buffer);
+            *out = T::reduce_slice(isa, self.reduction, row);
+        }
+    }
+}
+
+/// One block of a long row.
+struct BlockTask<'a, T> {
+    reduction: Reduction,
+    view: &'a View<'a, T>,
+    row: usize,
+    start: usize,
+    end: usize,
+}
+
+impl<T: Reducible> Routine for BlockTask<'_, T> {
+    type Output = T;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) -> T {
+        let mut buffer = scratch(self.end - self.start);
+        let start = self.row * self.view.reduced.len() + self.start;
+        T::reduce_slice(isa, self.reduction, self.view.tiles.read(start, &mut buffer))
+    }
+}
+
+/// How many rows of columns are combined before their result is added to the others'.
+const ROWS: usize = 256;
+
+/// How many columns one task takes.
+const COLUMNS: usize = 1024;
+
+/// Reduces the columns of a matrix whose rows are contiguous.
+fn reduce_columns<T: Reducible>(
+    on: Machine,
+    reduction: Reduction,
+    view: &View<'_, T>,
+    out: &mut [T],
+) {
+    let (rows, columns) = (view.reduced.len(), out.len());
+    let blocks = rows.div_ceil(ROWS).max(1);
+    let parts = columns.div_ceil(COLUMNS);
+    let mut partial = scratch::<T>(blocks * columns);
+    let shared = Shared::new(&mut partial);
+    on.parallel(blocks * parts, rows * columns / 4, |task| {
+        let (block, start) = (task / parts, task % parts * COLUMNS);
+        let len = COLUMNS.min(columns - start);
+        // SAFETY: each task has columns of a block of its own.
+        let out = unsafe { shared.slice(block * columns + start, len) };
+        let rows = block * ROWS..rows.min((block + 1) * ROWS);
+        on.isa.run(ColumnsTask { reduction, view, rows, start, out });
+    });
+    let (first, others) = partial.split_at(columns);
+    out.copy_from_slice(first);
+    for row in others.chunks_exact(columns) {
+        for (out, &x) in out.iter_mut().zip(row) {
+            *out = reduction.combine(*out, x);
+        }
+    }
+}
+
+/// Some columns of a block of rows.
+struct ColumnsTask<'a, T> {
+    reduction: Reduction,
+    view: &'a View<'a, T>,
+    rows: std::ops::Range<usize>,
+    start: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Reducible> Routine for ColumnsTask<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        self.out.fill(self.reduction.start());
+        for row in self.rows {
+            let step = row as isize * self.view.reduced.strides[0];
+            let first = self.view.offset.wrapping_add_signed(step) + self.start;
+            let x = &self.view.data[first..][..self.out.len()];
+            T::reduce_rows(isa, self.reduction, x, self.out);
+        }
+    }
+}
+
+/// Which extreme is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extreme {
+    /// The largest number.
+    Max,
+    /// The smallest number.
+    Min,
+}
+
+/// Finds where, along the axes of `x` behind the first `kept` ones, the extreme lies: the row-major
+/// index of its first occurrence, or of the first NaN.
+///
+/// # Panics
+/// If `out` does not have as many elements as the kept axes, or if there is nothing to look in.
+pub fn arg_extreme<T: Element>(
+    on: Machine,
+    extreme: Extreme,
+    x: Strided<'_, T>,
+    kept: usize,
+    out: &mut [i64],
+) {
+    let view = View::new(x, kept);
+    assert_eq!(out.len(), view.kept.len());
+    let len = view.reduced.len();
+    assert!(len > 0 || out.is_empty());
+    let rows = (BLOCK / len.max(1)).max(1);
+    on.for_each(Chunks::new(out, rows), view.kept.len() * len, |index, out| {
+        let mut buffer = scratch(len);
+        for (row, out) in out.iter_mut().enumerate() {
+            let row = view.tiles.read((index * rows + row) * len, &mut buffer);
+            let mut best = 0;
+            for (i, &value) in row.iter().enumerate().skip(1) {
+                let better = match extreme {
+                    Extreme::Max => value > row[best],
+                    Extreme::Min => value < row[best],
+                };
+                if (better || value.is_nan()) && !row[best].is_nan() {
+                    best = i;
+                }
+            }
+            *out = best as i64;
+        }
+    });
+}

@@ -1,0 +1,181 @@
+//! The tape: a node for each recorded op.
+
+use crate::Tensor;
+use crate::op::{Op, Save, Spec};
+use smallvec::SmallVec;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+
+/// What made a tensor, as far as gradients are concerned.
+pub(crate) struct Node {
+    /// Numbers grow from inputs to outputs.
+    pub(crate) id: u64,
+    /// The op; none for a leaf.
+    pub(crate) recorded: Option<Recorded>,
+    /// Whether the gradient is kept though this is no leaf.
+    pub(crate) retained: AtomicBool,
+    hooks: OnceLock<Mutex<Vec<(u64, HookFn)>>>,
+}
+
+/// An op that was applied.
+pub(crate) struct Recorded {
+    pub(crate) op: Box<dyn Op>,
+    /// The nodes of the inputs; none where no gradient flows.
+    pub(crate) inputs: SmallVec<[Option<Arc<Node>>; 3]>,
+    pub(crate) specs: SmallVec<[Spec; 4]>,
+    /// What forward kept, until a backward pass has used it.
+    saved: Mutex<Option<Vec<Saved>>>,
+}
+
+/// Something that forward kept.
+pub(crate) enum Saved {
+    /// An input, with its node.
+    Input(usize, Tensor),
+    /// The output, without its node, which would hold itself.
+    Output(Tensor),
+    Value(Tensor),
+}
+
+/// A function of a gradient that may replace it.
+pub(crate) type HookFn = Arc<dyn Fn(&Tensor) -> Option<Tensor> + Send + Sync>;
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+impl Node {
+    /// A node for a tensor that gradients are wanted by.
+    pub(crate) fn leaf() -> Self {
+        Self::new(None)
+    }
+
+    /// A node for the output of an op.
+    pub(crate) fn record(
+        op: Box<dyn Op>,
+        inputs: &[&Tensor],
+        specs: SmallVec<[Spec; 4]>,
+        saved: SmallVec<[Save; 4]>,
+        output: &Tensor,
+    ) -> Self {
+        let saved = saved.into_iter().map(|save| match save {
+            Save::Input(index) => Saved::Input(index, inputs[index].clone()),
+            Save::Output => Saved::Output(output.clone()),
+            Save::Value(value) => Saved::Value(value),
+        });
+        let saved = Mutex::new(Some(saved.collect()));
+        let inputs = inputs.iter().map(|input| input.node().cloned()).collect();
+        Self::new(Some(Recorded { op, inputs, specs, saved }))
+    }
+
+    fn new(recorded: Option<Recorded>) -> Self {
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { id, recorded, retained: AtomicBool::new(false), hooks: OnceLock::new() }
+    }
+
+    /// The gradient as the hooks leave it.
+    pub(crate) fn run_hooks(&self, mut grad: Tensor) -> Tensor {
+        if let Some(hooks) = self.hooks.get() {
+            let hooks: Vec<HookFn> = lock(hooks).iter().map(|(_, hook)| hook.clone()).collect();
+            for hook in hooks {
+                grad = hook(&grad).unwrap_or(grad);
+            }
+        }
+        grad
+    }
+
+    /// Adds a hook.
+    pub(crate) fn add_hook(self: &Arc<Self>, hook: HookFn) -> Hook {
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        lock(self.hooks.get_or_init(Default::default)).push((id, hook));
+        Hook { node: self.clone(), id }
+    }
+}
+
+impl Recorded {
+    /// What forward kept. It is given up unless `keep`; none if it was given up before.
+    pub(crate) fn take_saved(
+        &self,
+        keep: bool,
+        unpack: impl Fn(&Saved) -> Tensor,
+    ) -> Option<Unpacked> {
+        let mut saved = lock(&self.saved);
+        let tensors = saved.as_ref()?.iter().map(&unpack).collect();
+        let inputs = saved.as_ref()?.iter().map(|saved| match saved {
+            Saved::Input(index, _) => Some(*index),
+            _ => None,
+        });
+        let unpacked = Unpacked { tensors, inputs: inputs.collect() };
+        if !keep {
+            *saved = None;
+        }
+        Some(unpacked)
+    }
+}
+
+/// What forward kept, ready for use.
+pub(crate) struct Unpacked {
+    pub(crate) tensors: SmallVec<[Tensor; 4]>,
+    /// Which of them is which input.
+    pub(crate) inputs: SmallVec<[Option<usize>; 4]>,
+}
+
+/// A hook on a gradient, to be removed when it is no longer wanted; see [`Tensor::register_hook`].
+#[must_use = "a hook stays until it is removed"]
+pub struct Hook {
+    node: Arc<Node>,
+    id: u64,
+}
+
+impl Hook {
+    /// Removes the hook.
+    pub fn remove(self) {
+        if let Some(hooks) = self.node.hooks.get() {
+            lock(hooks).retain(|(id, _)| *id != self.id);
+        }
+    }
+}
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hook({})", self.id)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.recorded.as_ref().map_or("leaf", |recorded| recorded.op.name());
+        write!(f, "{name} #{}", self.id)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poison| poison.into_inner())
+}
+
+/// Takes a long chain apart node by node, where the compiler's own way would go one call deeper for
+/// each and overflow the stack.
+impl Drop for Node {
+    fn drop(&mut self) {
+        let mut nodes = Vec::new();
+        self.dismantle(&mut nodes);
+        while let Some(node) = nodes.pop() {
+            if let Some(mut node) = Arc::into_inner(node) {
+                node.dismantle(&mut nodes);
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Hands over everything that may hold the last reference to another node.
+    fn dismantle(&mut self, nodes: &mut Vec<Arc<Node>>) {
+        let Some(recorded) = &mut self.recorded else {
+            return;
+        };
+        nodes.extend(recorded.inputs.drain(..).flatten());
+        let saved = recorded.saved.get_mut().unwrap_or_else(|poison| poison.into_inner());
+        for saved in saved.take().into_iter().flatten() {
+            let (Saved::Input(_, tensor) | Saved::Output(tensor) | Saved::Value(tensor)) = saved;
+            nodes.extend(tensor.into_node());
+        }
+    }
+}

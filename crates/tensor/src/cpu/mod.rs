@@ -1,0 +1,121 @@
+//! The processor as a device: each kernel of [`Kernel`] as a call into `gradus-kernels`.
+
+mod elementwise;
+mod half;
+mod linear;
+mod movement;
+mod random;
+mod reduce;
+
+use crate::device::{Backend, Input, Output};
+use crate::kernel::Kernel;
+use crate::storage::Buffer;
+use crate::{DType, Error, Result};
+use gradus_kernels::memory::Block;
+use gradus_kernels::{Element, Machine, Strided};
+
+/// The processor.
+#[derive(Debug)]
+pub(crate) struct Cpu {
+    on: Machine,
+}
+
+impl Cpu {
+    pub(crate) fn new(on: Machine) -> Self {
+        Self { on }
+    }
+}
+
+impl Backend for Cpu {
+    fn name(&self) -> String {
+        format!("cpu ({}, {} threads)", self.on.isa, self.on.threads)
+    }
+
+    fn allocate(&self, dtype: DType, count: usize) -> Result<Buffer> {
+        let bytes = count.saturating_mul(dtype.size_bytes());
+        Ok(Buffer::Host(Block::new(bytes)?))
+    }
+
+    fn upload(&self, bytes: &[u8], buffer: &mut Buffer) -> Result<()> {
+        host_mut(buffer).bytes_mut().copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn download(&self, buffer: &Buffer, bytes: &mut [u8]) -> Result<()> {
+        bytes.copy_from_slice(&host(buffer).bytes()[..bytes.len()]);
+        Ok(())
+    }
+
+    fn launch(
+        &self,
+        kernel: &Kernel,
+        inputs: &[Input<'_>],
+        outputs: &mut [Output<'_>],
+    ) -> Result<()> {
+        let on = self.on;
+        if half::computes_as_f32(kernel, inputs, outputs) {
+            return half::launch_as_f32(self, kernel, inputs, outputs);
+        }
+        match kernel {
+            Kernel::Copy => elementwise::copy(on, inputs, outputs),
+            Kernel::Cast => elementwise::cast(on, inputs, outputs),
+            Kernel::Fill { value } => elementwise::fill(*value, outputs),
+            Kernel::Map(op) => elementwise::map(on, *op, inputs, outputs),
+            Kernel::Zip(op) => elementwise::zip(on, *op, inputs, outputs),
+            Kernel::Compare(comparison) => elementwise::compare(on, *comparison, inputs, outputs),
+            Kernel::Select => elementwise::select(on, inputs, outputs),
+            Kernel::Unview { layout } => elementwise::unview(layout, inputs, outputs),
+            Kernel::Reduce { reduction, kept } => {
+                reduce::reduce(on, *reduction, *kept, inputs, outputs)
+            }
+            Kernel::ArgExtreme { extreme, kept } => {
+                reduce::arg_extreme(on, *extreme, *kept, inputs, outputs)
+            }
+            Kernel::Concat { axis } => movement::concat(on, *axis, inputs, outputs),
+            Kernel::Random { distribution, key, position } => {
+                random::fill(on, *distribution, (*key, *position), outputs)
+            }
+            Kernel::MatMul => linear::matmul(on, inputs, outputs),
+        }
+    }
+
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The memory of a tensor of this device.
+fn host(buffer: &Buffer) -> &Block {
+    buffer.host().expect("tensors of the processor lie in its memory")
+}
+
+fn host_mut(buffer: &mut Buffer) -> &mut Block {
+    buffer.host_mut().expect("tensors of the processor lie in its memory")
+}
+
+/// An input as the kernels see it.
+fn strided<'a, T: Element>(input: &Input<'a>) -> Strided<'a, T> {
+    let layout = input.layout;
+    Strided {
+        data: host(input.buffer).slice(),
+        offset: layout.offset(),
+        shape: layout.shape(),
+        strides: layout.strides(),
+    }
+}
+
+/// The elements of a contiguous input.
+fn slice<'a, T: Element>(input: &Input<'a>) -> &'a [T] {
+    assert!(input.layout.is_contiguous());
+    &host(input.buffer).slice()[input.layout.offset()..][..input.shape().count()]
+}
+
+/// The elements of an output.
+fn output<'a, T: Element>(output: &'a mut Output<'_>) -> &'a mut [T] {
+    host_mut(output.buffer).slice_mut()
+}
+
+/// The answer to a kernel that does not know a type of number.
+fn unsupported(kernel: &str, dtype: DType) -> Result<()> {
+    Err(Error::Unsupported { device: "cpu".into(), what: format!("run {kernel} on {dtype}") })
+}

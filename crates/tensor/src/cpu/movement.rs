@@ -1,0 +1,24 @@
+//! Kernels that move elements.
+
+use super::{output, strided};
+use crate::Result;
+use crate::device::{Input, Output};
+use crate::dtype::with_dtype;
+use gradus_kernels::{self as kernels, Machine};
+
+pub(super) fn concat(
+    on: Machine,
+    axis: usize,
+    inputs: &[Input<'_>],
+    outputs: &mut [Output<'_>],
+) -> Result<()> {
+    let inner: usize = outputs[0].shape[axis + 1..].iter().product();
+    with_dtype!(outputs[0].dtype, all T => {
+        let parts: Vec<_> = inputs
+            .iter()
+            .map(|input| (strided::<T>(input), input.shape()[axis] * inner))
+            .collect();
+        kernels::concat(on, &parts, output(&mut outputs[0]));
+    });
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! Random numbers.
+
+use super::{output, unsupported};
+use crate::Result;
+use crate::device::Output;
+use crate::dtype::with_dtype;
+use gradus_kernels::Machine;
+use gradus_kernels::random::{Distribution, fill as fill_random};
+
+pub(super) fn fill(
+    on: Machine,
+    distribution: Distribution,
+    stream: (u64, u64),
+    outputs: &mut [Output<'_>],
+) -> Result<()> {
+    with_dtype!(outputs[0].dtype, float T => {
+        fill_random::<T>(on, distribution, stream, output(&mut outputs[0]));
+    }, else return unsupported("random numbers", outputs[0].dtype));
+    Ok(())
+}

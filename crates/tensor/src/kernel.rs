@@ -1,0 +1,90 @@
+//! What a device is asked to compute, as plain data.
+
+use crate::Layout;
+
+pub use gradus_kernels::random::Distribution;
+pub use gradus_kernels::{Binary, Comparison, Extreme, Reduction, Unary};
+
+/// What a device must compute. Inputs and outputs come beside it; see
+/// [`Backend::launch`](crate::Backend::launch).
+///
+/// Inputs have any layout, outputs are contiguous. Where a kernel takes floats, all its inputs and
+/// outputs have the same type.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kernel {
+    /// out = x, in row-major order.
+    Copy,
+    /// out = x, converted to the output's type.
+    Cast,
+    /// outᵢ = value.
+    Fill {
+        /// The number, as the output's type.
+        value: f64,
+    },
+    /// outᵢ = op(xᵢ). Floats; integers where [`Unary::takes_integers`].
+    Map(Unary),
+    /// outᵢ = op(xᵢ, yᵢ). Floats; integers where [`Binary::takes_integers`].
+    Zip(Binary),
+    /// outᵢ = xᵢ compared with yᵢ, a truth value.
+    Compare(Comparison),
+    /// outᵢ = yes where the condition (the first input) holds, else no.
+    Select,
+    /// Reduces the axes of x behind the first `kept` ones.
+    Reduce {
+        /// What is computed of them.
+        reduction: Reduction,
+        /// How many leading axes stay.
+        kept: usize,
+    },
+    /// Finds the first extreme in the axes of x behind the first `kept` ones: its row-major index
+    /// there, as `i64`.
+    ArgExtreme {
+        /// Which extreme.
+        extreme: Extreme,
+        /// How many leading axes stay.
+        kept: usize,
+    },
+    /// out = 0, then each element of x is added where a view of `out` with this layout has it.
+    Unview {
+        /// The view, of x's shape.
+        layout: Layout,
+    },
+    /// out = the inputs one after another along an axis.
+    Concat {
+        /// The axis.
+        axis: usize,
+    },
+    /// Random numbers, from a position of a key's stream on. Floats.
+    Random {
+        /// Which numbers.
+        distribution: Distribution,
+        /// The key of the stream.
+        key: u64,
+        /// Where in the stream.
+        position: u64,
+    },
+    /// out[b] = A[b] · B[b] for inputs [batch…, M, K] and [batch…, K, N], where a third input, if
+    /// there is one, is added to each row.
+    MatMul,
+}
+
+impl Kernel {
+    /// True if the kernel moves or compares elements and computes with none.
+    pub fn only_moves(&self) -> bool {
+        matches!(
+            self,
+            Self::Copy
+                | Self::Cast
+                | Self::Fill { .. }
+                | Self::Compare(_)
+                | Self::Select
+                | Self::ArgExtreme { .. }
+                | Self::Concat { .. }
+        )
+    }
+
+    /// True if the kernel changes values that its outputs already hold.
+    pub fn updates(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,283 @@
+//! The one form that every differentiable primitive has, and applying it.
+
+use crate::autograd::{self, Node};
+use crate::device::{Input, Output};
+use crate::error::fail;
+use crate::kernel::Kernel;
+use crate::{DType, Device, Error, Layout, OpError, Result, Shape, Tensor};
+use smallvec::SmallVec;
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+/// What is known of a tensor without its elements.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Spec {
+    /// The lengths of its axes.
+    pub shape: Shape,
+    /// The type of its elements.
+    pub dtype: DType,
+    /// Who computes with it.
+    pub device: Device,
+}
+
+impl Spec {
+    /// The same, of another shape.
+    pub fn with_shape(self, shape: Shape) -> Self {
+        Self { shape, ..self }
+    }
+
+    /// The same, of another type.
+    pub fn with_dtype(self, dtype: DType) -> Self {
+        Self { dtype, ..self }
+    }
+}
+
+impl Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} on {}", self.dtype, self.shape, self.device)
+    }
+}
+
+/// A shape means `f32` on the processor.
+impl<S: Into<Shape>> From<S> for Spec {
+    #[track_caller]
+    fn from(shape: S) -> Self {
+        Self { shape: shape.into(), dtype: DType::F32, device: Device::cpu() }
+    }
+}
+
+/// A shape and a type mean the processor.
+impl<S: Into<Shape>> From<(S, DType)> for Spec {
+    #[track_caller]
+    fn from((shape, dtype): (S, DType)) -> Self {
+        Self { shape: shape.into(), dtype, device: Device::cpu() }
+    }
+}
+
+impl<S: Into<Shape>> From<(S, DType, Device)> for Spec {
+    #[track_caller]
+    fn from((shape, dtype, device): (S, DType, Device)) -> Self {
+        Self { shape: shape.into(), dtype, device }
+    }
+}
+
+/// One differentiable primitive.
+///
+/// A value of the type holds the primitive's settings (an axis, a stride …), not its inputs.
+pub trait Op: Debug + Send + Sync + 'static {
+    /// The name under which errors, traces and tables speak of it.
+    fn name(&self) -> &'static str;
+
+    /// What the output will be. This is the only place where inputs are rejected.
+    ///
+    /// # Errors
+    /// One sentence that names shapes and numbers.
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError>;
+
+    /// Computes the output, which is as [`Op::infer`] said, and says what backward will need.
+    ///
+    /// # Errors
+    /// If the device fails or does not know the kernel.
+    fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward>;
+
+    /// The vector–Jacobian product: for each input the gradient of a number L, given the gradient
+    /// of L by the output. None where no gradient flows or none is wanted.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn backward(&self, context: &Context<'_>, grad: &Tensor) -> Result<Grads>;
+
+    /// The same function of the same inputs, written in other ops: for devices that lack the
+    /// kernel, and for derivatives of the gradient where [`Op::backward`] cannot be derived itself.
+    ///
+    /// An op that has a composite saves all its inputs.
+    fn composite(&self, _inputs: &[&Tensor]) -> Option<Result<Tensor>> {
+        None
+    }
+
+    /// How many additions, multiplications and other operations on numbers the forward pass takes.
+    fn flops(&self, _inputs: &[Spec], output: &Spec) -> u64 {
+        output.shape.count() as u64
+    }
+}
+
+/// Gradients by each input.
+pub type Grads = SmallVec<[Option<Tensor>; 3]>;
+
+/// What [`Op::forward`] gives: the output, and what is kept for backward.
+#[derive(Debug)]
+pub struct Forward {
+    pub(crate) output: Tensor,
+    pub(crate) saved: SmallVec<[Save; 4]>,
+}
+
+/// Something kept for backward.
+#[derive(Debug)]
+pub(crate) enum Save {
+    Input(usize),
+    Output,
+    Value(Tensor),
+}
+
+impl Forward {
+    /// An output of which backward needs nothing.
+    pub fn new(output: Tensor) -> Self {
+        Self { output, saved: SmallVec::new() }
+    }
+
+    /// Keeps an input for backward.
+    pub fn saving_input(mut self, index: usize) -> Self {
+        self.saved.push(Save::Input(index));
+        self
+    }
+
+    /// Keeps the first `count` inputs for backward.
+    pub fn saving_inputs(mut self, count: usize) -> Self {
+        self.saved.extend((0..count).map(Save::Input));
+        self
+    }
+
+    /// Keeps the output for backward.
+    pub fn saving_output(mut self) -> Self {
+        self.saved.push(Save::Output);
+        self
+    }
+
+    /// Keeps something else for backward. No gradient flows through it: an op whose gradient
+    /// depends on it has a composite, or it is an integer.
+    pub fn saving(mut self, value: Tensor) -> Self {
+        self.saved.push(Save::Value(value));
+        self
+    }
+}
+
+/// What [`Op::backward`] may look at.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// What forward kept, in that order.
+    pub saved: &'a [Tensor],
+    /// What the inputs were.
+    pub inputs: &'a [Spec],
+    /// By which inputs a gradient is wanted.
+    pub needed: &'a [bool],
+}
+
+impl Context<'_> {
+    /// The gradient by an input, computed only if it is wanted.
+    ///
+    /// # Errors
+    /// Those of `compute`.
+    pub fn if_needed(
+        &self,
+        input: usize,
+        compute: impl FnOnce() -> Result<Tensor>,
+    ) -> Result<Option<Tensor>> {
+        if self.needed[input] { compute().map(Some) } else { Ok(None) }
+    }
+}
+
+impl Tensor {
+    /// Applies an op.
+    ///
+    /// # Panics
+    /// If the op rejects the inputs, or the device fails.
+    #[track_caller]
+    pub fn apply(op: impl Op, inputs: &[&Self]) -> Self {
+        match Self::try_apply(op, inputs) {
+            Ok(output) => output,
+            Err(error) => fail(error),
+        }
+    }
+
+    /// Applies an op, and records it if a gradient may flow through it.
+    ///
+    /// # Errors
+    /// [`Error::Op`] if the op rejects the inputs; else whatever the device reports.
+    pub fn try_apply(op: impl Op, inputs: &[&Self]) -> Result<Self> {
+        let specs: SmallVec<[Spec; 4]> = inputs.iter().map(|input| input.spec()).collect();
+        let spec = op.infer(&specs).map_err(|error| error.named(op.name()))?;
+        let forward = match op.forward(inputs, spec) {
+            Err(error @ Error::Unsupported { .. }) => match op.composite(inputs) {
+                Some(output) => {
+                    log::info!("{error}: {} runs as a composite of other ops", op.name());
+                    return output;
+                }
+                None => return Err(error),
+            },
+            forward => forward?,
+        };
+        let mode = autograd::mode();
+        if mode.watched {
+            crate::trace::record(&op, inputs, &specs, &forward.output);
+        }
+        if mode.anomaly {
+            autograd::check_forward(op.name(), &forward.output);
+        }
+        let wanted =
+            mode.grad && spec.dtype.is_float() && inputs.iter().any(|x| x.node().is_some());
+        if !wanted {
+            return Ok(forward.output);
+        }
+        let Forward { output, saved } = forward;
+        let node = Node::record(Box::new(op), inputs, specs, saved, &output);
+        Ok(output.with_node(Some(Arc::new(node))))
+    }
+}
+
+/// The device of a result: that of all inputs, or the one that computes nothing if any is there.
+///
+/// # Errors
+/// If the inputs are on different devices.
+pub fn common_device(inputs: &[Spec]) -> Result<Device, OpError> {
+    let nothing = Device::shape_only();
+    if inputs.iter().any(|input| input.device == nothing) {
+        return Ok(nothing);
+    }
+    let device = inputs[0].device;
+    match inputs.iter().find(|input| input.device != device) {
+        None => Ok(device),
+        Some(other) => Err(OpError::new(format_args!(
+            "inputs are on different devices, {device} and {}: move one with to_device",
+            other.device
+        ))),
+    }
+}
+
+/// Runs a kernel that has one output.
+///
+/// # Errors
+/// If the device fails or does not know the kernel.
+pub fn launch(kernel: &Kernel, inputs: &[&Tensor], output: Spec) -> Result<Tensor> {
+    let mut outputs = launch_many(kernel, inputs, &[output])?;
+    Ok(outputs.remove(0))
+}
+
+/// Runs a kernel that has several outputs.
+///
+/// # Errors
+/// If the device fails or does not know the kernel.
+pub fn launch_many(
+    kernel: &Kernel,
+    inputs: &[&Tensor],
+    outputs: &[Spec],
+) -> Result<SmallVec<[Tensor; 3]>> {
+    let backend = outputs[0].device.backend();
+    let mut buffers: SmallVec<[_; 3]> = SmallVec::new();
+    for spec in outputs {
+        buffers.push(backend.allocate(spec.dtype, spec.shape.count())?);
+    }
+    let inputs: SmallVec<[Input<'_>; 6]> = inputs.iter().map(|input| input.view()).collect();
+    let views = buffers.iter_mut().zip(outputs);
+    let mut views: SmallVec<[Output<'_>; 3]> = views
+        .map(|(buffer, spec)| Output { buffer, shape: spec.shape, dtype: spec.dtype })
+        .collect();
+    backend.launch(kernel, &inputs, &mut views)?;
+    drop(views);
+    let tensors = buffers.into_iter().zip(outputs);
+    Ok(tensors
+        .map(|(buffer, spec)| {
+            let layout = Layout::contiguous(spec.shape);
+            Tensor::from_parts(Arc::new(buffer), layout, spec.dtype, spec.device)
+        })
+        .collect())
+}

@@ -1,0 +1,43 @@
+//! The memory behind tensors.
+
+use gradus_kernels::memory::Block;
+use std::any::Any;
+use std::fmt;
+
+/// Memory on some device that holds a tensor's elements.
+pub enum Buffer {
+    /// Memory of the machine itself.
+    Host(Block),
+    /// No memory at all: of tensors that have a shape only.
+    Nothing,
+    /// Memory of another device, known to its backend.
+    Device(Box<dyn Any + Send + Sync>),
+}
+
+impl Buffer {
+    /// The machine's own memory, if that is what it is.
+    pub fn host(&self) -> Option<&Block> {
+        match self {
+            Self::Host(block) => Some(block),
+            _ => None,
+        }
+    }
+
+    /// The machine's own memory, to be written, if that is what it is.
+    pub fn host_mut(&mut self) -> Option<&mut Block> {
+        match self {
+            Self::Host(block) => Some(block),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(block) => block.fmt(f),
+            Self::Nothing => f.write_str("Nothing"),
+            Self::Device(_) => f.write_str("Device"),
+        }
+    }
+}

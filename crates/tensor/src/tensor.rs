@@ -1,0 +1,238 @@
+//! The tensor itself: what it is made of, and what can be asked of it.
+
+use crate::autograd::{Hook, Node};
+use crate::device::Input;
+use crate::error::{OpError, fail};
+use crate::op::Spec;
+use crate::storage::Buffer;
+use crate::{DType, Device, Element, Layout, Result, Shape};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// An array of numbers with a shape, a type and a device.
+///
+/// A tensor is a value: it never changes, and copying one copies a reference. Operations on tensors
+/// give new tensors, some of which are views of the same memory.
+#[derive(Clone)]
+pub struct Tensor(Arc<Inner>);
+
+struct Inner {
+    buffer: Arc<Buffer>,
+    layout: Layout,
+    dtype: DType,
+    device: Device,
+    node: Option<Arc<Node>>,
+}
+
+impl Tensor {
+    pub(crate) fn from_parts(
+        buffer: Arc<Buffer>,
+        layout: Layout,
+        dtype: DType,
+        device: Device,
+    ) -> Self {
+        Self(Arc::new(Inner { buffer, layout, dtype, device, node: None }))
+    }
+
+    /// Another view of the same memory.
+    pub(crate) fn with_layout(&self, layout: Layout) -> Self {
+        Self::from_parts(self.0.buffer.clone(), layout, self.0.dtype, self.0.device)
+    }
+
+    /// The same tensor, made by another node.
+    pub(crate) fn with_node(mut self, node: Option<Arc<Node>>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.node = node;
+            return self;
+        }
+        let Inner { buffer, layout, dtype, device, .. } = &*self.0;
+        let (buffer, layout, dtype, device) = (buffer.clone(), *layout, *dtype, *device);
+        Self(Arc::new(Inner { buffer, layout, dtype, device, node }))
+    }
+
+    pub(crate) fn node(&self) -> Option<&Arc<Node>> {
+        self.0.node.as_ref()
+    }
+
+    /// The node, if nobody else holds this tensor.
+    pub(crate) fn into_node(self) -> Option<Arc<Node>> {
+        Arc::into_inner(self.0)?.node
+    }
+
+    pub(crate) fn view(&self) -> Input<'_> {
+        Input { buffer: &self.0.buffer, layout: &self.0.layout, dtype: self.0.dtype }
+    }
+
+    /// The lengths of the axes.
+    pub fn shape(&self) -> &Shape {
+        self.0.layout.shape()
+    }
+
+    /// The number of axes.
+    pub fn rank(&self) -> usize {
+        self.shape().rank()
+    }
+
+    /// The length of an axis; negative numbers count from the end.
+    ///
+    /// # Panics
+    /// If there is no such axis.
+    #[track_caller]
+    pub fn len_of(&self, axis: isize) -> usize {
+        match self.shape().axis(axis) {
+            Ok(axis) => self.shape()[axis],
+            Err(error) => fail(error.named("len_of")),
+        }
+    }
+
+    /// The number of elements.
+    pub fn count(&self) -> usize {
+        self.shape().count()
+    }
+
+    /// The type of the elements.
+    pub fn dtype(&self) -> DType {
+        self.0.dtype
+    }
+
+    /// Who computes with it.
+    pub fn device(&self) -> Device {
+        self.0.device
+    }
+
+    /// Where its elements lie in memory.
+    pub fn layout(&self) -> &Layout {
+        &self.0.layout
+    }
+
+    /// Shape, type and device.
+    pub fn spec(&self) -> Spec {
+        Spec { shape: *self.shape(), dtype: self.0.dtype, device: self.0.device }
+    }
+
+    /// True if the elements lie side by side in row-major order.
+    pub fn is_contiguous(&self) -> bool {
+        self.0.layout.is_contiguous()
+    }
+
+    /// True if gradients flow to this tensor.
+    pub fn needs_grad(&self) -> bool {
+        self.0.node.is_some()
+    }
+
+    /// True if this is a tensor that gradients are wanted by, not the result of an op.
+    pub fn is_leaf(&self) -> bool {
+        self.node().is_none_or(|node| node.recorded.is_none())
+    }
+
+    /// What tells a leaf that gradients are wanted by from every other; none for other tensors.
+    pub fn leaf_id(&self) -> Option<u64> {
+        self.node().filter(|node| node.recorded.is_none()).map(|node| node.id)
+    }
+
+    /// The tensor as a leaf that gradients are wanted by, without its history.
+    ///
+    /// # Panics
+    /// If it is not of floats.
+    #[track_caller]
+    pub fn requires_grad(&self) -> Self {
+        if !self.dtype().is_float() {
+            fail(OpError::dtype(self.dtype(), "floats").named("requires_grad"));
+        }
+        self.clone().with_node(Some(Arc::new(Node::leaf())))
+    }
+
+    /// The same numbers without their history: no gradient flows through.
+    pub fn detach(&self) -> Self {
+        if self.needs_grad() { self.clone().with_node(None) } else { self.clone() }
+    }
+
+    /// The tensor's numbers in the place of another's: a leaf with the identity of `leaf`, to which
+    /// its gradients belong. This is how a parameter keeps its identity while its value changes.
+    pub fn in_place_of(&self, leaf: &Self) -> Self {
+        self.clone().with_node(leaf.node().cloned())
+    }
+
+    /// Asks backward passes to keep the gradient by this tensor, though it is no leaf.
+    pub fn retain_grad(&self) {
+        if let Some(node) = self.node() {
+            node.retained.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Has a function called with the gradient by this tensor, whenever a backward pass has computed
+    /// it; what the function gives, if anything, takes the gradient's place.
+    ///
+    /// # Panics
+    /// If no gradient flows to this tensor.
+    #[track_caller]
+    pub fn register_hook(
+        &self,
+        hook: impl Fn(&Self) -> Option<Self> + Send + Sync + 'static,
+    ) -> Hook {
+        match self.node() {
+            Some(node) => node.add_hook(Arc::new(hook)),
+            None => fail(OpError::of("register_hook", "no gradient flows to this tensor")),
+        }
+    }
+
+    /// The elements in row-major order.
+    ///
+    /// # Errors
+    /// If the tensor is of another type, or the device fails or holds no elements.
+    pub fn try_to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        if T::DTYPE != self.dtype() {
+            let wanted = T::DTYPE;
+            return Err(OpError::of(
+                "to_vec",
+                format_args!(
+                    "the elements are {}, not {wanted}: convert with to_dtype",
+                    self.dtype()
+                ),
+            )
+            .into());
+        }
+        let packed = self.detach().contiguous();
+        let (start, count) = (packed.layout().offset(), packed.count());
+        if let Some(block) = packed.0.buffer.host() {
+            let stored = &block.slice::<T::Stored>()[start..][..count];
+            return Ok(stored.iter().map(|&x| T::from_stored(x)).collect());
+        }
+        // A view into the middle of another device's memory is first copied to a buffer of its own.
+        let packed = if start > 0 { packed.copied() } else { packed };
+        let mut stored = vec![T::Stored::default(); count];
+        let bytes = bytemuck::cast_slice_mut(&mut stored);
+        packed.device().backend().download(&packed.0.buffer, bytes)?;
+        Ok(stored.into_iter().map(T::from_stored).collect())
+    }
+
+    /// The elements in row-major order.
+    ///
+    /// # Panics
+    /// If the tensor is of another type, or the device fails or holds no elements.
+    #[track_caller]
+    pub fn to_vec<T: Element>(&self) -> Vec<T> {
+        self.try_to_vec().unwrap_or_else(|error| fail(error))
+    }
+
+    /// The only element.
+    ///
+    /// # Panics
+    /// If there is not exactly one, or as [`Tensor::to_vec`].
+    #[track_caller]
+    pub fn item<T: Element>(&self) -> T {
+        if self.count() != 1 {
+            fail(OpError::of(
+                "item",
+                format_args!("shape {} is not a single number", self.shape()),
+            ));
+        }
+        self.to_vec()[0]
+    }
+
+    /// How many elements are NaN.
+    pub(crate) fn count_nan(&self) -> usize {
+        let elements = self.to_dtype(DType::F64).try_to_vec::<f64>().unwrap_or_default();
+        elements.into_iter().filter(|x| x.is_nan()).count()
+    }
+}
