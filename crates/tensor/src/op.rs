@@ -196,7 +196,13 @@ impl Tensor {
     pub fn try_apply(op: impl Op, inputs: &[&Self]) -> Result<Self> {
         let specs: SmallVec<[Spec; 4]> = inputs.iter().map(|input| input.spec()).collect();
         let spec = op.infer(&specs).map_err(|error| error.named(op.name()))?;
-        let forward = match op.forward(inputs, spec) {
+        let mode = autograd::mode();
+        let forward = match mode.watched {
+            // What the op does inside is its own affair.
+            true => autograd::with_mode(|mode| mode.watched = false, || op.forward(inputs, spec)),
+            false => op.forward(inputs, spec),
+        };
+        let forward = match forward {
             Err(error @ Error::Unsupported { .. }) => match op.composite(inputs) {
                 Some(output) => {
                     log::info!("{error}: {} runs as a composite of other ops", op.name());
@@ -206,7 +212,6 @@ impl Tensor {
             },
             forward => forward?,
         };
-        let mode = autograd::mode();
         if mode.watched {
             crate::trace::record(&op, inputs, &specs, &forward.output);
         }

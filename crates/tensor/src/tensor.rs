@@ -16,6 +16,10 @@ use std::sync::atomic::Ordering;
 #[derive(Clone)]
 pub struct Tensor(Arc<Inner>);
 
+// A tensor never changes, so a panic leaves none half-changed.
+impl std::panic::UnwindSafe for Tensor {}
+impl std::panic::RefUnwindSafe for Tensor {}
+
 struct Inner {
     buffer: Arc<Buffer>,
     layout: Layout,

@@ -104,7 +104,7 @@ impl Recorded {
             _ => None,
         });
         let unpacked = Unpacked { tensors, inputs: inputs.collect() };
-        if !keep {
+        if !keep && !unpacked.tensors.is_empty() {
             *saved = None;
         }
         Some(unpacked)
