@@ -19,6 +19,7 @@ pub mod gemm;
 mod isa;
 pub mod math;
 pub mod memory;
+pub mod optimizer;
 pub mod random;
 mod reduce;
 pub mod simd;

@@ -2,6 +2,7 @@
 
 use crate::Layout;
 
+pub use gradus_kernels::optimizer::{AdamStep, SgdStep};
 pub use gradus_kernels::random::Distribution;
 pub use gradus_kernels::{Binary, Comparison, Extreme, Reduction, Unary};
 
@@ -63,6 +64,12 @@ pub enum Kernel {
         /// Where in the stream.
         position: u64,
     },
+    /// Updates a parameter, and with momentum a second output that holds its direction, by the
+    /// gradient x.
+    Sgd(SgdStep),
+    /// Updates a parameter, the mean of its gradients and the mean of their squares by the gradient
+    /// x.
+    Adam(AdamStep),
     /// out[b] = A[b] · B[b] for inputs [batch…, M, K] and [batch…, K, N], where a third input, if
     /// there is one, is added to each row.
     MatMul,
@@ -85,6 +92,6 @@ impl Kernel {
 
     /// True if the kernel changes values that its outputs already hold.
     pub fn updates(&self) -> bool {
-        false
+        matches!(self, Self::Sgd(_) | Self::Adam(_))
     }
 }

@@ -286,3 +286,20 @@ pub fn launch_many(
         })
         .collect())
 }
+
+/// Runs a kernel that updates tensors in place. Where other tensors share a target's memory, they
+/// keep it, and the target gets a copy.
+///
+/// # Errors
+/// If the device fails or does not know the kernel.
+pub fn update(kernel: &Kernel, inputs: &[&Tensor], targets: &mut [&mut Tensor]) -> Result<()> {
+    let Some(device) = targets.first().map(|target| target.device()) else {
+        return Ok(());
+    };
+    let inputs: SmallVec<[Input<'_>; 6]> = inputs.iter().map(|input| input.view()).collect();
+    let mut outputs: SmallVec<[Output<'_>; 3]> = SmallVec::new();
+    for target in targets {
+        outputs.push(target.output()?);
+    }
+    device.backend().launch(kernel, &inputs, &mut outputs)
+}

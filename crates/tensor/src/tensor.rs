@@ -1,9 +1,10 @@
 //! The tensor itself: what it is made of, and what can be asked of it.
 
 use crate::autograd::{Hook, Node};
-use crate::device::Input;
+use crate::device::{Input, Output};
 use crate::error::{OpError, fail};
-use crate::op::Spec;
+use crate::kernel::Kernel;
+use crate::op::{Spec, launch};
 use crate::storage::Buffer;
 use crate::{DType, Device, Element, Layout, Result, Shape};
 use std::sync::Arc;
@@ -65,6 +66,20 @@ impl Tensor {
 
     pub(crate) fn view(&self) -> Input<'_> {
         Input { buffer: &self.0.buffer, layout: &self.0.layout, dtype: self.0.dtype }
+    }
+
+    /// The tensor's memory, to be written: its own, and nobody else's, from now on.
+    pub(crate) fn output(&mut self) -> Result<Output<'_>> {
+        let whole = self.is_contiguous() && self.0.layout.offset() == 0;
+        let alone = Arc::get_mut(&mut self.0)
+            .is_some_and(|inner| whole && Arc::get_mut(&mut inner.buffer).is_some());
+        if !alone {
+            let copy = launch(&Kernel::Copy, &[self], self.spec())?;
+            *self = copy.with_node(self.0.node.clone());
+        }
+        let inner = Arc::get_mut(&mut self.0).expect("nobody else holds this tensor");
+        let buffer = Arc::get_mut(&mut inner.buffer).expect("nobody else holds its memory");
+        Ok(Output { buffer, shape: *inner.layout.shape(), dtype: inner.dtype })
     }
 
     /// The lengths of the axes.

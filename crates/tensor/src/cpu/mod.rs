@@ -4,6 +4,7 @@ mod elementwise;
 mod half;
 mod linear;
 mod movement;
+mod optimizer;
 mod random;
 mod reduce;
 
@@ -75,6 +76,8 @@ impl Backend for Cpu {
             Kernel::Random { distribution, key, position } => {
                 random::fill(on, *distribution, (*key, *position), outputs)
             }
+            Kernel::Sgd(step) => optimizer::sgd(on, *step, inputs, outputs),
+            Kernel::Adam(step) => optimizer::adam(on, *step, inputs, outputs),
             Kernel::MatMul => linear::matmul(on, inputs, outputs),
         }
     }
@@ -112,7 +115,7 @@ fn slice<'a, T: Element>(input: &Input<'a>) -> &'a [T] {
 
 /// The elements of an output.
 fn output<'a, T: Element>(output: &'a mut Output<'_>) -> &'a mut [T] {
-    host_mut(output.buffer).slice_mut()
+    &mut host_mut(output.buffer).slice_mut()[..output.shape.count()]
 }
 
 /// The answer to a kernel that does not know a type of number.

@@ -1,0 +1,167 @@
+//! First values of parameters.
+
+use gradus_tensor::{DType, Rng, Shape, Tensor};
+
+/// How a parameter gets its first value.
+///
+/// The fans of a weight `[O, I, K…]` are the numbers of connections of a unit: its inputs, I · ΠK
+/// (fan-in), and its outputs, O · ΠK (fan-out).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// One number everywhere.
+    Constant(f64),
+    /// All numbers between two alike.
+    Uniform {
+        /// The smallest.
+        low: f64,
+        /// The largest.
+        high: f64,
+    },
+    /// The normal distribution.
+    Normal {
+        /// Its mean.
+        mean: f64,
+        /// Its standard deviation.
+        std: f64,
+    },
+    /// Uniform in ±gain √(6 / (fan-in + fan-out)). Glorot, Bengio 2010, "Understanding the
+    /// difficulty of training deep feedforward neural networks", equation 16.
+    XavierUniform {
+        /// The factor that suits the activation; see [`gain`].
+        gain: f64,
+    },
+    /// Normal with standard deviation gain √(2 / (fan-in + fan-out)). The same source, equation 12.
+    XavierNormal {
+        /// The factor that suits the activation.
+        gain: f64,
+    },
+    /// Uniform in ±gain √(3 / fan). He, Zhang, Ren, Sun 2015, "Delving Deep into Rectifiers",
+    /// equation 10, where the gain is √2. PyTorch: `kaiming_uniform_`.
+    HeUniform {
+        /// The factor that suits the activation.
+        gain: f64,
+        /// Which fan.
+        fan: Fan,
+    },
+    /// Normal with standard deviation gain / √fan. The same source. PyTorch: `kaiming_normal_`.
+    HeNormal {
+        /// The factor that suits the activation.
+        gain: f64,
+        /// Which fan.
+        fan: Fan,
+    },
+    /// Uniform in ±√(3 / fan-in). LeCun, Bottou, Orr, Müller 1998, "Efficient BackProp", section
+    /// 4.6.
+    LeCunUniform,
+    /// Normal with standard deviation √(1 / fan-in). The same source.
+    LeCunNormal,
+    /// Rows (or columns, whichever are fewer) that are orthogonal to each other and of length gain,
+    /// for the weight as a matrix `[O, I · ΠK]`. Saxe, McClelland, Ganguli 2014, "Exact solutions to
+    /// the nonlinear dynamics of learning in deep linear neural networks". PyTorch: `orthogonal_`.
+    Orthogonal {
+        /// The length.
+        gain: f64,
+    },
+}
+
+/// One of the two fans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fan {
+    /// Keeps the size of activations on the way forward.
+    In,
+    /// Keeps the size of gradients on the way back.
+    Out,
+}
+
+/// The gain that keeps the size of activations through a function. PyTorch: `calculate_gain`.
+pub mod gain {
+    /// Of linear layers, convolutions and the logistic function.
+    pub const LINEAR: f64 = 1.0;
+    /// Of tanh.
+    pub const TANH: f64 = 5.0 / 3.0;
+    /// Of the ReLU: √2.
+    pub const RELU: f64 = std::f64::consts::SQRT_2;
+    /// Of SELU.
+    pub const SELU: f64 = 0.75;
+
+    /// Of the leaky ReLU with a slope a: √(2 / (1 + a²)).
+    pub fn leaky_relu(slope: f64) -> f64 {
+        (2.0 / (1.0 + slope * slope)).sqrt()
+    }
+}
+
+impl Init {
+    /// PyTorch's choice for the weights of linear layers and convolutions: uniform in
+    /// ±1 / √fan-in.
+    pub const PYTORCH_WEIGHT: Self =
+        Self::HeUniform { gain: 0.577_350_269_189_625_8, fan: Fan::In };
+
+    /// A tensor of `f32` drawn so.
+    ///
+    /// # Panics
+    /// If fans are needed and the shape has fewer than two axes.
+    #[track_caller]
+    pub fn draw(self, shape: impl Into<Shape>, rng: &mut Rng) -> Tensor {
+        let shape = shape.into();
+        let fan = |which| fan(&shape, which);
+        let both = || fan(Fan::In) + fan(Fan::Out);
+        match self {
+            Self::Constant(value) => Tensor::full(shape, value),
+            Self::Uniform { low, high } => Tensor::rand(shape, rng) * (high - low) + low,
+            Self::Normal { mean, std } => Tensor::randn(shape, rng) * std + mean,
+            Self::XavierUniform { gain } => symmetric(gain * (6.0 / both()).sqrt(), shape, rng),
+            Self::XavierNormal { gain } => {
+                Tensor::randn(shape, rng) * (gain * (2.0 / both()).sqrt())
+            }
+            Self::HeUniform { gain, fan: which } => {
+                symmetric(gain * (3.0 / fan(which)).sqrt(), shape, rng)
+            }
+            Self::HeNormal { gain, fan: which } => {
+                Tensor::randn(shape, rng) * (gain / fan(which).sqrt())
+            }
+            Self::LeCunUniform => symmetric((3.0 / fan(Fan::In)).sqrt(), shape, rng),
+            Self::LeCunNormal => Tensor::randn(shape, rng) * (1.0 / fan(Fan::In).sqrt()),
+            Self::Orthogonal { gain } => orthogonal(gain, shape, rng),
+        }
+    }
+}
+
+/// Uniform numbers in ±bound.
+fn symmetric(bound: f64, shape: Shape, rng: &mut Rng) -> Tensor {
+    Tensor::rand(shape, rng) * (2.0 * bound) - bound
+}
+
+#[track_caller]
+fn fan(shape: &Shape, which: Fan) -> f64 {
+    assert!(shape.rank() >= 2, "a weight of shape {shape} has no fans: they need two axes");
+    let kernel: usize = shape[2..].iter().product();
+    let units = match which {
+        Fan::In => shape[1],
+        Fan::Out => shape[0],
+    };
+    (units * kernel) as f64
+}
+
+/// Random orthogonal rows, by Gram and Schmidt's process in `f64`, made twice for accuracy.
+fn orthogonal(gain: f64, shape: Shape, rng: &mut Rng) -> Tensor {
+    assert!(shape.rank() >= 2, "a weight of shape {shape} is no matrix: that needs two axes");
+    let (rows, columns) = (shape[0], shape[1..].iter().product::<usize>());
+    let (count, len) = (rows.min(columns), rows.max(columns));
+    let numbers = Tensor::randn(([count, len], DType::F64), rng).to_vec::<f64>();
+    let mut vectors: Vec<Vec<f64>> = numbers.chunks(len.max(1)).map(<[f64]>::to_vec).collect();
+    for i in 0..vectors.len() {
+        let (done, rest) = vectors.split_at_mut(i);
+        let vector = &mut rest[0];
+        for _ in 0..2 {
+            for other in done.iter() {
+                let along: f64 = vector.iter().zip(other).map(|(a, b)| a * b).sum();
+                vector.iter_mut().zip(other).for_each(|(a, b)| *a -= along * b);
+            }
+        }
+        let length = vector.iter().map(|a| a * a).sum::<f64>().sqrt();
+        vector.iter_mut().for_each(|a| *a /= length);
+    }
+    let matrix = Tensor::from_vec(vectors.concat(), [count, len]) * gain;
+    let matrix = if rows <= columns { matrix } else { matrix.t() };
+    matrix.reshape(shape).to_dtype(DType::F32)
+}

@@ -1,0 +1,11 @@
+//! Layers: modules that make one tensor of another.
+
+mod activation;
+mod flatten;
+mod linear;
+mod sequential;
+
+pub use activation::*;
+pub use flatten::Flatten;
+pub use linear::Linear;
+pub use sequential::Sequential;

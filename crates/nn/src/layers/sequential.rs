@@ -1,0 +1,80 @@
+//! Layers one after another.
+
+use crate::{Layer, Module, Path, Visitor};
+use gradus_tensor::Tensor;
+
+/// Layers one after another: each takes the output of the one before it. PyTorch:
+/// `torch.nn.Sequential`.
+///
+/// ```
+/// use gradus_nn::{Layer, Linear, Module, Relu, Sequential};
+/// use gradus_tensor::{Rng, Tensor};
+///
+/// let mut rng = Rng::new(1);
+/// let model = Sequential::new()
+///     .then(Linear::new(784, 128, &mut rng))
+///     .then(Relu)
+///     .then(Linear::new(128, 10, &mut rng));
+/// assert_eq!(model.forward(&Tensor::ones([64, 784])).shape(), [64, 10]);
+/// assert_eq!(model.named_params()[2].0, "2.weight");
+/// ```
+#[derive(Debug, Default)]
+pub struct Sequential {
+    layers: Vec<(String, Box<dyn Layer>)>,
+}
+
+impl Sequential {
+    /// No layers: the output is the input.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends a layer, whose name is its number.
+    pub fn then(self, layer: impl Layer + 'static) -> Self {
+        let name = self.layers.len().to_string();
+        self.then_named(&name, layer)
+    }
+
+    /// Appends a layer under a name.
+    ///
+    /// # Panics
+    /// If another layer has that name.
+    #[track_caller]
+    pub fn then_named(mut self, name: &str, layer: impl Layer + 'static) -> Self {
+        let taken = self.layers.iter().any(|(other, _)| other == name);
+        assert!(!taken, "two layers are called '{name}'");
+        self.layers.push((name.to_string(), Box::new(layer)));
+        self
+    }
+
+    /// The layers with their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &dyn Layer)> {
+        self.layers.iter().map(|(name, layer)| (name.as_str(), &**layer))
+    }
+
+    /// How many layers there are.
+    pub fn len(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// True if there is none.
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+}
+
+impl Module for Sequential {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        for (name, layer) in &self.layers {
+            path.enter(name);
+            layer.visit(path, visitor);
+            path.leave();
+        }
+    }
+}
+
+impl Layer for Sequential {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        self.layers.iter().fold(x.clone(), |x, (_, layer)| layer.forward(&x))
+    }
+}

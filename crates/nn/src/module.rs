@@ -1,0 +1,373 @@
+//! Modules: structs of parameters, and what can be done with all of them.
+
+use crate::{Buffer, Mode, Param, Stream};
+use gradus_tensor::{DType, Device, Error, Gradients, Result, Tensor};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+/// A part of a model: parameters, buffers and other modules.
+///
+/// `#[derive(Module)]` writes the only method that is needed. Names are the fields' names, joined by
+/// dots, so that saved models have the keys that PyTorch gives them.
+///
+/// ```
+/// use gradus_nn::{Layer, Linear, Module};
+/// use gradus_tensor::{Rng, Tensor};
+///
+/// #[derive(Debug, Module)]
+/// struct Net {
+///     fc1: Linear,
+///     fc2: Linear,
+/// }
+///
+/// let mut rng = Rng::new(1);
+/// let net = Net { fc1: Linear::new(4, 8, &mut rng), fc2: Linear::new(8, 2, &mut rng) };
+/// let names: Vec<String> = net.named_params().into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"]);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a parameter, a buffer, a module nor a plain value",
+    note = "derive Module for it, or mark the field `#[module(skip)]` if it holds nothing to train or save"
+)]
+pub trait Module {
+    /// Shows every part to a visitor, in a fixed order.
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor);
+
+    /// All parameters with their names, in order; one that has several names comes under its first.
+    fn named_params(&self) -> Vec<(String, Param)> {
+        let mut seen = HashSet::new();
+        let mut params = collect(self, |part| match part {
+            Part::Param(param) => Some(param.clone()),
+            _ => None,
+        });
+        params.retain(|(_, param)| seen.insert(param.id()));
+        params
+    }
+
+    /// All parameters that are not frozen.
+    fn params(&self) -> Vec<Param> {
+        let params = self.named_params().into_iter().map(|(_, param)| param);
+        params.filter(Param::is_trainable).collect()
+    }
+
+    /// How many numbers the parameters hold.
+    fn param_count(&self) -> usize {
+        self.named_params().iter().map(|(_, param)| param.tensor().count()).sum()
+    }
+
+    /// All random streams with their names.
+    fn named_streams(&self) -> Vec<(String, (u64, u64))> {
+        collect(self, |part| match part {
+            Part::Stream(stream) => Some(stream.state()),
+            _ => None,
+        })
+    }
+
+    /// The values of all parameters and buffers with their names, in order.
+    fn state_dict(&self) -> Vec<(String, Tensor)> {
+        collect(self, |part| match part {
+            Part::Param(param) => Some(param.tensor().detach()),
+            Part::Buffer(buffer) => Some(buffer.tensor()),
+            _ => None,
+        })
+    }
+
+    /// Gives every parameter and buffer the value that has its name. All or none: if one does not
+    /// fit, nothing is changed.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`], which names the first missing, unexpected and mis-shaped values.
+    fn load_state_dict(&self, state: &[(String, Tensor)]) -> Result<()> {
+        let report = self.compare_state_dict(state);
+        if !report.fits() {
+            return Err(Error::Mismatch(report.to_string()));
+        }
+        let values: HashMap<&str, &Tensor> =
+            state.iter().map(|(name, value)| (name.as_str(), value)).collect();
+        let mut result = Ok(());
+        for_each(self, &mut |name, part| {
+            let set = match (part, values.get(name)) {
+                (Part::Param(param), Some(value)) => param.set(value),
+                (Part::Buffer(buffer), Some(value)) => buffer.set(value),
+                _ => Ok(()),
+            };
+            if result.is_ok() {
+                result = set;
+            }
+        });
+        result
+    }
+
+    /// What loading a state would find.
+    fn compare_state_dict(&self, state: &[(String, Tensor)]) -> StateReport {
+        let own = self.state_dict();
+        let own_names: HashSet<&str> = own.iter().map(|(name, _)| name.as_str()).collect();
+        let values: HashMap<&str, &Tensor> =
+            state.iter().map(|(name, value)| (name.as_str(), value)).collect();
+        let mut report = StateReport::default();
+        for (name, tensor) in &own {
+            match values.get(name.as_str()) {
+                None => report.missing.push(name.clone()),
+                Some(value) if value.shape() != tensor.shape() => {
+                    let (has, wants) = (value.shape(), tensor.shape());
+                    report.mis_shaped.push(format!("{name} (is {has}, should be {wants})"));
+                }
+                Some(_) => {}
+            }
+        }
+        let unexpected = state.iter().filter(|(name, _)| !own_names.contains(name.as_str()));
+        report.unexpected = unexpected.map(|(name, _)| name.clone()).collect();
+        report
+    }
+
+    /// Continues random streams where they were saved; see [`Module::named_streams`].
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`], if the names are not those of the streams.
+    fn load_streams(&self, states: &[(String, (u64, u64))]) -> Result<()> {
+        let own = self.named_streams();
+        if !own.iter().map(|(name, _)| name).eq(states.iter().map(|(name, _)| name)) {
+            let message = "the random streams are those of another model".to_string();
+            return Err(Error::Mismatch(message));
+        }
+        let mut states = states.iter();
+        for_each(self, &mut |_, part| {
+            if let Part::Stream(stream) = part
+                && let Some((_, state)) = states.next()
+            {
+                stream.set_state(*state);
+            }
+        });
+        Ok(())
+    }
+
+    /// The names of the parameters, not frozen, that no gradient reached.
+    fn unreached(&self, gradients: &Gradients) -> Vec<String> {
+        let params = self.named_params().into_iter();
+        let unreached =
+            params.filter(|(_, param)| param.is_trainable() && param.grad(gradients).is_none());
+        unreached.map(|(name, _)| name).collect()
+    }
+
+    /// Puts the module and all in it into training.
+    fn train(&self) {
+        set_training(self, true);
+    }
+
+    /// Puts the module and all in it into use.
+    fn eval(&self) {
+        set_training(self, false);
+    }
+
+    /// Moves all parameters and buffers to a device.
+    fn to_device(&self, device: Device) {
+        convert(self, &|tensor| tensor.to_device(device));
+    }
+
+    /// Converts all parameters, and the buffers that hold floats, to another type of float.
+    fn to_dtype(&self, dtype: DType) {
+        convert(self, &|tensor| match tensor.dtype().is_float() {
+            true => tensor.to_dtype(dtype),
+            false => tensor.clone(),
+        });
+    }
+}
+
+/// A module that makes one tensor of another: what stands in a [`Sequential`](crate::Sequential).
+pub trait Layer: Module + fmt::Debug + Send + Sync {
+    /// The output for an input.
+    fn forward(&self, x: &Tensor) -> Tensor;
+}
+
+/// Sees every part of a module; each method does nothing unless it is written.
+pub trait Visitor {
+    /// A parameter.
+    fn param(&mut self, _path: &Path, _param: &Param) {}
+    /// A buffer.
+    fn buffer(&mut self, _path: &Path, _buffer: &Buffer) {}
+    /// A mode.
+    fn mode(&mut self, _path: &Path, _mode: &Mode) {}
+    /// A random stream.
+    fn stream(&mut self, _path: &Path, _stream: &Stream) {}
+}
+
+/// Where in a module a visit is: the names of the fields on the way.
+#[derive(Clone, Debug, Default)]
+pub struct Path(Vec<String>);
+
+impl Path {
+    /// Goes into a field.
+    pub fn enter(&mut self, name: &str) {
+        self.0.push(name.to_string());
+    }
+
+    /// Goes back out.
+    pub fn leave(&mut self) {
+        self.0.pop();
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("."))
+    }
+}
+
+/// How a saved state differs from what a module wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StateReport {
+    /// Names that the module has and the state does not.
+    pub missing: Vec<String>,
+    /// Names that the state has and the module does not.
+    pub unexpected: Vec<String>,
+    /// Values of another shape, each with both shapes.
+    pub mis_shaped: Vec<String>,
+}
+
+impl StateReport {
+    /// True if there is no difference.
+    pub fn fits(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.mis_shaped.is_empty()
+    }
+}
+
+impl fmt::Display for StateReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the saved values are those of another model:")?;
+        let kinds = [
+            ("missing", &self.missing),
+            ("unexpected", &self.unexpected),
+            ("mis-shaped", &self.mis_shaped),
+        ];
+        let mut separator = " ";
+        for (kind, names) in kinds.into_iter().filter(|(_, names)| !names.is_empty()) {
+            let shown = names[..names.len().min(3)].join(", ");
+            let more = match names.len() {
+                0..=3 => String::new(),
+                count => format!(" and {} more", count - 3),
+            };
+            write!(f, "{separator}{kind} {shown}{more}")?;
+            separator = "; ";
+        }
+        Ok(())
+    }
+}
+
+/// One part of a module.
+enum Part<'a> {
+    Param(&'a Param),
+    Buffer(&'a Buffer),
+    Mode(&'a Mode),
+    Stream(&'a Stream),
+}
+
+/// Calls a function with every part and its name.
+fn for_each<M: Module + ?Sized>(module: &M, body: &mut dyn FnMut(&str, Part<'_>)) {
+    struct Each<'a>(&'a mut dyn FnMut(&str, Part<'_>));
+    impl Visitor for Each<'_> {
+        fn param(&mut self, path: &Path, param: &Param) {
+            (self.0)(&path.to_string(), Part::Param(param));
+        }
+        fn buffer(&mut self, path: &Path, buffer: &Buffer) {
+            (self.0)(&path.to_string(), Part::Buffer(buffer));
+        }
+        fn mode(&mut self, path: &Path, mode: &Mode) {
+            (self.0)(&path.to_string(), Part::Mode(mode));
+        }
+        fn stream(&mut self, path: &Path, stream: &Stream) {
+            (self.0)(&path.to_string(), Part::Stream(stream));
+        }
+    }
+    module.visit(&mut Path::default(), &mut Each(body));
+}
+
+/// What a function makes of the parts, with their names.
+fn collect<M: Module + ?Sized, T>(
+    module: &M,
+    mut pick: impl FnMut(Part<'_>) -> Option<T>,
+) -> Vec<(String, T)> {
+    let mut picked = vec![];
+    for_each(module, &mut |name, part| picked.extend(pick(part).map(|it| (name.to_string(), it))));
+    picked
+}
+
+fn set_training<M: Module + ?Sized>(module: &M, training: bool) {
+    for_each(module, &mut |_, part| {
+        if let Part::Mode(mode) = part {
+            mode.set_training(training);
+        }
+    });
+}
+
+/// Whether each mode of a module is training, in order.
+pub(crate) fn modes<M: Module + ?Sized>(module: &M) -> Vec<bool> {
+    let modes = collect(module, |part| match part {
+        Part::Mode(mode) => Some(mode.is_training()),
+        _ => None,
+    });
+    modes.into_iter().map(|(_, training)| training).collect()
+}
+
+/// Restores what [`modes`] gave.
+pub(crate) fn set_modes<M: Module + ?Sized>(module: &M, modes: &[bool]) {
+    let mut modes = modes.iter();
+    for_each(module, &mut |_, part| {
+        if let Part::Mode(mode) = part {
+            mode.set_training(modes.next().copied().unwrap_or(true));
+        }
+    });
+}
+
+fn convert<M: Module + ?Sized>(module: &M, convert: &dyn Fn(&Tensor) -> Tensor) {
+    for_each(module, &mut |_, part| match part {
+        Part::Param(param) => param.convert(convert),
+        Part::Buffer(buffer) => buffer.convert(convert),
+        _ => {}
+    });
+}
+
+impl<M: Module + ?Sized> Module for Box<M> {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        (**self).visit(path, visitor);
+    }
+}
+
+impl<M: Module> Module for Option<M> {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        if let Some(module) = self {
+            module.visit(path, visitor);
+        }
+    }
+}
+
+impl<M: Module> Module for [M] {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        for (index, module) in self.iter().enumerate() {
+            path.enter(&index.to_string());
+            module.visit(path, visitor);
+            path.leave();
+        }
+    }
+}
+
+impl<M: Module> Module for Vec<M> {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        self[..].visit(path, visitor);
+    }
+}
+
+impl<M: Module, const N: usize> Module for [M; N] {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        self[..].visit(path, visitor);
+    }
+}
+
+/// Makes plain values modules without parts.
+macro_rules! plain {
+    ($($name:ty)*) => {$(
+        impl Module for $name {
+            fn visit(&self, _: &mut Path, _: &mut dyn Visitor) {}
+        }
+    )*};
+}
+plain! { () bool u8 u32 u64 usize i32 i64 isize f32 f64 &'static str String DType }

@@ -1,0 +1,231 @@
+//! What a module is made of: parameters, buffers, random streams and the mode.
+
+use crate::{Module, Path, Visitor};
+use gradus_tensor::kernel::Kernel;
+use gradus_tensor::op::update;
+use gradus_tensor::{Error, Gradients, OpError, Result, Rng, Tensor};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+/// A tensor that is trained.
+///
+/// A parameter is a handle: its clones are the same parameter, which is how weights are tied. It
+/// keeps its identity while its value changes, so gradients find it.
+#[derive(Clone)]
+pub struct Param(Arc<ParamInner>);
+
+struct ParamInner {
+    /// A leaf, always of the same identity.
+    value: RwLock<Tensor>,
+    trainable: AtomicBool,
+}
+
+impl Param {
+    /// A parameter with a first value.
+    ///
+    /// # Panics
+    /// If the value is not of floats.
+    #[track_caller]
+    pub fn new(value: Tensor) -> Self {
+        let value = RwLock::new(value.requires_grad());
+        Self(Arc::new(ParamInner { value, trainable: AtomicBool::new(true) }))
+    }
+
+    /// The value, as a leaf that gradients are wanted by unless the parameter is frozen.
+    pub fn tensor(&self) -> Tensor {
+        let value = self.read();
+        if self.is_trainable() { value } else { value.detach() }
+    }
+
+    fn read(&self) -> Tensor {
+        self.0.value.read().unwrap_or_else(|poison| poison.into_inner()).clone()
+    }
+
+    /// What tells this parameter from every other.
+    pub fn id(&self) -> u64 {
+        self.read().leaf_id().expect("a parameter's value is a leaf")
+    }
+
+    /// The gradient by this parameter; none if no gradient reached it.
+    pub fn grad<'a>(&self, gradients: &'a Gradients) -> Option<&'a Tensor> {
+        gradients.get(&self.read())
+    }
+
+    /// Replaces the value by another of the same shape, converted to the same type and device.
+    ///
+    /// # Errors
+    /// If the shape differs.
+    pub fn set(&self, value: &Tensor) -> Result<()> {
+        let mut own = self.0.value.write().unwrap_or_else(|poison| poison.into_inner());
+        *own = fitted(value, &own)?.in_place_of(&own);
+        Ok(())
+    }
+
+    /// Moves the value to another type or device.
+    pub fn convert(&self, convert: impl FnOnce(&Tensor) -> Tensor) {
+        let mut own = self.0.value.write().unwrap_or_else(|poison| poison.into_inner());
+        *own = convert(&own.detach()).in_place_of(&own);
+    }
+
+    /// Runs a kernel that updates the value, and the tensors of an optimizer's state beside it, in
+    /// place. Whoever else holds the old value keeps it.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn update(&self, kernel: &Kernel, inputs: &[&Tensor], state: &mut [Tensor]) -> Result<()> {
+        let mut own = self.0.value.write().unwrap_or_else(|poison| poison.into_inner());
+        let mut targets: Vec<&mut Tensor> = vec![&mut own];
+        targets.extend(state);
+        update(kernel, inputs, &mut targets)
+    }
+
+    /// Stops training this parameter: no gradient is computed by it, no optimizer changes it.
+    pub fn freeze(&self) {
+        self.0.trainable.store(false, Ordering::Relaxed);
+    }
+
+    /// Trains this parameter again.
+    pub fn unfreeze(&self) {
+        self.0.trainable.store(true, Ordering::Relaxed);
+    }
+
+    /// True unless the parameter is frozen.
+    pub fn is_trainable(&self) -> bool {
+        self.0.trainable.load(Ordering::Relaxed)
+    }
+}
+
+impl Module for Param {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        visitor.param(path, self);
+    }
+}
+
+impl fmt::Debug for Param {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.read();
+        write!(f, "Param({} {})", value.dtype(), value.shape())
+    }
+}
+
+/// A tensor that belongs to a model and is saved with it, but not trained: a running mean, say. Its
+/// clones are the same buffer.
+#[derive(Clone)]
+pub struct Buffer(Arc<RwLock<Tensor>>);
+
+impl Buffer {
+    /// A buffer with a first value.
+    pub fn new(value: Tensor) -> Self {
+        Self(Arc::new(RwLock::new(value.detach())))
+    }
+
+    /// The value.
+    pub fn tensor(&self) -> Tensor {
+        self.0.read().unwrap_or_else(|poison| poison.into_inner()).clone()
+    }
+
+    /// Replaces the value by another of the same shape, converted to the same type and device.
+    ///
+    /// # Errors
+    /// If the shape differs.
+    pub fn set(&self, value: &Tensor) -> Result<()> {
+        let mut own = self.0.write().unwrap_or_else(|poison| poison.into_inner());
+        *own = fitted(value, &own)?;
+        Ok(())
+    }
+
+    /// Moves the value to another type or device.
+    pub fn convert(&self, convert: impl FnOnce(&Tensor) -> Tensor) {
+        let mut own = self.0.write().unwrap_or_else(|poison| poison.into_inner());
+        *own = convert(&own);
+    }
+}
+
+impl Module for Buffer {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        visitor.buffer(path, self);
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.tensor();
+        write!(f, "Buffer({} {})", value.dtype(), value.shape())
+    }
+}
+
+/// A new value in the type and on the device of an old one.
+fn fitted(value: &Tensor, old: &Tensor) -> Result<Tensor> {
+    if value.shape() != old.shape() {
+        let message = format_args!("a value {} for one of shape {}", value.shape(), old.shape());
+        return Err(Error::Op(OpError::of("set", message)));
+    }
+    Ok(value.detach().to_dtype(old.dtype()).to_device(old.device()))
+}
+
+/// Whether a module is being trained or used: what dropout and batch normalisation go by. New
+/// modules are in training.
+pub struct Mode(AtomicBool);
+
+impl Mode {
+    /// True while the module is being trained.
+    pub fn is_training(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Changes the mode.
+    pub fn set_training(&self, training: bool) {
+        self.0.store(training, Ordering::Relaxed);
+    }
+}
+
+impl Default for Mode {
+    fn default() -> Self {
+        Self(AtomicBool::new(true))
+    }
+}
+
+impl Module for Mode {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        visitor.mode(path, self);
+    }
+}
+
+impl fmt::Debug for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_training() { "training" } else { "evaluation" })
+    }
+}
+
+/// A module's own stream of random numbers, which checkpoints save.
+#[derive(Debug)]
+pub struct Stream(Mutex<Rng>);
+
+impl Stream {
+    /// A stream split off from another.
+    pub fn new(rng: &mut Rng) -> Self {
+        Self(Mutex::new(rng.split()))
+    }
+
+    /// Draws from the stream.
+    pub fn draw<R>(&self, draw: impl FnOnce(&mut Rng) -> R) -> R {
+        draw(&mut self.0.lock().unwrap_or_else(|poison| poison.into_inner()))
+    }
+
+    /// Where the stream is; see [`Rng::state`].
+    pub fn state(&self) -> (u64, u64) {
+        self.draw(|rng| rng.state())
+    }
+
+    /// Continues the stream elsewhere.
+    pub fn set_state(&self, state: (u64, u64)) {
+        self.draw(|rng| *rng = Rng::from_state(state));
+    }
+}
+
+impl Module for Stream {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        visitor.stream(path, self);
+    }
+}
