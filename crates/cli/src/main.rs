@@ -1,2 +1,59 @@
-//! x
-fn main() {}
+//! The `gradus` program: one file a command.
+
+#![forbid(unsafe_code)]
+
+mod digits;
+mod eval;
+mod ops;
+mod output;
+mod predict;
+mod report;
+mod summary;
+mod train;
+
+use clap::{Parser, Subcommand};
+use gradus_tensor::{Device, Result};
+use std::process::ExitCode;
+
+/// From data to a trained model.
+#[derive(Debug, Parser)]
+#[command(name = "gradus", version, max_term_width = 100)]
+#[command(after_help = "Example:\n  gradus train digits\n\nEvery command explains itself: gradus \
+                        COMMAND --help")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(train::Train),
+    Eval(eval::Eval),
+    Predict(predict::Predict),
+    Summary(summary::SummaryOf),
+    Ops(ops::Ops),
+}
+
+fn main() -> ExitCode {
+    output::explain_panics();
+    // Wrong usage ends here, with exit code 2.
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    Device::check_environment()?;
+    match command {
+        Command::Train(train) => train.run(),
+        Command::Eval(eval) => eval.run(),
+        Command::Predict(predict) => predict.run(),
+        Command::Summary(summary) => summary.run(),
+        Command::Ops(ops) => ops.run(),
+    }
+}

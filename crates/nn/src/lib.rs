@@ -34,6 +34,7 @@ mod layers;
 mod module;
 pub mod optim;
 mod param;
+pub mod schedule;
 mod summary;
 pub mod testing;
 

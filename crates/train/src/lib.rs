@@ -1,1 +1,23 @@
-//! x
+//! The training loop and what stands around it: figures, callbacks, checkpoints, reports.
+//!
+//! A [`Trainer`] trains a model; everything it does can also be done by hand, and every part used
+//! alone: [`Metric`], [`History`], [`Checkpoint`], [`RunFolder`], [`report`].
+
+#![forbid(unsafe_code)]
+
+mod callback;
+mod checkpoint;
+mod history;
+mod metrics;
+mod progress;
+pub mod report;
+mod run;
+mod trainer;
+
+pub use callback::{Callback, Scheduled, Session, Step};
+pub use checkpoint::{Checkpoint, Checkpoints, read_weights, write_json, write_weights};
+pub use history::{Epoch, History};
+pub use metrics::{Accuracy, ConfusionMatrix, Mean, Metric};
+pub use progress::Progress;
+pub use run::{MetricsFile, RunFolder};
+pub use trainer::{Loss, Trainer};

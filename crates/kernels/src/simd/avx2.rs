@@ -2,7 +2,7 @@
 
 use super::table::{float_vector, int_vector, intrinsic};
 use super::{Bits, IntVector, Mask, Routine, Simd, Vector, tile};
-use crate::math::{real_by_lanes, real_by_polynomial};
+use crate::math::Real;
 use std::arch::x86_64::*;
 
 /// Proof that the processor has AVX2, FMA and F16C.
@@ -83,7 +83,6 @@ float_vector! {
     equal(a, b) = Mask32(_mm256_cmp_ps::<_CMP_EQ_OQ>(a, b));
     select(mask, yes, no) = _mm256_blendv_ps(no, yes, mask.0);
 }
-real_by_polynomial!(F32x8);
 
 float_vector! {
     /// Four `f64`.
@@ -114,16 +113,21 @@ float_vector! {
     equal(a, b) = Mask64(_mm256_cmp_pd::<_CMP_EQ_OQ>(a, b));
     select(mask, yes, no) = _mm256_blendv_pd(no, yes, mask.0);
 }
-real_by_lanes!(F64x4);
+impl Real for F64x4 {}
 
 int_vector! {
     /// Eight `i32`.
-    I32x8(__m256i) beside F32x8;
+    I32x8(__m256i) beside F32x8 and F64x4;
     splat(v) = _mm256_set1_epi32(v);
     to_bits(a) = _mm256_castps_si256(a);
     from_bits(a) = _mm256_castsi256_ps(a);
     to_int(a) = _mm256_cvtps_epi32(a);
     from_int(a) = _mm256_cvtepi32_ps(a);
+    widen(a) = [
+        _mm256_cvtps_pd(_mm256_castps256_ps128(a)),
+        _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(a)),
+    ];
+    narrow(low, high) = _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low));
     add(a, b) = _mm256_add_epi32(a, b);
     sub(a, b) = _mm256_sub_epi32(a, b);
     and(a, b) = _mm256_and_si256(a, b);
@@ -131,6 +135,7 @@ int_vector! {
     xor(a, b) = _mm256_xor_si256(a, b);
     shl(a, count) = _mm256_sllv_epi32(a, _mm256_set1_epi32(count));
     shr(a, count) = _mm256_srav_epi32(a, _mm256_set1_epi32(count));
+    clamp(a, low, high) = _mm256_min_ps(high, _mm256_max_ps(low, a));
 }
 
 /// A mask of eight lanes: all bits of a lane are set or none.

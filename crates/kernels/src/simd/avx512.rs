@@ -2,8 +2,9 @@
 
 use super::table::{float_vector, int_vector, intrinsic};
 use super::{Bits, IntVector, Mask, Routine, Simd, Vector, tile};
-use crate::math::{real_by_lanes, real_by_polynomial};
+use crate::math::Real;
 use std::arch::x86_64::*;
+use std::f32::consts::SQRT_2;
 
 /// Proof that the processor has AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +87,6 @@ float_vector! {
     equal(a, b) = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b);
     select(mask, yes, no) = _mm512_mask_mov_ps(no, mask, yes);
 }
-real_by_polynomial!(F32x16);
 
 float_vector! {
     /// Eight `f64`.
@@ -117,16 +117,22 @@ float_vector! {
     equal(a, b) = _mm512_cmp_pd_mask::<_CMP_EQ_OQ>(a, b);
     select(mask, yes, no) = _mm512_mask_mov_pd(no, mask, yes);
 }
-real_by_lanes!(F64x8);
+impl Real for F64x8 {}
 
 int_vector! {
     /// Sixteen `i32`.
-    I32x16(__m512i) beside F32x16;
+    I32x16(__m512i) beside F32x16 and F64x8;
     splat(v) = _mm512_set1_epi32(v);
     to_bits(a) = _mm512_castps_si512(a);
     from_bits(a) = _mm512_castsi512_ps(a);
     to_int(a) = _mm512_cvtps_epi32(a);
     from_int(a) = _mm512_cvtepi32_ps(a);
+    widen(a) = [
+        _mm512_cvtps_pd(_mm512_castps512_ps256(a)),
+        _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(a)),
+    ];
+    narrow(low, high) = _mm512_insertf32x8::<1>(
+        _mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high));
     add(a, b) = _mm512_add_epi32(a, b);
     sub(a, b) = _mm512_sub_epi32(a, b);
     and(a, b) = _mm512_and_si512(a, b);
@@ -134,6 +140,17 @@ int_vector! {
     xor(a, b) = _mm512_xor_si512(a, b);
     shl(a, count) = _mm512_sllv_epi32(a, _mm512_set1_epi32(count));
     shr(a, count) = _mm512_srav_epi32(a, _mm512_set1_epi32(count));
+    clamp(a, low, high) = _mm512_min_ps(high, _mm512_max_ps(low, a));
+    scale(a, n) = _mm512_scalef_ps(a, n);
+    split(a) = {
+        let m = _mm512_getmant_ps::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_NAN>(a);
+        let e = _mm512_getexp_ps(a);
+        let large = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(m, _mm512_set1_ps(SQRT_2));
+        (
+            _mm512_mask_mul_ps(m, large, m, _mm512_set1_ps(0.5)),
+            _mm512_mask_add_ps(e, large, e, _mm512_set1_ps(1.0)),
+        )
+    };
 }
 
 /// Implements [`Mask`] for the bit masks of AVX-512.

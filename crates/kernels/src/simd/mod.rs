@@ -21,7 +21,7 @@ pub(crate) mod portable;
 mod table;
 
 use crate::element::{Element, Float, Number};
-use crate::math::Real;
+use crate::math::{ROUNDER, Real};
 
 /// A token that proves that the processor has an instruction set.
 pub trait Simd: Copy + Send + Sync + Debug + 'static {
@@ -265,6 +265,50 @@ pub trait Bits: Vector<Scalar = f32> {
     fn from_int(int: Self::Int) -> Self;
     /// A vector of integers whose lanes all hold `value`.
     fn int(self, value: i32) -> Self::Int;
+    /// The lanes as `f64`, in two vectors.
+    fn widen(self) -> [<Self::Isa as Simd>::F64; 2];
+    /// The lanes of two vectors of `f64`, rounded.
+    fn narrow(wide: [<Self::Isa as Simd>::F64; 2]) -> Self;
+
+    /// `self * factor + term` as [`Vector::mul_add`], but rounded once even where that is slow.
+    #[inline(always)]
+    fn fused(self, factor: Self, term: Self) -> Self {
+        self.mul_add(factor, term)
+    }
+    /// The nearest number from `low` to `high`; NaN stays NaN.
+    #[inline(always)]
+    fn clamp(self, low: Self, high: Self) -> Self {
+        let raised = Self::select(self.less(low), low, self);
+        Self::select(raised.greater(high), high, raised)
+    }
+    /// `self`·2ⁿ for an integer `n` in [-252, 254], rounded once if `self`·2^(n/2) is no denormal.
+    #[inline(always)]
+    fn scale(self, n: Self) -> Self {
+        // In two steps, as 2ⁿ itself may be out of range.
+        let n = (n + self.of(ROUNDER)).to_bits();
+        let half = n.shr(1);
+        let one = self.of(1.0).to_bits();
+        let first = Self::from_bits(half.shl(23).add(one));
+        let second = Self::from_bits(n.sub(half).shl(23).add(one));
+        self * first * second
+    }
+    /// The m between √½ and √2 and the integer e with `self` = m·2ᵉ.
+    ///
+    /// The e of 0 is minus infinity, that of infinity is infinity, and of a negative number or NaN
+    /// m or e is NaN.
+    #[inline(always)]
+    fn split(self) -> (Self, Self) {
+        let (zero, infinity) = (self.zero(), self.of(f64::INFINITY));
+        let tiny = self.less(self.of(f32::MIN_POSITIVE as f64));
+        let bits = Self::select(tiny, self * self.of(16_777_216.0), self).to_bits();
+        let root_half = self.of(std::f64::consts::FRAC_1_SQRT_2).to_bits();
+        let steps = bits.sub(root_half).shr(23);
+        let m = Self::from_bits(bits.sub(steps.shl(23)));
+        let e = Self::from_int(steps) - Self::select(tiny, self.of(24.0), zero);
+        let e = Self::select(self.less(infinity), e, self);
+        let e = Self::select(self.greater(zero), e, self.of(f64::NAN));
+        (m, Self::select(self.equal(zero), -infinity, e))
+    }
 }
 
 /// Vectors of `i32`, with wrapping arithmetic.

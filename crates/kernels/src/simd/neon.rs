@@ -2,7 +2,7 @@
 
 use super::table::{float_vector, int_vector, intrinsic};
 use super::{Bits, IntVector, Mask, Routine, Simd, Vector, tile};
-use crate::math::{real_by_lanes, real_by_polynomial};
+use crate::math::Real;
 use std::arch::aarch64::*;
 
 /// Proof that the processor has NEON.
@@ -65,7 +65,6 @@ float_vector! {
     equal(a, b) = Mask32(vceqq_f32(a, b));
     select(mask, yes, no) = vbslq_f32(mask.0, yes, no);
 }
-real_by_polynomial!(F32x4);
 
 float_vector! {
     /// Two `f64`.
@@ -93,16 +92,18 @@ float_vector! {
     equal(a, b) = Mask64(vceqq_f64(a, b));
     select(mask, yes, no) = vbslq_f64(mask.0, yes, no);
 }
-real_by_lanes!(F64x2);
+impl Real for F64x2 {}
 
 int_vector! {
     /// Four `i32`.
-    I32x4(int32x4_t) beside F32x4;
+    I32x4(int32x4_t) beside F32x4 and F64x2;
     splat(v) = vdupq_n_s32(v);
     to_bits(a) = vreinterpretq_s32_f32(a);
     from_bits(a) = vreinterpretq_f32_s32(a);
     to_int(a) = vcvtnq_s32_f32(a);
     from_int(a) = vcvtq_f32_s32(a);
+    widen(a) = [vcvt_f64_f32(vget_low_f32(a)), vcvt_high_f64_f32(a)];
+    narrow(low, high) = vcvt_high_f32_f64(vcvt_f32_f64(low), high);
     add(a, b) = vaddq_s32(a, b);
     sub(a, b) = vsubq_s32(a, b);
     and(a, b) = vandq_s32(a, b);
@@ -110,6 +111,7 @@ int_vector! {
     xor(a, b) = veorq_s32(a, b);
     shl(a, count) = vshlq_s32(a, vdupq_n_s32(count));
     shr(a, count) = vshlq_s32(a, vdupq_n_s32(-count));
+    clamp(a, low, high) = vminq_f32(high, vmaxq_f32(low, a));
 }
 
 /// A mask of four lanes: all bits of a lane are set or none.

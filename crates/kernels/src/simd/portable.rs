@@ -3,7 +3,7 @@
 
 use super::table::{float_vector, int_vector};
 use super::{Bits, IntVector, Mask, Routine, Simd, Vector, tile};
-use crate::math::{real_by_lanes, real_by_polynomial};
+use crate::math::Real;
 use std::array::from_fn;
 
 /// Plain Rust needs no proof.
@@ -71,7 +71,6 @@ float_vector! {
     equal(a, b) = Lanes(from_fn(|i| a[i] == b[i]));
     select(mask, yes, no) = from_fn(|i| if mask.0[i] { yes[i] } else { no[i] });
 }
-real_by_polynomial!(F32s);
 
 float_vector! {
     /// Four `f64`.
@@ -99,16 +98,18 @@ float_vector! {
     equal(a, b) = Lanes(from_fn(|i| a[i] == b[i]));
     select(mask, yes, no) = from_fn(|i| if mask.0[i] { yes[i] } else { no[i] });
 }
-real_by_lanes!(F64s);
+impl Real for F64s {}
 
 int_vector! {
     /// Eight `i32`.
-    I32s([i32; 8]) beside F32s;
+    I32s([i32; 8]) beside F32s and F64s;
     splat(v) = [v; 8];
     to_bits(a) = a.map(|x| x.to_bits() as i32);
     from_bits(a) = a.map(|x| f32::from_bits(x as u32));
     to_int(a) = a.map(|x| x as i32);
     from_int(a) = a.map(|x| x as f32);
+    widen(a) = [from_fn(|i| a[i] as f64), from_fn(|i| a[i + 4] as f64)];
+    narrow(low, high) = from_fn(|i| if i < 4 { low[i] as f32 } else { high[i - 4] as f32 });
     add(a, b) = from_fn(|i| a[i].wrapping_add(b[i]));
     sub(a, b) = from_fn(|i| a[i].wrapping_sub(b[i]));
     and(a, b) = from_fn(|i| a[i] & b[i]);
@@ -116,6 +117,7 @@ int_vector! {
     xor(a, b) = from_fn(|i| a[i] ^ b[i]);
     shl(a, count) = a.map(|x| x << count);
     shr(a, count) = a.map(|x| x >> count);
+    fused(a, b, c) = from_fn(|i| (a[i] as f64 * b[i] as f64 + c[i] as f64) as f32);
 }
 
 /// One truth value a lane.

@@ -183,16 +183,20 @@ macro_rules! float_vector {
 }
 pub(crate) use float_vector;
 
-/// Defines the `i32` twin of a vector of `f32`, and the casts between the two.
+/// Defines the `i32` twin of a vector of `f32`, and the casts between the two and to `f64`.
+///
+/// The last rows may be left out where the instruction set has nothing better than the trait.
 macro_rules! int_vector {
     (
         $(#[$doc:meta])*
-        $name:ident($register:ty) beside $float:ident;
+        $name:ident($register:ty) beside $float:ident and $wide:ident;
         splat($v:ident) = $splat:expr;
         to_bits($tb:ident) = $to_bits:expr;
         from_bits($fb:ident) = $from_bits:expr;
         to_int($ti:ident) = $to_int:expr;
         from_int($fi:ident) = $from_int:expr;
+        widen($wi:ident) = $widen:expr;
+        narrow($nl:ident, $nh:ident) = $narrow:expr;
         add($aa:ident, $ab:ident) = $add:expr;
         sub($sa:ident, $sb:ident) = $sub:expr;
         and($na:ident, $nb:ident) = $and:expr;
@@ -200,6 +204,10 @@ macro_rules! int_vector {
         xor($xa:ident, $xb:ident) = $xor:expr;
         shl($la:ident, $lc:ident) = $shl:expr;
         shr($ra:ident, $rc:ident) = $shr:expr;
+        $(fused($ua:ident, $ub:ident, $uc:ident) = $fused:expr;)?
+        $(clamp($ka:ident, $kl:ident, $kh:ident) = $clamp:expr;)?
+        $(scale($sc:ident, $sn:ident) = $scale:expr;)?
+        $(split($sp:ident) = $split:expr;)?
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
@@ -231,6 +239,37 @@ macro_rules! int_vector {
             fn int(self, $v: i32) -> $name {
                 $name(intrinsic!($splat))
             }
+            #[inline(always)]
+            fn widen(self) -> [$wide; 2] {
+                let $wi = self.0;
+                intrinsic!($widen).map($wide)
+            }
+            #[inline(always)]
+            fn narrow(wide: [$wide; 2]) -> Self {
+                let [$nl, $nh] = wide.map(|half| half.0);
+                Self(intrinsic!($narrow))
+            }
+            $(#[inline(always)]
+            fn fused(self, factor: Self, term: Self) -> Self {
+                let ($ua, $ub, $uc) = (self.0, factor.0, term.0);
+                Self(intrinsic!($fused))
+            })?
+            $(#[inline(always)]
+            fn clamp(self, low: Self, high: Self) -> Self {
+                let ($ka, $kl, $kh) = (self.0, low.0, high.0);
+                Self(intrinsic!($clamp))
+            })?
+            $(#[inline(always)]
+            fn scale(self, n: Self) -> Self {
+                let ($sc, $sn) = (self.0, n.0);
+                Self(intrinsic!($scale))
+            })?
+            $(#[inline(always)]
+            fn split(self) -> (Self, Self) {
+                let $sp = self.0;
+                let (m, e) = intrinsic!($split);
+                (Self(m), Self(e))
+            })?
         }
         impl IntVector for $name {
             #[inline(always)]

@@ -1,0 +1,246 @@
+//! `gradus train`.
+
+use crate::digits::{self, Answers, DigitsNet, NAME};
+use crate::output::say_json;
+use crate::report;
+use clap::{Args, ValueEnum};
+use gradus_data::digits::Digits;
+use gradus_data::{DataLoader, LoaderOptions, random_split};
+use gradus_nn::schedule::Cosine;
+use gradus_nn::{Adam, AdamOptions, Module, losses::cross_entropy};
+use gradus_tensor::memory::peak_resident_bytes;
+use gradus_tensor::{Error, Result, Rng};
+use gradus_train::{
+    Accuracy, Callback, Checkpoint, Checkpoints, MetricsFile, Progress, RunFolder, Scheduled,
+    Session, Trainer, read_weights, write_json,
+};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Train a model
+///
+/// Trains the introductory network (two convolutions, two fully connected layers) to read
+/// handwritten digits, and leaves a folder with its weights, figures and a report.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  gradus train digits\n  gradus train digits --data mnist/ \
+                        --epochs 12 --seed 7\n  gradus train digits --resume runs/digits-1")]
+pub struct Train {
+    /// What to train
+    task: Task,
+    /// Train on the IDX files of MNIST in this folder (train-images-idx3-ubyte …, plain or gzipped)
+    /// instead of the 10,000 digits within the program
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Make the run's folder in this one
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    runs: PathBuf,
+    /// How often to go through the data
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: u32,
+    /// How many digits to look at for a step
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+    /// What the first weights and the order of the digits are drawn from
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Go on with an earlier training that was interrupted: the one in this folder, or the newest.
+    /// Its settings are kept
+    #[arg(long, value_name = "RUN", num_args = 0..=1, conflicts_with_all = ["data", "epochs", "batch", "seed"])]
+    resume: Option<Option<PathBuf>>,
+    /// Write one JSON object a line instead of a progress bar
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Task {
+    /// Handwritten digits
+    Digits,
+}
+
+/// What decides how a training goes.
+#[derive(Clone, Debug, PartialEq)]
+struct Settings {
+    data: Option<PathBuf>,
+    epochs: usize,
+    batch: usize,
+    seed: u64,
+}
+
+/// How far the first step goes.
+const LEARNING_RATE: f64 = 2e-3;
+
+/// One in so many of the training digits is kept for validation.
+const VALIDATION: usize = 20;
+
+impl Settings {
+    fn to_json(&self) -> Value {
+        json!({
+            "task": NAME,
+            "data": self.data,
+            "epochs": self.epochs,
+            "batch": self.batch,
+            "seed": self.seed,
+            "learning_rate": LEARNING_RATE,
+            "schedule": "cosine",
+            "optimizer": "adam",
+            "validation": format!("1/{VALIDATION} of the training digits"),
+            "version": env!("CARGO_PKG_VERSION"),
+        })
+    }
+
+    fn from_json(run: &RunFolder, config: &Value) -> Result<Self> {
+        digits::check_config(run, config)?;
+        let number = |name: &str| match config[name].as_u64() {
+            Some(number) => Ok(number),
+            None => {
+                let path = run.file("config.json");
+                Err(Error::format(path.display(), format_args!("{name} is not a whole number")))
+            }
+        };
+        Ok(Self {
+            data: digits::data_folder(config),
+            epochs: number("epochs")? as usize,
+            batch: number("batch")? as usize,
+            seed: number("seed")?,
+        })
+    }
+}
+
+impl Train {
+    /// Trains, tests and reports.
+    ///
+    /// # Errors
+    /// If data cannot be read or the run's folder cannot be written.
+    pub fn run(self) -> Result<()> {
+        let start = Instant::now();
+        let Task::Digits = self.task;
+        let (run, settings) = self.open()?;
+        let data = digits::load(settings.data.as_deref())?;
+        if !self.json {
+            eprintln!("{} digits to learn from, in {}", data.train.len(), run.path().display());
+        }
+        let trainer = train(&run, &settings, &data, self.json)?;
+
+        let model = trainer.model();
+        read_weights(run.file("best.safetensors"), model)?;
+        let answers = Answers::of(model, &data.test);
+        let wall_s = start.elapsed().as_secs_f64();
+        let result = json!({
+            "test_accuracy": answers.accuracy(),
+            "test_loss": answers.loss(),
+            "wall_s": (wall_s * 1000.0).round() / 1000.0,
+            "peak_rss_bytes": peak_resident_bytes(),
+            "run": run.path(),
+        });
+        write_json(run.file("result.json"), &result)?;
+        let facts = report::Facts {
+            run: &run,
+            config: &settings.to_json(),
+            result: &result,
+            history: trainer.history(),
+        };
+        report::write(&facts, model, &data.test, &answers)?;
+        if self.json {
+            say_json(&result);
+        } else {
+            say_result(&run, &answers, wall_s);
+        }
+        Ok(())
+    }
+
+    /// The run's folder, and what the training goes by.
+    fn open(&self) -> Result<(RunFolder, Settings)> {
+        if let Some(resume) = &self.resume {
+            let run = match resume {
+                Some(path) => RunFolder::open(path)?,
+                None => RunFolder::newest(&self.runs, NAME)?,
+            };
+            let settings = Settings::from_json(&run, &run.read_config()?)?;
+            return Ok((run, settings));
+        }
+        let settings = Settings {
+            data: self.data.as_deref().map(absolute).transpose()?,
+            epochs: self.epochs as usize,
+            batch: self.batch as usize,
+            seed: self.seed,
+        };
+        // Data that cannot be read should not leave an empty run behind.
+        digits::load(settings.data.as_deref())?;
+        let run = RunFolder::create(&self.runs, NAME)?;
+        run.write_config(&settings.to_json())?;
+        Ok((run, settings))
+    }
+}
+
+/// A path that still leads to the same folder when the run is resumed from elsewhere.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().map_err(|error| Error::io(path, error))
+}
+
+/// Trains a network, from where the run was left if it was.
+fn train(
+    run: &RunFolder,
+    settings: &Settings,
+    data: &Digits,
+    json: bool,
+) -> Result<Trainer<DigitsNet>> {
+    let Settings { epochs, batch, seed, .. } = *settings;
+    let set = data.train.dataset();
+    let valid_len = data.train.len() / VALIDATION;
+    let mut parts = random_split(set, &[data.train.len() - valid_len, valid_len], seed).into_iter();
+    let mut loader = |shuffle| {
+        let options = LoaderOptions { batch_size: batch, shuffle, workers: 1, ..Default::default() };
+        parts.next().map(|part| DataLoader::new(part, options))
+    };
+    let (Some(train), Some(valid)) = (loader(Some(seed)), loader(None)) else {
+        unreachable!("the digits were split in two");
+    };
+
+    let mut rng = Rng::new(seed);
+    let model = DigitsNet::new(&mut rng);
+    let options = AdamOptions { learning_rate: LEARNING_RATE, ..Default::default() };
+    let mut optimizer = Adam::new(model.params(), options);
+    let last = run.file("last.safetensors");
+    let history = match last.is_file() {
+        true => Checkpoint::read(last)?.restore(&model, &mut optimizer)?,
+        false => Default::default(),
+    };
+    let steps = (epochs * train.len()) as u64;
+    let mut trainer = Trainer::new(model, cross_entropy, optimizer)
+        .metric(Accuracy::default())
+        .callback(Scheduled(Cosine { start: LEARNING_RATE, end: 0.0, steps }))
+        .callback(Checkpoints::new(run.path(), "valid_loss"))
+        .callback(MetricsFile::new(run.file("metrics.jsonl")));
+    trainer = match json {
+        true => trainer.callback(JsonLines),
+        false => trainer.callback(Progress::default()),
+    };
+    trainer.set_history(history);
+    trainer.fit(&train, Some(&valid), epochs)?;
+    Ok(trainer)
+}
+
+/// Writes each epoch's figures as a JSON line.
+struct JsonLines;
+
+impl Callback for JsonLines {
+    fn on_epoch_end(&mut self, session: &mut Session<'_>) -> Result<()> {
+        session.history.epochs().last().iter().for_each(|epoch| say_json(&epoch.to_json()));
+        Ok(())
+    }
+}
+
+fn say_result(run: &RunFolder, answers: &Answers, wall_s: f64) {
+    let count = answers.truths.len();
+    let wrong = answers.guesses.iter().zip(&answers.truths).filter(|(a, b)| a != b).count();
+    let path = run.path().display();
+    crate::output::say(format_args!(
+        "test accuracy {:.2} % ({wrong} of {count} digits wrong), loss {:.4}, after {wall_s:.1} s\n\
+         report: {path}/report.html\n\
+         try it: gradus predict {path} IMAGE.png",
+        100.0 * answers.accuracy(),
+        answers.loss(),
+    ));
+}

@@ -1,0 +1,99 @@
+//! How good a model's answers are.
+
+use gradus_tensor::{DType, Tensor};
+use std::fmt::Debug;
+
+/// A figure about a model's answers, gathered batch by batch.
+pub trait Metric: Debug + Send {
+    /// The name under which the figure is recorded.
+    fn name(&self) -> &str;
+    /// Takes in the answers to a batch.
+    fn update(&mut self, output: &Tensor, target: &Tensor);
+    /// The figure over all that was taken in; NaN if that is nothing.
+    fn value(&self) -> f64;
+    /// Forgets what was taken in.
+    fn reset(&mut self);
+}
+
+/// The share of samples whose largest output is that of the right class.
+///
+/// # Shapes
+/// `output: [B, C]`, `target: [B]` of class numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Accuracy {
+    right: u64,
+    count: u64,
+}
+
+impl Metric for Accuracy {
+    fn name(&self) -> &str {
+        "accuracy"
+    }
+
+    fn update(&mut self, output: &Tensor, target: &Tensor) {
+        let right = output.detach().argmax(-1).eq(&target.to_dtype(DType::I64));
+        self.right += right.sum(..).item::<i64>() as u64;
+        self.count += target.count() as u64;
+    }
+
+    fn value(&self) -> f64 {
+        self.right as f64 / self.count as f64
+    }
+
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// The mean of numbers, each counted as often as it says.
+#[derive(Clone, Debug, Default)]
+pub struct Mean {
+    sum: f64,
+    count: u64,
+}
+
+impl Mean {
+    /// Takes in a number that stands for `count` of its kind.
+    pub fn add(&mut self, value: f64, count: u64) {
+        self.sum += value * count as f64;
+        self.count += count;
+    }
+
+    /// The mean; NaN of nothing.
+    pub fn value(&self) -> f64 {
+        self.sum / self.count as f64
+    }
+}
+
+/// How often each class was taken for each: `counts[truth][guess]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfusionMatrix {
+    counts: Vec<Vec<u64>>,
+}
+
+impl ConfusionMatrix {
+    /// A matrix of `classes` classes, without answers.
+    pub fn new(classes: usize) -> Self {
+        Self { counts: vec![vec![0; classes]; classes] }
+    }
+
+    /// Takes in an answer.
+    ///
+    /// # Panics
+    /// If there is no such class.
+    pub fn add(&mut self, truth: usize, guess: usize) {
+        self.counts[truth][guess] += 1;
+    }
+
+    /// The counts, `[truth][guess]`.
+    pub fn counts(&self) -> &[Vec<u64>] {
+        &self.counts
+    }
+
+    /// The share of right answers.
+    pub fn accuracy(&self) -> f64 {
+        let right: u64 = (0..self.counts.len()).map(|class| self.counts[class][class]).sum();
+        let all: u64 = self.counts.iter().flatten().sum();
+        right as f64 / all as f64
+    }
+}
