@@ -6,8 +6,9 @@ use gradus_data::image::encode_png;
 use gradus_nn::{Module, summary};
 use gradus_tensor::Result;
 use gradus_tensor::io::atomic::write_atomically;
-use gradus_train::report::{Best, Chart, Confusion, Mistake, Report, Series, Unit};
-use gradus_train::{ConfusionMatrix, History, RunFolder};
+use gradus_train::{
+    Best, Chart, Confusion, ConfusionMatrix, History, Mistake, Report, RunFolder, Series, Unit,
+};
 use serde_json::Value;
 use std::io::Write;
 

@@ -1,7 +1,7 @@
 //! The training loop and what stands around it: figures, callbacks, checkpoints, reports.
 //!
 //! A [`Trainer`] trains a model; everything it does can also be done by hand, and every part used
-//! alone: [`Metric`], [`History`], [`Checkpoint`], [`RunFolder`], [`report`].
+//! alone: [`Metric`], [`History`], [`Checkpoint`], [`RunFolder`], [`Report`].
 
 #![forbid(unsafe_code)]
 
@@ -10,7 +10,7 @@ mod checkpoint;
 mod history;
 mod metrics;
 mod progress;
-pub mod report;
+mod report;
 mod run;
 mod trainer;
 
@@ -19,5 +19,6 @@ pub use checkpoint::{Checkpoint, Checkpoints, read_weights, write_json, write_we
 pub use history::{Epoch, History};
 pub use metrics::{Accuracy, ConfusionMatrix, Mean, Metric};
 pub use progress::Progress;
+pub use report::{Best, Chart, Confusion, Mistake, Report, Series, Unit};
 pub use run::{MetricsFile, RunFolder};
 pub use trainer::{Loss, Trainer};

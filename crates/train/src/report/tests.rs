@@ -1,0 +1,341 @@
+//! The page as a whole.
+
+use super::*;
+use roxmltree::{Document, Node, ParsingOptions};
+use std::collections::{HashMap, HashSet};
+
+const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\"'&amp;\u{0}\u{202E}]]>--><!-- 数字";
+
+fn pair(name: &str, value: &str) -> (String, String) {
+    (name.to_string(), value.to_string())
+}
+
+fn mistake(index: usize, confidence: f64) -> Mistake {
+    let (truth, guess) = ("4".to_string(), "9".to_string());
+    Mistake { png: vec![1, 2, 3, 4], truth, guess, confidence, index }
+}
+
+fn full() -> Report {
+    let series = |name: &str, values: &[f64]| Series {
+        name: name.to_string(),
+        points: (1..).map(f64::from).zip(values.iter().copied()).collect(),
+        best: Some(Best::Lowest),
+    };
+    let curves = vec![
+        Chart {
+            title: "Loss".to_string(),
+            unit: Unit::Number,
+            series: vec![series("train", &[0.5, 0.2, 0.1]), series("validation", &[0.4, 0.2, 0.3])],
+        },
+        Chart {
+            title: "Accuracy".to_string(),
+            unit: Unit::Percent,
+            series: vec![series("train", &[0.9, f64::NAN, 0.98])],
+        },
+    ];
+    let classes = ["4", "7", "9"].map(String::from).to_vec();
+    let counts = vec![vec![8, 0, 2], vec![0, 0, 0], vec![1, 3, 6]];
+    Report {
+        title: "digits".to_string(),
+        subtitle: "A small network".to_string(),
+        facts: vec![pair("Test accuracy", "98.25 %")],
+        settings: vec![pair("seed", "42"), pair("batch", "64")],
+        curves,
+        confusion: Some(Confusion { classes, counts }),
+        mistakes: vec![mistake(7, 0.5), mistake(3, 0.99), mistake(5, f64::NAN)],
+        model: "module  op\n0       linear <10>".to_string(),
+    }
+}
+
+/// A report all of whose names are hostile.
+fn hostile() -> Report {
+    let name = || HOSTILE.to_string();
+    let mut report = full();
+    report.title = name();
+    report.subtitle = name();
+    report.model = name();
+    report.facts = vec![pair(HOSTILE, HOSTILE)];
+    report.settings = vec![pair(HOSTILE, HOSTILE)];
+    for chart in &mut report.curves {
+        chart.title = name();
+        chart.series.iter_mut().for_each(|series| series.name = name());
+    }
+    let confusion = report.confusion.as_mut().unwrap();
+    confusion.classes.iter_mut().for_each(|class| *class = name());
+    for mistake in &mut report.mistakes {
+        (mistake.truth, mistake.guess) = (name(), name());
+    }
+    report
+}
+
+fn parse(page: &str) -> Document<'_> {
+    let options = ParsingOptions { allow_dtd: true, ..Default::default() };
+    Document::parse_with_options(page, options).unwrap()
+}
+
+fn text(node: Node) -> String {
+    node.descendants().filter(Node::is_text).filter_map(|node| node.text()).collect()
+}
+
+/// The elements of a name within the section of an id.
+fn within<'a>(page: &'a Document, section: &str, name: &str) -> Vec<Node<'a, 'a>> {
+    let section = page.descendants().find(|node| node.attribute("id") == Some(section)).unwrap();
+    section.descendants().filter(|node| node.has_tag_name(name)).collect()
+}
+
+#[test]
+fn the_page_is_well_formed_and_stands_alone() {
+    for report in [Report::default(), full(), hostile()] {
+        let page = report.to_html();
+        let document = parse(&page);
+        assert_eq!(document.root_element().attribute("lang"), Some("en"));
+        let mut ids = HashSet::new();
+        for node in document.descendants().filter(Node::is_element) {
+            assert!(!["script", "iframe", "object"].contains(&node.tag_name().name()));
+            for attribute in node.attributes() {
+                let (name, value) = (attribute.name(), attribute.value());
+                assert!(!name.starts_with("on"), "{name}={value}");
+                match name {
+                    "id" => assert!(ids.insert(value), "{value} twice"),
+                    "src" => assert!(value.starts_with("data:"), "{value}"),
+                    "href" => assert!(value.starts_with('#') || value == "data:,", "{value}"),
+                    _ => {}
+                }
+            }
+        }
+        let links = document.descendants().filter(|node| node.has_tag_name("a"));
+        for target in links.filter_map(|link| link.attribute("href")) {
+            assert!(ids.contains(&target[1..]), "{target}");
+        }
+    }
+    assert!(!include_str!("style.css").contains("url("));
+    assert!(!include_str!("style.css").contains("@import"));
+}
+
+#[test]
+fn only_elements_without_content_close_themselves() {
+    // HTML, other than XML, ignores the slash: `<td/>` opens a cell that nothing closes.
+    let empty = ["meta", "link", "img", "line", "rect", "circle", "path", "polyline"];
+    let page = full().to_html();
+    let mut found = HashSet::new();
+    for tag in page.split('<').filter_map(|piece| piece.split('>').next()) {
+        if let Some(tag) = tag.strip_suffix('/') {
+            let name = tag.split(' ').next().unwrap();
+            assert!(empty.contains(&name), "{name}");
+            found.insert(name);
+        }
+    }
+    assert_eq!(found.len(), empty.len());
+}
+
+#[test]
+fn the_same_report_gives_the_same_page() {
+    assert_eq!(full().to_html(), full().to_html());
+}
+
+#[test]
+fn names_stay_text() {
+    let page = hostile().to_html();
+    let document = parse(&page);
+    assert_eq!(within(&document, "mistakes", "img").len(), 3);
+    assert_eq!(document.descendants().filter(|node| node.has_tag_name("img")).count(), 3);
+    let shown = HOSTILE.replace('\0', "\u{FFFD}");
+    let heading = document.descendants().find(|node| node.has_tag_name("h1")).unwrap();
+    assert_eq!(text(heading), shown);
+    assert_eq!(text(within(&document, "model", "pre")[0]), shown);
+    let title = within(&document, "confusion", "th").iter().find_map(|th| th.attribute("title"));
+    assert_eq!(title, Some(shown.as_str()));
+}
+
+#[test]
+fn sections_are_those_with_something_to_say() {
+    let headings = |report: &Report| {
+        let page = report.to_html();
+        let document = parse(&page);
+        document.descendants().filter(|node| node.has_tag_name("h2")).map(text).collect::<Vec<_>>()
+    };
+    let all = ["Curves", "Confusion matrix", "Mistakes", "Model", "Settings"];
+    assert_eq!(headings(&full()), all);
+    assert!(headings(&Report::default()).is_empty());
+    let report = Report { confusion: None, curves: Vec::new(), ..full() };
+    assert_eq!(headings(&report), ["Mistakes", "Model", "Settings"]);
+}
+
+#[test]
+fn facts_and_settings_are_shown() {
+    let page = full().to_html();
+    assert!(page.contains("<dt>Test accuracy</dt><dd>98.25 %</dd>"));
+    assert!(page.contains("<dt>seed</dt><dd>42</dd>"));
+}
+
+#[test]
+fn the_matrix_has_headings_counts_recall_and_precision() {
+    let page = full().to_html();
+    let document = parse(&page);
+    for heading in within(&document, "confusion", "th") {
+        let scope = heading.attribute("scope").unwrap();
+        assert!(["col", "row", "colgroup"].contains(&scope));
+    }
+    let rows: Vec<Vec<String>> = within(&document, "confusion", "tr")
+        .iter()
+        .map(|row| row.children().filter(Node::is_element).map(text).collect())
+        .collect();
+    let expected: [&[&str]; 6] = [
+        &["truth", "guess", "recall, %"],
+        &["4", "7", "9"],
+        &["4", "8", "0", "2", "80.0"],
+        &["7", "0", "0", "0", "–"],
+        &["9", "1", "3", "6", "60.0"],
+        &["precision, %", "88.9", "0.0", "75.0", ""],
+    ];
+    assert_eq!(rows, expected);
+    let said: Vec<String> = within(&document, "confusion", "p").into_iter().map(text).collect();
+    assert_eq!(said[0], "14 of 20 were guessed right (70.00\u{A0}%).");
+    assert_eq!(
+        said[1],
+        "Most frequent: 9 taken for 7 (3 times), 4 taken for 9 (2 times) and 9 taken for 4 (once)."
+    );
+}
+
+#[test]
+fn mistakes_are_the_hotter_the_more_frequent() {
+    let page = full().to_html();
+    let document = parse(&page);
+    let cells = within(&document, "confusion", "td");
+    let heat = cells.iter().filter_map(|cell| {
+        let heat = cell.attribute("style")?.strip_prefix("--heat:")?;
+        Some((text(*cell), heat.to_string()))
+    });
+    let expected = [("2", "0.82"), ("1", "0.58"), ("3", "1.00")];
+    assert_eq!(heat.collect::<Vec<_>>(), expected.map(|(count, heat)| pair(count, heat)));
+}
+
+#[test]
+fn a_large_matrix_shows_the_classes_in_the_most_mistakes() {
+    let mut counts = vec![vec![0; 100]; 100];
+    (0..100).for_each(|class| counts[class][class] = 5);
+    counts[97][3] = 2;
+    let classes = (0..100).map(|class| format!("class {class}")).collect();
+    let report = Report { confusion: Some(Confusion { classes, counts }), ..Default::default() };
+    let page = report.to_html();
+    let document = parse(&page);
+    assert!(page.contains("Shown are the 40 of 100 classes in the most mistakes"));
+    let rows: Vec<String> = within(&document, "confusion", "tbody")[0]
+        .children()
+        .filter_map(|row| row.first_element_child().map(text))
+        .collect();
+    assert_eq!(rows.len(), 40);
+    assert!(rows.contains(&"class 3".to_string()) && rows.contains(&"class 97".to_string()));
+}
+
+#[test]
+#[should_panic(expected = "the confusion matrix of 2 classes has rows of lengths [2, 1]")]
+fn a_matrix_that_is_not_square_is_refused() {
+    let classes = vec!["a".to_string(), "b".to_string()];
+    let counts = vec![vec![1, 2], vec![3]];
+    Report { confusion: Some(Confusion { classes, counts }), ..Default::default() }.to_html();
+}
+
+/// What the page says of its mistakes, and the descriptions of the pictures it shows.
+fn mistakes_of(confusion: Option<Confusion>, mistakes: Vec<Mistake>) -> (String, Vec<String>) {
+    let page = Report { confusion, mistakes, ..Default::default() }.to_html();
+    let document = parse(&page);
+    let pictures = within(&document, "mistakes", "img");
+    let described = pictures.iter().map(|picture| picture.attribute("alt").unwrap().to_string());
+    (text(within(&document, "mistakes", "p")[0]), described.collect())
+}
+
+/// A matrix with so many mistakes.
+fn with_wrong(wrong: u64) -> Option<Confusion> {
+    let classes = vec!["4".to_string(), "9".to_string()];
+    Some(Confusion { classes, counts: vec![vec![50, wrong], vec![0, 50]] })
+}
+
+#[test]
+fn the_most_confident_mistakes_come_first() {
+    let (_, pictures) = mistakes_of(None, full().mistakes);
+    let expected = [3, 7, 5].map(|index| format!("Picture {index}: 4, taken for 9"));
+    assert_eq!(pictures, expected);
+}
+
+#[test]
+fn pictures_are_in_the_page() {
+    let page = full().to_html();
+    let document = parse(&page);
+    let source = within(&document, "mistakes", "img")[0].attribute("src");
+    assert_eq!(source, Some("data:image/png;base64,AQIDBA=="));
+}
+
+#[test]
+fn the_page_says_how_many_of_the_mistakes_it_shows() {
+    let many = |count: usize| (0..count).map(|index| mistake(index, 0.9)).collect::<Vec<_>>();
+    let said = |wrong, count| {
+        let (said, pictures) = mistakes_of(with_wrong(wrong), many(count));
+        (said.split(['.', ',', ';']).next().unwrap().to_string(), pictures.len())
+    };
+    let expect = |said: &str, count| (said.to_string(), count);
+    assert_eq!(said(0, 0), expect("There are none", 0));
+    assert_eq!(said(1, 0), expect("There is one", 0));
+    assert_eq!(said(1, 1), expect("There is one", 1));
+    assert_eq!(said(30, 0), expect("There are 30", 0));
+    assert_eq!(said(30, 30), expect("All 30", 30));
+    assert_eq!(said(30, 20), expect("20 of 30", 20));
+    assert_eq!(said(900, 900), expect("The 120 most confident of 900", 120));
+    assert_eq!(mistakes_of(None, many(1000)).1.len(), 120);
+    let (said, _) = mistakes_of(None, many(1000));
+    assert!(said.starts_with("The 120 most confident of 1,000, "), "{said}");
+}
+
+/// The colours of a theme: the first declares all, the second changes what the dark theme changes.
+fn colours(theme: usize) -> HashMap<&'static str, [f64; 3]> {
+    let style = include_str!("style.css");
+    let blocks = style.split(":root {").skip(1).map(|block| block.split('}').next().unwrap());
+    let declarations = blocks.take(theme + 1).flat_map(|block| block.split(';'));
+    let colours = declarations.filter_map(|declaration| {
+        let (name, value) = declaration.trim().strip_prefix("--")?.split_once(": ")?;
+        let channel = |index: usize| match value.strip_prefix('#') {
+            Some(digits) => u8::from_str_radix(&digits[2 * index..2 * index + 2], 16).unwrap(),
+            None => value.split(' ').nth(index).unwrap().parse().unwrap(),
+        };
+        Some((name, [0, 1, 2].map(|index| f64::from(channel(index)))))
+    });
+    colours.collect()
+}
+
+/// The contrast of two colours, from 1 to 21.
+///
+/// # Source
+/// WCAG 2.2, definitions of "relative luminance" and "contrast ratio".
+fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
+    let luminance = |colour: [f64; 3]| {
+        let linear = colour.map(|channel| match channel / 255.0 {
+            low if low <= 0.04045 => low / 12.92,
+            high => ((high + 0.055) / 1.055).powf(2.4),
+        });
+        0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    };
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+#[test]
+fn colours_can_be_told_apart_in_both_themes() {
+    for theme in [0, 1] {
+        let colours = colours(theme);
+        assert_eq!(colours.len(), 15);
+        let of = |a: &str, b: &str| contrast(colours[a], colours[b]);
+        for text in ["ink", "muted", "faint", "link"] {
+            assert!(of(text, "page") >= 4.5, "{text} on the page: {}", of(text, "page"));
+        }
+        for text in ["ink", "muted"] {
+            assert!(of(text, "surface") >= 4.5, "{text} on a surface: {}", of(text, "surface"));
+        }
+        for line in ["line-0", "line-1", "line-2", "line-3", "line-4", "line-5"] {
+            assert!(of(line, "page") >= 3.0, "{line} on the page: {}", of(line, "page"));
+        }
+        // The hottest cell of the matrix, as the style sheet mixes it.
+        let (heat, page) = (colours["heat-colour"], colours["page"]);
+        let hottest = [0, 1, 2].map(|index| 0.7 * heat[index] + 0.3 * page[index]);
+        assert!(contrast(colours["ink"], hottest) >= 4.5, "{}", contrast(colours["ink"], hottest));
+    }
+}
