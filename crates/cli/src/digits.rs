@@ -1,7 +1,7 @@
 //! Handwritten digits: the data, the network, and what the commands share.
 
 use gradus_data::digits::{self, DigitSet, Digits};
-use gradus_nn::{Conv2d, Layer, Linear, Module, ConvOptions};
+use gradus_nn::{Conv2d, ConvOptions, Layer, Linear, Module};
 use gradus_tensor::{Error, Result, Rng, Tensor, no_grad};
 use gradus_train::{RunFolder, read_weights};
 use serde_json::Value;
@@ -145,6 +145,7 @@ impl Answers {
     /// The mean of -ln p over all images, p being the probability of the right digit.
     pub fn loss(&self) -> f64 {
         let right = self.probabilities.iter().zip(&self.truths).map(|(p, &truth)| p[truth]);
-        right.map(|p| -(p.max(f32::MIN_POSITIVE) as f64).ln()).sum::<f64>() / self.truths.len() as f64
+        right.map(|p| -(p.max(f32::MIN_POSITIVE) as f64).ln()).sum::<f64>()
+            / self.truths.len() as f64
     }
 }

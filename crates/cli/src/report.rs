@@ -28,7 +28,12 @@ pub struct Facts<'a> {
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn write(facts: &Facts<'_>, model: &DigitsNet, test: &DigitSet, answers: &Answers) -> Result<()> {
+pub fn write(
+    facts: &Facts<'_>,
+    model: &DigitsNet,
+    test: &DigitSet,
+    answers: &Answers,
+) -> Result<()> {
     let config = facts.config.as_object().into_iter().flatten();
     let report = Report {
         title: format!("Training {}", facts.run.path().display()),

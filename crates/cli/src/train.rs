@@ -191,7 +191,8 @@ fn train(
     let valid_len = data.train.len() / VALIDATION;
     let mut parts = random_split(set, &[data.train.len() - valid_len, valid_len], seed).into_iter();
     let mut loader = |shuffle| {
-        let options = LoaderOptions { batch_size: batch, shuffle, workers: 1, ..Default::default() };
+        let options =
+            LoaderOptions { batch_size: batch, shuffle, workers: 1, ..Default::default() };
         parts.next().map(|part| DataLoader::new(part, options))
     };
     let (Some(train), Some(valid)) = (loader(Some(seed)), loader(None)) else {

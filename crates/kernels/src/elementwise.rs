@@ -5,7 +5,7 @@ use crate::simd::{Mask, Simd, Vector};
 use crate::strided::Strided;
 use crate::tiles::{Code1, Code2, run1, run2};
 use crate::{Float, Machine};
-use std::f64::consts::{FRAC_1_SQRT_2, PI};
+use std::f64::consts::PI;
 
 /// Defines operations of one number: an enum to name them, and the code of each.
 macro_rules! unary_table {
@@ -46,14 +46,8 @@ trait UnaryCode: Copy {
 #[inline(always)]
 fn map_tile<S: Simd, T: Float, C: UnaryCode>(isa: S, code: C, x: &[T], out: &mut [T]) {
     let lanes = T::Vector::<S>::LANES;
-    let whole = out.len() / lanes * lanes;
-    let (out, out_rest) = out.split_at_mut(whole);
-    let (x, x_rest) = x.split_at(whole);
-    for (x, out) in x.chunks_exact(lanes).zip(out.chunks_exact_mut(lanes)) {
-        code.apply(T::Vector::<S>::load(isa, x)).store(out);
-    }
-    if !out_rest.is_empty() {
-        code.apply(T::Vector::<S>::load_partial(isa, x_rest, T::ONE)).store_partial(out_rest);
+    for (x, out) in x.chunks(lanes).zip(out.chunks_mut(lanes)) {
+        code.apply(T::Vector::<S>::load_chunk(isa, x)).store_chunk(out);
     }
 }
 
@@ -158,7 +152,7 @@ unary_table! {
     /// λ x where x > 0, else λ α (eˣ - 1)
     Selu = |x| x.of(SELU_SCALE) * pick(x.greater(x.zero()), x, x.of(SELU_ALPHA) * x.expm1());
     /// x Φ(x), with the normal distribution function Φ(x) = (1 + erf(x/√2)) / 2
-    Gelu = |x| x * normal_cdf(x);
+    Gelu = |x| x * x.normal_cdf();
     /// x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2
     GeluTanh = |x| x * gelu_gate(x);
     /// x / (1 + e⁻ˣ)
@@ -205,16 +199,11 @@ unary_table! {
     } = |x| x.pow(x.of(exponent));
 }
 
-#[inline(always)]
-fn normal_cdf<V: Real>(x: V) -> V {
-    x.of(0.5) * (x.of(1.0) + (x * x.of(FRAC_1_SQRT_2)).erf())
-}
-
 /// (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, which is a logistic function.
 #[inline(always)]
 fn gelu_gate<V: Real>(x: V) -> V {
-    let inner = x * (x * x).mul_add(x.of(GELU_CUBIC), x.of(1.0));
-    (x.of(2.0 * SQRT_2_OVER_PI) * inner).sigmoid()
+    let scale = 2.0 * SQRT_2_OVER_PI;
+    (x * (x * x).mul_add(x.of(scale * GELU_CUBIC), x.of(scale))).sigmoid()
 }
 
 #[inline(always)]
@@ -266,18 +255,9 @@ trait BinaryCode: Copy {
 #[inline(always)]
 fn zip_tile<S: Simd, T: Float, C: BinaryCode>(isa: S, code: C, x: &[T], y: &[T], out: &mut [T]) {
     let lanes = T::Vector::<S>::LANES;
-    let whole = out.len() / lanes * lanes;
-    let (out, out_rest) = out.split_at_mut(whole);
-    let (x, x_rest) = x.split_at(whole);
-    let (y, y_rest) = y.split_at(whole);
-    let vectors = x.chunks_exact(lanes).zip(y.chunks_exact(lanes));
-    for ((x, y), out) in vectors.zip(out.chunks_exact_mut(lanes)) {
-        code.apply(T::Vector::<S>::load(isa, x), T::Vector::<S>::load(isa, y)).store(out);
-    }
-    if !out_rest.is_empty() {
-        let x = T::Vector::<S>::load_partial(isa, x_rest, T::ONE);
-        let y = T::Vector::<S>::load_partial(isa, y_rest, T::ONE);
-        code.apply(x, y).store_partial(out_rest);
+    for ((x, y), out) in x.chunks(lanes).zip(y.chunks(lanes)).zip(out.chunks_mut(lanes)) {
+        code.apply(T::Vector::<S>::load_chunk(isa, x), T::Vector::<S>::load_chunk(isa, y))
+            .store_chunk(out);
     }
 }
 
@@ -321,7 +301,7 @@ binary_table! {
     /// Of tanh, from its output: g (1 - y²)
     TanhGrad = |y, g| g * (y.of(1.0) - y) * (y.of(1.0) + y);
     /// Of x Φ(x), from its input: g (Φ(x) + x φ(x))
-    GeluGrad = |x, g| g * (x * normal_density(x) + normal_cdf(x));
+    GeluGrad = |x, g| g * (x * normal_density(x) + x.normal_cdf());
     /// Of the tanh approximation of GELU, from its input
     GeluTanhGrad = |x, g| g * gelu_tanh_slope(x);
     /// Of x σ(x), from its input: g σ (1 + x (1 - σ))

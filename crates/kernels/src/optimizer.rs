@@ -46,9 +46,9 @@ impl<T: Float> Routine for Sgd<'_, T> {
     fn run<S: Simd>(self, isa: S) {
         let lanes = T::Vector::<S>::LANES;
         for (grad, param) in self.grad.chunks(lanes).zip(self.param.chunks_mut(lanes)) {
-            let p = load::<S, T>(isa, param);
-            let g = p.of(self.step.weight_decay).mul_add(p, load::<S, T>(isa, grad));
-            store::<S, T>(p.of(-self.step.learning_rate).mul_add(g, p), param);
+            let p = T::Vector::<S>::load_chunk(isa, param);
+            let g = p.of(self.step.weight_decay).mul_add(p, T::Vector::<S>::load_chunk(isa, grad));
+            (p.of(-self.step.learning_rate).mul_add(g, p)).store_chunk(param);
         }
     }
 }
@@ -94,13 +94,13 @@ impl<T: Float> Routine for SgdMomentum<'_, T> {
         let SgdStep { learning_rate, momentum, dampening, weight_decay, nesterov } = self.step;
         let state = self.param.chunks_mut(lanes).zip(self.direction.chunks_mut(lanes));
         for (grad, (param, direction)) in self.grad.chunks(lanes).zip(state) {
-            let p = load::<S, T>(isa, param);
-            let g = p.of(weight_decay).mul_add(p, load::<S, T>(isa, grad));
-            let v = p.of(momentum) * load::<S, T>(isa, direction);
+            let p = T::Vector::<S>::load_chunk(isa, param);
+            let g = p.of(weight_decay).mul_add(p, T::Vector::<S>::load_chunk(isa, grad));
+            let v = p.of(momentum) * T::Vector::<S>::load_chunk(isa, direction);
             let v = p.of(1.0 - dampening).mul_add(g, v);
-            store::<S, T>(v, direction);
+            v.store_chunk(direction);
             let way = if nesterov { p.of(momentum).mul_add(v, g) } else { v };
-            store::<S, T>(p.of(-learning_rate).mul_add(way, p), param);
+            (p.of(-learning_rate).mul_add(way, p)).store_chunk(param);
         }
     }
 }
@@ -173,35 +173,16 @@ impl<T: Float> Routine for Adam<'_, T> {
         let state = self.param.chunks_mut(lanes).zip(self.mean.chunks_mut(lanes));
         let state = state.zip(self.square.chunks_mut(lanes));
         for (grad, ((param, mean), square)) in self.grad.chunks(lanes).zip(state) {
-            let p = load::<S, T>(isa, param);
-            let g = p.of(added).mul_add(p, load::<S, T>(isa, grad));
-            let m = load::<S, T>(isa, mean);
+            let p = T::Vector::<S>::load_chunk(isa, param);
+            let g = p.of(added).mul_add(p, T::Vector::<S>::load_chunk(isa, grad));
+            let m = T::Vector::<S>::load_chunk(isa, mean);
             let m = p.of(1.0 - beta1).mul_add(g - m, m);
-            let v = p.of(beta2) * load::<S, T>(isa, square);
+            let v = p.of(beta2) * T::Vector::<S>::load_chunk(isa, square);
             let v = (p.of(1.0 - beta2) * g).mul_add(g, v);
-            store::<S, T>(m, mean);
-            store::<S, T>(v, square);
+            m.store_chunk(mean);
+            v.store_chunk(square);
             let scale = v.sqrt() / p.of(root) + p.of(epsilon);
-            store::<S, T>(p * p.of(kept) - p.of(size) * (m / scale), param);
+            (p * p.of(kept) - p.of(size) * (m / scale)).store_chunk(param);
         }
-    }
-}
-
-/// A vector of a chunk, which the last time is shorter.
-#[inline(always)]
-fn load<S: Simd, T: Float>(isa: S, chunk: &[T]) -> T::Vector<S> {
-    if chunk.len() == T::Vector::<S>::LANES {
-        T::Vector::<S>::load(isa, chunk)
-    } else {
-        T::Vector::<S>::load_partial(isa, chunk, T::ZERO)
-    }
-}
-
-#[inline(always)]
-fn store<S: Simd, T: Float>(vector: T::Vector<S>, chunk: &mut [T]) {
-    if chunk.len() == T::Vector::<S>::LANES {
-        vector.store(chunk);
-    } else {
-        vector.store_partial(chunk);
     }
 }

@@ -71,13 +71,16 @@ impl<A: Element, O: Element, C: Code1<A, O>> Routine for Task1<'_, C, A, O> {
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
         let len = self.out.len();
-        if let Some(x) = self.x.contiguous() {
-            return self.code.tile(isa, &x[self.start..][..len], self.out);
-        }
-        let mut buffer = scratch(TILE.min(len));
-        for (index, out) in self.out.chunks_mut(TILE).enumerate() {
-            let x = &mut buffer[..out.len()];
-            self.x.gather(self.start + index * TILE, x);
+        let whole = self.x.contiguous().is_some();
+        // What lies side by side needs no buffer and is one tile.
+        let tile = if whole { len } else { TILE.min(len) };
+        let mut buffer = scratch(if whole { 0 } else { tile });
+        for (index, out) in self.out.chunks_mut(tile.max(1)).enumerate() {
+            let start = self.start + index * tile;
+            let x = match self.x.contiguous() {
+                Some(x) => &x[start..][..out.len()],
+                None => self.x.read(start, &mut buffer[..out.len()]),
+            };
             self.code.tile(isa, x, out);
         }
     }
@@ -116,16 +119,19 @@ impl<A: Element, B: Element, O: Element, C: Code2<A, B, O>> Routine for Task2<'_
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
         let len = self.out.len();
-        if let (Some(x), Some(y)) = (self.x.contiguous(), self.y.contiguous()) {
-            let range = self.start..self.start + len;
-            return self.code.tile(isa, &x[range.clone()], &y[range], self.out);
-        }
-        let mut x_buffer = scratch(TILE.min(len));
-        let mut y_buffer = scratch(TILE.min(len));
-        for (index, out) in self.out.chunks_mut(TILE).enumerate() {
-            let start = self.start + index * TILE;
-            let x = self.x.read(start, &mut x_buffer[..out.len()]);
-            let y = self.y.read(start, &mut y_buffer[..out.len()]);
+        let whole = self.x.contiguous().is_some() && self.y.contiguous().is_some();
+        let tile = if whole { len } else { TILE.min(len) };
+        let mut x_buffer = scratch(if whole { 0 } else { tile });
+        let mut y_buffer = scratch(if whole { 0 } else { tile });
+        for (index, out) in self.out.chunks_mut(tile.max(1)).enumerate() {
+            let (start, len) = (self.start + index * tile, out.len());
+            let (x, y) = match (self.x.contiguous(), self.y.contiguous()) {
+                (Some(x), Some(y)) => (&x[start..][..len], &y[start..][..len]),
+                _ => (
+                    self.x.read(start, &mut x_buffer[..len]),
+                    self.y.read(start, &mut y_buffer[..len]),
+                ),
+            };
             self.code.tile(isa, x, y, out);
         }
     }

@@ -94,10 +94,11 @@ fn table() -> Vec<Row> {
         (Softplus { beta: 1.0 }, softplus, (-20.0, 20.0), 4.0, tiny),
         (Gelu, |x| x * normal_cdf(x), (-6.0, 6.0), 8.0, tiny),
         (
+            // The gate's exponent reaches -11: each rounding of it counts eleven times.
             GeluTanh,
             |x| x * sigmoid(2.0 * (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x * x * x)),
             (-4.0, 6.0),
-            16.0,
+            24.0,
             tiny,
         ),
         (Silu, |x| x * sigmoid(x), (-9.0, 9.0), 4.0, tiny),

@@ -44,4 +44,4 @@ pub use layers::*;
 pub use module::{Layer, Module, Path, StateReport, Visitor};
 pub use optim::{Adam, AdamOptions, AdamW, Optimizer, Sgd, SgdOptions};
 pub use param::{Buffer, Mode, Param, Stream};
-pub use summary::{Row, Summary, summary};
+pub use summary::{Row, Summary, grouped, summary};

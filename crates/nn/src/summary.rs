@@ -115,8 +115,8 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A number with its digits in groups of three.
-fn grouped(number: u64) -> String {
+/// A whole number with its digits in groups of three: 1,234,567.
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -126,4 +126,17 @@ fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_counts_are_grouped() {
+        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (1234567, "1,234,567")];
+        for (count, written) in cases {
+            assert_eq!(grouped(count), written);
+        }
+    }
 }

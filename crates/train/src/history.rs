@@ -45,7 +45,9 @@ impl Epoch {
             value => value.as_f64(),
         };
         let mut figures = vec![];
-        for (name, value) in object.iter().filter(|(name, _)| !["epoch", "seconds"].contains(&&name[..])) {
+        for (name, value) in
+            object.iter().filter(|(name, _)| !["epoch", "seconds"].contains(&&name[..]))
+        {
             figures.push((name.clone(), number(value)?));
         }
         let epoch = object.get("epoch")?.as_u64()? as usize;

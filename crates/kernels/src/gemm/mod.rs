@@ -1,6 +1,6 @@
 //! Matrix products, `C = A · B` with an optional bias.
 //!
-//! The product is cut along its depth into blocks of [`DEPTH`]. For each block the rows of `A` are
+//! The product is cut along its depth into blocks of `DEPTH`. For each block the rows of `A` are
 //! packed into panels of `TILE_ROWS` rows, once for all tasks. A task takes some columns, packs
 //! them into panels of `TILE_VECTORS` vectors, and multiplies every panel of `A` with every one of
 //! its own in registers ([`Simd::tile`]).
@@ -9,7 +9,7 @@
 //! seen as the matrix of its patches, so that a convolution is a matrix product without a copy of
 //! those patches.
 //!
-//! Very small products and those with a vector have loops of their own in [`small`].
+//! Very small products and those with a vector have loops of their own in `small`.
 
 mod pack;
 mod small;

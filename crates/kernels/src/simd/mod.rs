@@ -175,6 +175,20 @@ pub trait Vector:
         let count = values.len().min(Self::LANES);
         values[..count].copy_from_slice(&lanes[..count]);
     }
+    /// Reads a whole vector, or fewer numbers, with ones in the other lanes.
+    #[inline(always)]
+    fn load_chunk(isa: Self::Isa, chunk: &[Self::Scalar]) -> Self {
+        if chunk.len() >= Self::LANES {
+            Self::load(isa, chunk)
+        } else {
+            Self::load_partial(isa, chunk, Number::ONE)
+        }
+    }
+    /// Writes a whole vector, or as many lanes as the chunk holds.
+    #[inline(always)]
+    fn store_chunk(self, chunk: &mut [Self::Scalar]) {
+        if chunk.len() >= Self::LANES { self.store(chunk) } else { self.store_partial(chunk) }
+    }
     /// Applies a scalar function to each lane: slow, for rare cases.
     #[inline(always)]
     fn map_lanes(self, function: impl Fn(Self::Scalar) -> Self::Scalar) -> Self {

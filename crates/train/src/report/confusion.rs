@@ -1,8 +1,9 @@
 //! The confusion matrix as a heat map of the mistakes.
 
 use super::markup::Markup;
-use super::scale::{grouped, percent};
+use super::scale::percent;
 use super::{listed, scroll_box};
+use gradus_nn::grouped;
 
 /// How often each class was taken for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

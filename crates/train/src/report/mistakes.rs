@@ -1,10 +1,11 @@
 //! The pictures that were guessed wrong.
 
 use super::markup::Markup;
-use super::scale::{Unit, grouped};
+use super::scale::Unit;
 use super::shortened;
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
+use gradus_nn::grouped;
 
 /// One picture that was guessed wrong.
 #[derive(Clone, Debug, Default, PartialEq)]

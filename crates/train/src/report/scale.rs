@@ -254,19 +254,6 @@ pub(super) fn percent(share: f64, decimals: usize) -> String {
     signed(format!("{value:.decimals$}"))
 }
 
-/// A whole number with its digits in groups of three.
-pub(super) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// `value` as a number times ten to a given power.
 fn scientific(value: f64, power: i32, decimals: usize) -> String {
     let digits = decimal(value, -power);
@@ -449,13 +436,5 @@ mod tests {
         }
         assert_eq!(Unit::Percent.written(0.98347), "98.35\u{A0}%");
         assert_eq!(Unit::Percent.written(f64::NAN), "not a number");
-    }
-
-    #[test]
-    fn long_counts_are_grouped() {
-        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (1234567, "1,234,567")];
-        for (count, written) in cases {
-            assert_eq!(grouped(count), written);
-        }
     }
 }
