@@ -10,10 +10,12 @@ mod convert;
 mod join;
 mod matmul;
 mod reduce;
+mod sizes;
 mod unary;
 mod view;
 
 pub use case::{Arg, Case, Gradient, Numbers, Sample};
+pub use sizes::Sizes;
 
 /// Every op there is, in the order in which the documentation lists them.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
