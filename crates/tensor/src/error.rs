@@ -3,6 +3,7 @@
 use crate::DType;
 use gradus_kernels::memory::OutOfMemory;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A result whose error is Gradus's own unless another is named.
@@ -45,9 +46,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// An input or output error of a file.
+    /// An input or output error of a file; the error itself, if it is one of Gradus that came by
+    /// way of one of the system.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
-        Self::Io { path: path.as_ref().to_path_buf(), source }
+        match source.downcast::<Self>() {
+            Ok(error) => error,
+            Err(source) => Self::Io { path: path.as_ref().to_path_buf(), source },
+        }
     }
 
     /// A complaint about the form of bytes that come from `origin`.
@@ -62,7 +67,13 @@ impl fmt::Display for Error {
             Self::Op(error) => error.fmt(f),
             Self::OutOfMemory(error) => error.fmt(f),
             Self::Unsupported { device, what } => write!(f, "the device {device} cannot {what}"),
-            Self::Io { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::Io { path, source } => {
+                write!(f, "{}: {source}", path.display())?;
+                match cure(source) {
+                    Some(cure) => write!(f, ": {cure}"),
+                    None => Ok(()),
+                }
+            }
             Self::Format { origin, message } => write!(f, "{origin}: {message}"),
             Self::Setting(message) | Self::Mismatch(message) => f.write_str(message),
         }
@@ -75,6 +86,28 @@ impl std::error::Error for Error {
             Self::Io { source, .. } => Some(source),
             _ => None,
         }
+    }
+}
+
+/// What helps against an error of the system, if it is a common one.
+fn cure(error: &std::io::Error) -> Option<&'static str> {
+    Some(match error.kind() {
+        ErrorKind::UnexpectedEof => "the file was cut off, so copy it again",
+        // Who writes an error's sentence also writes its cure.
+        _ if error.raw_os_error().is_none() => return None,
+        ErrorKind::NotFound => "check the path",
+        ErrorKind::PermissionDenied => "check who owns the file and its folder",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space, or write elsewhere",
+        ErrorKind::ReadOnlyFilesystem => "write elsewhere",
+        ErrorKind::IsADirectory | ErrorKind::NotADirectory => "name a file",
+        _ => return None,
+    })
+}
+
+/// By way of which an error passes through functions that write.
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        Self::other(error)
     }
 }
 

@@ -29,6 +29,7 @@ mod device;
 mod display;
 mod dtype;
 mod error;
+pub mod io;
 pub mod kernel;
 mod layout;
 pub mod op;
