@@ -184,6 +184,42 @@ pub fn usage() -> Usage {
     }
 }
 
+/// The most memory that the whole process ever had in use at once, in bytes, as the system counts
+/// it (the peak resident set): not only tensors but code, stacks and everything else. None where
+/// the system does not tell.
+pub fn peak_resident_bytes() -> Option<u64> {
+    peak_resident()
+}
+
+/// `getrusage` would also count what the parent had in use before this process was started.
+#[cfg(target_os = "linux")]
+fn peak_resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn peak_resident() -> Option<u64> {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the call writes to the structure it is given, and to nothing else.
+    let usage = unsafe {
+        if libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) != 0 {
+            return None;
+        }
+        usage.assume_init()
+    };
+    // Apple's systems count bytes, all others kibibytes.
+    let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
+    u64::try_from(usage.ru_maxrss).ok()?.checked_mul(unit)
+}
+
+#[cfg(not(unix))]
+fn peak_resident() -> Option<u64> {
+    None
+}
+
 /// Gives all cached memory back to the system, but what other threads cache for themselves.
 pub fn trim() {
     let _ = CACHE.try_with(|cache| cache.borrow_mut().flush());
@@ -401,6 +437,19 @@ mod tests {
             let block = Block::new(len).unwrap();
             assert_eq!(block.bytes().as_ptr() as usize, address, "{len} bytes were not reused");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_peak_of_the_process_grows_with_what_is_written() {
+        let before = peak_resident_bytes().unwrap();
+        let mut block = Block::new(256 << 20).unwrap();
+        block.bytes_mut().fill(1);
+        let after = peak_resident_bytes().unwrap();
+        let possible = 256 << 20..64 << 30;
+        assert!(possible.contains(&after) && after >= before, "{before} bytes, then {after}");
+        drop(block);
+        assert!(peak_resident_bytes().unwrap() >= after, "a peak never falls");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is known of every op beside its code: the list from which tests and tables derive.
 
 use crate::{DType, Rng, Shape, Tensor};
+use std::fmt;
 use std::ops::Range;
 
 /// One op in the list: what it computes, and inputs to try it on.
@@ -25,6 +26,15 @@ pub enum Gradient {
     Twice,
     /// None: the output is no float, or a step function whose derivative is zero.
     None,
+}
+
+impl fmt::Display for Gradient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Twice => "first, second",
+            Self::None => "none",
+        })
+    }
 }
 
 /// A call of an op on inputs of given shapes.

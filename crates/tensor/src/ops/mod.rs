@@ -22,6 +22,29 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
     CASES.iter().flat_map(|cases| cases.iter())
 }
 
+/// The list of ops as a Markdown table whose columns are aligned: name, formula, what PyTorch calls
+/// the op, and which derivatives it has.
+pub fn table() -> String {
+    let heading = ["Op", "Formula", "PyTorch", "Derivatives"].map(String::from);
+    let row = |case: &Case| {
+        let derivatives = case.gradient.to_string();
+        // A bar in a formula would end its column.
+        [case.name, case.formula, case.torch, &derivatives].map(|text| text.replace('|', "\\|"))
+    };
+    let rows: Vec<[String; 4]> = cases().map(row).collect();
+    let all = || std::iter::once(&heading).chain(&rows);
+    let width =
+        |column: usize| all().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: [usize; 4] = std::array::from_fn(width);
+    let line = |row: &[String; 4]| {
+        let cells = row.iter().zip(widths).map(|(text, width)| format!(" {text:width$} "));
+        format!("|{}|", cells.collect::<Vec<_>>().join("|"))
+    };
+    let rule = widths.map(|width| "-".repeat(width));
+    let lines = [line(&heading), line(&rule)].into_iter().chain(rows.iter().map(line));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 const CASES: &[&[Case]] = &[
     unary::CASES,
     binary::CASES,
