@@ -2,40 +2,53 @@
 
 use crate::callback::{Callback, Session, Step};
 use gradus_tensor::Result;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use std::time::Instant;
 
-/// Shows a bar for each epoch on the standard error: batches, loss, figures, samples a second, time
-/// left; then a line with the epoch's figures. Where the standard error is no terminal, only the
-/// lines.
+/// Shows a bar for each epoch on the standard error: batches, loss, figures, samples a second, and
+/// the time left to the end of the training; then a line with the epoch's figures. Where the
+/// standard error is no terminal, only the lines.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
+    /// When the training started, and how many epochs had been trained before.
     start: Instant,
+    epochs_before: usize,
+    epoch_start: Instant,
     samples: u64,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { bar: ProgressBar::hidden(), start: Instant::now(), samples: 0 }
+        let now = Instant::now();
+        let bar = ProgressBar::hidden();
+        Self { bar, start: now, epochs_before: 0, epoch_start: now, samples: 0 }
     }
 }
 
 impl Callback for Progress {
+    fn on_start(&mut self, session: &mut Session<'_>) -> Result<()> {
+        self.start = Instant::now();
+        self.epochs_before = session.history.len();
+        Ok(())
+    }
+
     fn on_batch_end(&mut self, session: &mut Session<'_>, step: &Step) -> Result<()> {
+        let (batches, epochs) = (session.batches, session.epochs);
         if step.batch == 1 {
-            self.bar = ProgressBar::new(session.batches as u64).with_style(style());
-            self.start = Instant::now();
+            self.bar = ProgressBar::new(batches as u64).with_style(style());
+            self.epoch_start = Instant::now();
             self.samples = 0;
         }
         self.samples += step.samples;
-        let epochs = session.epochs;
-        let rate = self.samples as f64 / self.start.elapsed().as_secs_f64();
-        let figures = figures(&step.figures);
-        let epoch = session.history.len() + 1;
+        let rate = self.samples as f64 / self.epoch_start.elapsed().as_secs_f64();
+        let done = (session.history.len() - self.epochs_before) * batches + step.batch;
+        let all = (epochs - self.epochs_before) * batches;
+        let left = self.start.elapsed().mul_f64((all - done) as f64 / done as f64);
+        let (figures, left) = (figures(&step.figures), HumanDuration(left));
+        let (epoch, loss) = (session.history.len() + 1, step.loss);
         self.bar.set_prefix(format!("epoch {epoch}/{epochs}"));
-        let loss = step.loss;
-        self.bar.set_message(format!("loss {loss:.4}{figures}  {rate:.0} samples/s"));
+        self.bar.set_message(format!("loss {loss:.4}{figures}  {rate:.0} samples/s  {left} left"));
         self.bar.set_position(step.batch as u64);
         Ok(())
     }
@@ -54,7 +67,7 @@ impl Callback for Progress {
 }
 
 fn style() -> ProgressStyle {
-    let template = "{prefix} [{bar:30}] {pos}/{len}  {msg}  {eta} left";
+    let template = "{prefix} [{bar:30}] {pos}/{len}  {msg}";
     ProgressStyle::with_template(template)
         .expect("the template is well-formed")
         .progress_chars("=> ")
