@@ -125,4 +125,9 @@ impl Callback for MetricsFile {
         let lines = session.history.to_json_lines();
         write_atomically(&self.0, |file| file.write_all(lines.as_bytes()))
     }
+
+    // A training that was killed between its last checkpoint and this file has no epoch left.
+    fn on_end(&mut self, session: &mut Session<'_>) -> Result<()> {
+        self.on_epoch_end(session)
+    }
 }

@@ -1,0 +1,74 @@
+//! First values: their mean, their spread, their bounds.
+
+use gradus_nn::init::{Fan, Init, gain};
+use gradus_tensor::{Rng, Tensor};
+
+/// A weight with fan-in 18 · 9 = 162 and fan-out 30 · 9 = 270.
+const SHAPE: [usize; 4] = [30, 18, 3, 3];
+
+fn draw(init: Init) -> Vec<f64> {
+    let numbers = init.draw(SHAPE, &mut Rng::new(3)).to_vec::<f32>();
+    numbers.into_iter().map(f64::from).collect()
+}
+
+fn mean_and_std(numbers: &[f64]) -> (f64, f64) {
+    let count = numbers.len() as f64;
+    let mean = numbers.iter().sum::<f64>() / count;
+    (mean, (numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt())
+}
+
+#[test]
+fn uniform_weights_keep_their_bounds() {
+    let sqrt = f64::sqrt;
+    for (init, bound) in [
+        (Init::Uniform { low: -0.5, high: 0.5 }, 0.5),
+        (Init::XavierUniform { gain: 2.0 }, 2.0 * sqrt(6.0 / 432.0)),
+        (Init::HeUniform { gain: gain::RELU, fan: Fan::In }, sqrt(6.0 / 162.0)),
+        (Init::HeUniform { gain: 1.0, fan: Fan::Out }, sqrt(3.0 / 270.0)),
+        (Init::LeCunUniform, sqrt(3.0 / 162.0)),
+        (Init::PYTORCH_WEIGHT, sqrt(1.0 / 162.0)),
+    ] {
+        let numbers = draw(init);
+        let largest = numbers.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
+        assert!(largest <= bound * (1.0 + 1e-6), "{init:?}: {largest} > {bound}");
+        assert!(largest > 0.99 * bound, "{init:?}: {largest} is far below {bound}");
+        let (mean, std) = mean_and_std(&numbers);
+        assert!(mean.abs() < 0.05 * bound, "{init:?}: mean {mean}");
+        assert!((std * sqrt(3.0) / bound - 1.0).abs() < 0.03, "{init:?}: {std}");
+    }
+}
+
+#[test]
+fn normal_weights_have_their_spread() {
+    let sqrt = f64::sqrt;
+    for (init, wanted_mean, wanted_std) in [
+        (Init::Normal { mean: 1.0, std: 0.2 }, 1.0, 0.2),
+        (Init::XavierNormal { gain: gain::TANH }, 0.0, 5.0 / 3.0 * sqrt(2.0 / 432.0)),
+        (Init::HeNormal { gain: gain::RELU, fan: Fan::In }, 0.0, sqrt(2.0 / 162.0)),
+        (Init::HeNormal { gain: gain::leaky_relu(1.0), fan: Fan::Out }, 0.0, sqrt(1.0 / 270.0)),
+        (Init::LeCunNormal, 0.0, sqrt(1.0 / 162.0)),
+    ] {
+        let (mean, std) = mean_and_std(&draw(init));
+        assert!((mean - wanted_mean).abs() < 0.06 * wanted_std, "{init:?}: mean {mean}");
+        assert!((std / wanted_std - 1.0).abs() < 0.03, "{init:?}: {std}, not {wanted_std}");
+    }
+    assert!(draw(Init::Constant(0.25)).iter().all(|x| *x == 0.25));
+}
+
+#[test]
+fn orthogonal_weights_are() {
+    for shape in [[6, 20], [20, 6], [7, 7]] {
+        let weight = Init::Orthogonal { gain: 2.0 }.draw(shape, &mut Rng::new(4));
+        let short = if shape[0] <= shape[1] { weight.clone() } else { weight.t() };
+        let products = short.matmul(&short.t());
+        let wanted = Tensor::eye(shape[0].min(shape[1])) * 4.0;
+        let error = (products - wanted).abs().max(..).item::<f32>();
+        assert!(error < 1e-5, "{shape:?}: {error}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "no fans")]
+fn vectors_have_no_fans() {
+    Init::LeCunNormal.draw([3], &mut Rng::new(1));
+}

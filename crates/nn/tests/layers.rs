@@ -1,0 +1,175 @@
+//! The layers without a family of their own, and what modules can do.
+
+use gradus_nn::testing::check_layer;
+use gradus_nn::*;
+use gradus_tensor::{DType, Error, Rng, Tensor};
+
+/// Standard normal numbers.
+fn input(shape: &[usize]) -> Tensor {
+    Tensor::randn(shape, &mut Rng::new(9))
+}
+
+#[test]
+fn linear_layers() {
+    let names: &[(&str, &[usize])] = &[("weight", &[3, 5]), ("bias", &[3])];
+    check_layer(|rng| Linear::new(5, 3, rng), &input(&[4, 5]), names);
+    check_layer(|rng| Linear::new(5, 3, rng), &input(&[2, 4, 5]), names);
+    check_layer(|rng| Linear::new(5, 3, rng).without_bias(), &input(&[4, 5]), &names[..1]);
+
+    let layer = Linear::new(2, 3, &mut Rng::new(1));
+    let (weight, bias) = (vec![1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0], vec![0.1_f32, 0.2, 0.3]);
+    let state = vec![
+        ("weight".to_string(), Tensor::from_vec(weight, [3, 2])),
+        ("bias".to_string(), Tensor::from_vec(bias, [3])),
+    ];
+    layer.load_state_dict(&state).unwrap();
+    let output = layer.forward(&Tensor::from_vec(vec![1.0_f32, -1.0], [1, 2]));
+    assert_eq!(output.to_vec::<f32>(), [-0.9, -0.8, -0.7]);
+}
+
+#[test]
+fn activations_and_flatten() {
+    fn check(layer: impl Layer + Clone) {
+        check_layer(|_| layer.clone(), &input(&[3, 7]), &[]);
+    }
+    check(Gelu);
+    check(GeluTanh);
+    check(HardSigmoid);
+    check(HardSwish);
+    check(LogSigmoid);
+    check(Mish);
+    check(Relu);
+    check(Selu);
+    check(Sigmoid);
+    check(Silu);
+    check(Softsign);
+    check(Tanh);
+    check(Celu::default());
+    check(Elu::default());
+    check(LeakyRelu::default());
+    check(Softplus::default());
+    check_layer(|_| Flatten, &input(&[3, 2, 4, 5]), &[]);
+    assert_eq!(Flatten.forward(&input(&[3, 2, 4, 5])).shape(), [3, 40]);
+}
+
+#[test]
+fn sequential_layers() {
+    let make = |rng: &mut Rng| {
+        Sequential::new()
+            .then(Linear::new(6, 4, rng))
+            .then(Tanh)
+            .then_named("head", Linear::new(4, 2, rng))
+    };
+    let names: &[(&str, &[usize])] =
+        &[("0.weight", &[4, 6]), ("0.bias", &[4]), ("head.weight", &[2, 4]), ("head.bias", &[2])];
+    check_layer(make, &input(&[5, 6]), names);
+}
+
+#[test]
+fn a_state_of_another_model_is_refused_and_changes_nothing() {
+    let layer = Linear::new(2, 3, &mut Rng::new(1));
+    let before = layer.state_dict();
+    let state = vec![
+        ("weight".to_string(), Tensor::ones([2, 2])),
+        ("bias".to_string(), Tensor::ones([3])),
+        ("scale".to_string(), Tensor::ones([3])),
+    ];
+    let Err(Error::Mismatch(message)) = layer.load_state_dict(&state) else {
+        panic!("the state was taken");
+    };
+    for word in ["weight", "[2, 2]", "[3, 2]", "scale"] {
+        assert!(message.contains(word), "{message}");
+    }
+    let Err(Error::Mismatch(message)) = layer.load_state_dict(&state[1..2]) else {
+        panic!("the state was taken");
+    };
+    assert!(message.contains("weight"), "{message}");
+    for ((_, before), (_, after)) in before.iter().zip(layer.state_dict()) {
+        assert_eq!(before.to_vec::<f32>(), after.to_vec::<f32>());
+    }
+}
+
+#[test]
+fn frozen_and_unused_parameters() {
+    #[derive(Debug, Module)]
+    struct Net {
+        used: Linear,
+        unused: Linear,
+        frozen: Linear,
+    }
+    let mut rng = Rng::new(1);
+    let mut linear = || Linear::new(2, 2, &mut rng);
+    let net = Net { used: linear(), unused: linear(), frozen: linear() };
+    net.frozen.named_params().iter().for_each(|(_, param)| param.freeze());
+    assert_eq!(net.params().len(), 4);
+
+    let x = input(&[3, 2]);
+    let loss = net.frozen.forward(&net.used.forward(&x)).square().mean(..);
+    let gradients = loss.backward();
+    assert_eq!(net.unreached(&gradients), ["unused.weight", "unused.bias"]);
+    let before = net.state_dict();
+    let mut optimizer = Adam::new(net.params(), AdamOptions::default());
+    optimizer.step(&gradients);
+    for ((name, before), (_, after)) in before.iter().zip(net.state_dict()) {
+        let same = before.to_vec::<f32>() == after.to_vec::<f32>();
+        assert_eq!(same, !name.starts_with("used"), "{name}");
+    }
+}
+
+#[test]
+fn tied_parameters_count_once_and_get_both_gradients() {
+    #[derive(Debug, Module)]
+    struct Tied {
+        first: Param,
+        second: Param,
+    }
+    let weight = Param::new(Tensor::full([2], 3.0));
+    let tied = Tied { first: weight.clone(), second: weight };
+    assert_eq!(tied.named_params().len(), 1);
+    assert_eq!(tied.state_dict().len(), 2, "PyTorch writes both names");
+    let loss = (tied.first.tensor() * tied.second.tensor()).sum(..);
+    let gradients = loss.backward();
+    assert_eq!(tied.first.grad(&gradients).unwrap().to_vec::<f32>(), [6.0, 6.0]);
+}
+
+#[test]
+fn modules_change_their_type() {
+    let layer = Linear::new(2, 3, &mut Rng::new(1));
+    layer.to_dtype(DType::F64);
+    let output = layer.forward(&input(&[4, 2]).to_dtype(DType::F64));
+    assert_eq!(output.dtype(), DType::F64);
+    let gradients = output.sum(..).backward();
+    assert_eq!(layer.unreached(&gradients), [""; 0]);
+}
+
+#[test]
+fn an_optimizer_goes_on_where_its_state_was_saved() {
+    fn check<O: Optimizer>(make: impl Fn(Vec<Param>) -> O) {
+        let train = |layer: &Linear, optimizer: &mut O, steps: std::ops::Range<usize>| {
+            for step in steps {
+                let x = Tensor::randn([8, 3], &mut Rng::new(step as u64));
+                optimizer.step(&layer.forward(&x).square().mean(..).backward());
+            }
+        };
+        let layer = || Linear::new(3, 2, &mut Rng::new(5));
+        let (whole, first, second) = (layer(), layer(), layer());
+        train(&whole, &mut make(whole.params()), 0..6);
+        let mut optimizer = make(first.params());
+        train(&first, &mut optimizer, 0..3);
+        second.load_state_dict(&first.state_dict()).unwrap();
+        let mut resumed = make(second.params());
+        resumed.load_state_dict(&optimizer.state_dict()).unwrap();
+        train(&second, &mut resumed, 3..6);
+        for ((name, whole), (_, resumed)) in whole.state_dict().iter().zip(second.state_dict()) {
+            assert_eq!(whole.to_vec::<f32>(), resumed.to_vec::<f32>(), "{name}");
+        }
+    }
+    check(|params| Sgd::new(params, SgdOptions { momentum: 0.9, ..Default::default() }));
+    check(|params| Adam::new(params, AdamOptions::default()));
+    check(|params| AdamW::new(params, AdamOptions { weight_decay: 0.01, ..Default::default() }));
+
+    let layer = Linear::new(3, 2, &mut Rng::new(5));
+    let sgd = Sgd::new(layer.params(), SgdOptions { momentum: 0.9, ..Default::default() });
+    let mut adam = Adam::new(vec![], AdamOptions::default());
+    assert!(adam.load_state_dict(&sgd.state_dict()).is_err());
+}
