@@ -11,9 +11,7 @@ use gradus::tensor::ops::{
 #[test]
 fn matrix_products() {
     let family = &mut Family::read("matmul");
-    for case in
-        ["matrices", "batched", "broadcast", "vector_right", "vector_left", "dot", "long"]
-    {
+    for case in ["matrices", "batched", "broadcast", "vector_right", "vector_left", "dot", "long"] {
         family.check(case, |x| x[0].matmul(&x[1]));
     }
     family.check("linear", |x| x[0].linear(&x[1], Some(&x[2])));

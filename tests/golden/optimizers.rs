@@ -31,8 +31,7 @@ fn optimizers_make_pytorchs_steps() {
     check(family, "sgd_nesterov", |p| Sgd::new(p, nesterov));
     let adam = AdamOptions { learning_rate: 0.05, ..Default::default() };
     check(family, "adam", |p| Adam::new(p, adam));
-    let decay =
-        AdamOptions { beta1: 0.8, beta2: 0.95, epsilon: 1e-6, weight_decay: 0.1, ..adam };
+    let decay = AdamOptions { beta1: 0.8, beta2: 0.95, epsilon: 1e-6, weight_decay: 0.1, ..adam };
     check(family, "adam_decay", |p| Adam::new(p, decay));
     check(family, "adamw", |p| AdamW::new(p, AdamOptions { weight_decay: 0.1, ..adam }));
 }

@@ -1,9 +1,9 @@
 //! The program as its users meet it: commands, files, errors.
 
-use gradus_data::{digits, idx};
 use gradus_data::image::{Image, write_png};
-use gradus_tensor::io::safetensors;
+use gradus_data::{digits, idx};
 use gradus_tensor::Tensor;
+use gradus_tensor::io::safetensors;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
