@@ -22,7 +22,9 @@ pub mod memory;
 pub mod optimizer;
 pub mod random;
 mod reduce;
+mod rows;
 pub mod simd;
+mod softmax;
 mod strided;
 mod threads;
 mod tiles;
@@ -35,5 +37,9 @@ pub use exact::{
 };
 pub use isa::Isa;
 pub use reduce::{Extreme, Reducible, Reduction, arg_extreme, reduce};
+pub use softmax::{
+    CrossEntropy, Labelled, Softmax, cross_entropy, cross_entropy_gradient, softmax,
+    softmax_gradient,
+};
 pub use strided::{MAX_RANK, Strided};
 pub use threads::{Chunked, Chunks, Machine};

@@ -196,7 +196,7 @@ pub(crate) fn sum_slice<S: Simd, T: Float>(isa: S, x: &[T]) -> T {
 
 /// Reduces a slice four vectors wide.
 #[inline(always)]
-fn fold<S: Simd, T: Float>(isa: S, reduction: Reduction, x: &[T]) -> T {
+pub(crate) fn fold<S: Simd, T: Float>(isa: S, reduction: Reduction, x: &[T]) -> T {
     match reduction {
         Reduction::Sum => fold_vectors(isa, reduction, |a, b| a + b, x),
         Reduction::Product => fold_vectors(isa, reduction, |a, b| a * b, x),

@@ -31,6 +31,7 @@ extern crate self as gradus_nn;
 
 pub mod init;
 mod layers;
+pub mod losses;
 mod module;
 pub mod optim;
 mod param;

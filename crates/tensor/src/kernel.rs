@@ -4,7 +4,7 @@ use crate::Layout;
 
 pub use gradus_kernels::optimizer::{AdamStep, SgdStep};
 pub use gradus_kernels::random::Distribution;
-pub use gradus_kernels::{Binary, Comparison, Extreme, Reduction, Unary};
+pub use gradus_kernels::{Binary, Comparison, CrossEntropy, Extreme, Reduction, Softmax, Unary};
 
 /// What a device must compute. Inputs and outputs come beside it; see
 /// [`Backend::launch`](crate::Backend::launch).
@@ -73,6 +73,17 @@ pub enum Kernel {
     /// out[b] = A[b] · B[b] for inputs [batch…, M, K] and [batch…, K, N], where a third input, if
     /// there is one, is added to each row.
     MatMul,
+    /// Softmax, or its logarithm, of each row along the last axis.
+    Softmax(Softmax),
+    /// The gradient of softmax, or of its logarithm, by its input: from its output and the gradient
+    /// by that.
+    SoftmaxGradient(Softmax),
+    /// The loss of each row of logits [N, C] whose class is the second input, `i64` [N], and
+    /// ln Σ e^x of each row as `f64`. A third input, if there is one, is the weights of the classes.
+    CrossEntropy(CrossEntropy),
+    /// The gradient by the logits: from the logits, their classes, ln Σ e^x and the gradient by the
+    /// loss of each row, and the weights if there are any.
+    CrossEntropyGradient(CrossEntropy),
 }
 
 impl Kernel {

@@ -47,6 +47,7 @@ pub use dtype::{DType, Element, Scalar};
 pub use error::{Error, OpError, Result};
 pub use gradus_kernels::{Isa, Machine, memory};
 pub use layout::Layout;
+pub use ops::{CrossEntropyOptions, LossReduction};
 pub use random::Rng;
 pub use shape::{Axes, Shape};
 pub use storage::Buffer;

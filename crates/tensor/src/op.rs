@@ -90,7 +90,7 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// The same function of the same inputs, written in other ops: for devices that lack the
     /// kernel, and for derivatives of the gradient where [`Op::backward`] cannot be derived itself.
     ///
-    /// An op that has a composite saves all its inputs.
+    /// An op that has a composite saves all its inputs, unless its backward can be derived.
     fn composite(&self, _inputs: &[&Tensor]) -> Option<Result<Tensor>> {
         None
     }

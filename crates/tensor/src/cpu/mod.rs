@@ -7,13 +7,15 @@ mod movement;
 mod optimizer;
 mod random;
 mod reduce;
+mod softmax;
 
 use crate::device::{Backend, Input, Output};
 use crate::kernel::Kernel;
 use crate::storage::Buffer;
 use crate::{DType, Error, Result};
-use gradus_kernels::memory::Block;
+use gradus_kernels::memory::{Block, Scratch, scratch};
 use gradus_kernels::{Element, Machine, Strided};
+use std::ops::Deref;
 
 /// The processor.
 #[derive(Debug)]
@@ -79,6 +81,14 @@ impl Backend for Cpu {
             Kernel::Sgd(step) => optimizer::sgd(on, *step, inputs, outputs),
             Kernel::Adam(step) => optimizer::adam(on, *step, inputs, outputs),
             Kernel::MatMul => linear::matmul(on, inputs, outputs),
+            Kernel::Softmax(function) => softmax::softmax(on, *function, inputs, outputs),
+            Kernel::SoftmaxGradient(function) => {
+                softmax::softmax_gradient(on, *function, inputs, outputs)
+            }
+            Kernel::CrossEntropy(options) => softmax::cross_entropy(on, *options, inputs, outputs),
+            Kernel::CrossEntropyGradient(options) => {
+                softmax::cross_entropy_gradient(on, *options, inputs, outputs)
+            }
         }
     }
 
@@ -111,6 +121,34 @@ fn strided<'a, T: Element>(input: &Input<'a>) -> Strided<'a, T> {
 fn slice<'a, T: Element>(input: &Input<'a>) -> &'a [T] {
     assert!(input.layout.is_contiguous());
     &host(input.buffer).slice()[input.layout.offset()..][..input.shape().count()]
+}
+
+/// The elements of an input in row-major order: where they lie, or copied.
+enum Gathered<'a, T: Element> {
+    InPlace(&'a [T]),
+    Copied(Scratch<T>),
+}
+
+impl<'a, T: Element> Gathered<'a, T> {
+    fn new(on: Machine, input: &Input<'a>) -> Self {
+        if input.layout.is_contiguous() {
+            return Self::InPlace(slice(input));
+        }
+        let mut copy = scratch(input.shape().count());
+        gradus_kernels::copy(on, strided(input), &mut copy);
+        Self::Copied(copy)
+    }
+}
+
+impl<T: Element> Deref for Gathered<'_, T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        match self {
+            Self::InPlace(slice) => slice,
+            Self::Copied(copy) => copy,
+        }
+    }
 }
 
 /// The elements of an output.

@@ -4,17 +4,21 @@
 //! are printed from it, and an op that is missing from it fails a test.
 
 mod binary;
+mod binary_cross_entropy;
 mod case;
 mod compare;
 mod convert;
+mod cross_entropy;
 mod join;
 mod matmul;
 mod reduce;
 mod sizes;
+mod softmax;
 mod unary;
 mod view;
 
 pub use case::{Arg, Case, Gradient, Numbers, Sample};
+pub use cross_entropy::{CrossEntropyOptions, LossReduction};
 pub use sizes::Sizes;
 
 /// Every op there is, in the order in which the documentation lists them.
@@ -54,4 +58,7 @@ const CASES: &[&[Case]] = &[
     join::CASES,
     convert::CASES,
     matmul::CASES,
+    softmax::CASES,
+    cross_entropy::CASES,
+    binary_cross_entropy::CASES,
 ];

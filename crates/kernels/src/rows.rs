@@ -1,0 +1,165 @@
+//! Loops over rows of numbers that lie side by side: what softmax, losses and norms are made of.
+//!
+//! What is done to each number is a [`Code`]: a type, not a closure, so that it is compiled into
+//! the loop for each instruction set.
+
+use crate::math::Real;
+use crate::simd::{MAX_LANES, Simd, Vector};
+use crate::strided::TILE;
+use crate::{Float, Number};
+
+/// How many numbers one task takes, if its rows are shorter.
+const TASK: usize = 16 * TILE;
+
+/// How many rows of a length one task takes.
+pub(crate) fn rows_per_task(len: usize) -> usize {
+    (TASK / len.max(1)).max(1)
+}
+
+/// A number made of `N` numbers that lie in the same place of `N` rows.
+pub(crate) trait Code<T: Float, const N: usize>: Copy {
+    fn apply<V: Vector<Scalar = T> + Real>(self, x: [V; N]) -> V;
+}
+
+/// The vectors in one place of `N` rows.
+#[inline(always)]
+fn load<S: Simd, T: Float, const N: usize>(
+    isa: S,
+    rows: [&[T]; N],
+    start: usize,
+) -> [T::Vector<S>; N] {
+    let mut vectors = [T::Vector::<S>::splat(isa, T::ZERO); N];
+    for (vector, row) in vectors.iter_mut().zip(rows) {
+        *vector = T::Vector::<S>::load(isa, &row[start..]);
+    }
+    vectors
+}
+
+/// The last vectors of `N` rows, filled up with ones.
+#[inline(always)]
+fn load_rest<S: Simd, T: Float, const N: usize>(
+    isa: S,
+    rows: [&[T]; N],
+    start: usize,
+    end: usize,
+) -> [T::Vector<S>; N] {
+    let mut vectors = [T::Vector::<S>::splat(isa, T::ZERO); N];
+    for (vector, row) in vectors.iter_mut().zip(rows) {
+        *vector = T::Vector::<S>::load_partial(isa, &row[start..end], T::ONE);
+    }
+    vectors
+}
+
+/// A vector whose first `count` lanes are those of `x`, the others zero.
+#[inline(always)]
+fn keep_lanes<V: Vector>(x: V, count: usize) -> V {
+    let mut lanes = [V::Scalar::ZERO; MAX_LANES];
+    x.store_partial(&mut lanes[..count]);
+    V::load(x.isa(), &lanes)
+}
+
+/// Σ code(xᵢ): four vectors wide over each tile, the tiles' sums added in `f64`.
+#[inline(always)]
+pub(crate) fn sum_of<S: Simd, T: Float, const N: usize>(
+    isa: S,
+    code: impl Code<T, N>,
+    x: [&[T]; N],
+) -> f64 {
+    let lanes = T::Vector::<S>::LANES;
+    let len = x[0].len();
+    let mut total = 0.0;
+    let mut tile = 0;
+    while tile < len {
+        let end = len.min(tile + TILE);
+        let mut sums = [T::Vector::<S>::splat(isa, T::ZERO); 4];
+        let mut start = tile;
+        while start + 4 * lanes <= end {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum = *sum + code.apply(load(isa, x, start + i * lanes));
+            }
+            start += 4 * lanes;
+        }
+        while start + lanes <= end {
+            sums[0] = sums[0] + code.apply(load(isa, x, start));
+            start += lanes;
+        }
+        if start < end {
+            let rest = code.apply(load_rest(isa, x, start, end));
+            sums[1] = sums[1] + keep_lanes(rest, end - start);
+        }
+        total += ((sums[0] + sums[1]) + (sums[2] + sums[3])).sum().to_f64();
+        tile = end;
+    }
+    total
+}
+
+/// outᵢ = code(xᵢ).
+#[inline(always)]
+pub(crate) fn write_of<S: Simd, T: Float, const N: usize>(
+    isa: S,
+    code: impl Code<T, N>,
+    x: [&[T]; N],
+    out: &mut [T],
+) {
+    let lanes = T::Vector::<S>::LANES;
+    let (len, mut start) = (out.len(), 0);
+    while start + lanes <= len {
+        code.apply(load(isa, x, start)).store(&mut out[start..]);
+        start += lanes;
+    }
+    if start < len {
+        code.apply(load_rest(isa, x, start, len)).store_partial(&mut out[start..]);
+    }
+}
+
+/// xᵢ ← code(xᵢ).
+#[inline(always)]
+pub(crate) fn change<S: Simd, T: Float>(isa: S, code: impl Code<T, 1>, x: &mut [T]) {
+    for chunk in x.chunks_mut(T::Vector::<S>::LANES) {
+        code.apply([T::Vector::<S>::load_chunk(isa, chunk)]).store_chunk(chunk);
+    }
+}
+
+/// factor · x.
+#[derive(Clone, Copy)]
+pub(crate) struct Times<T>(pub(crate) T);
+
+impl<T: Float> Code<T, 1> for Times<T> {
+    #[inline(always)]
+    fn apply<V: Vector<Scalar = T> + Real>(self, [x]: [V; 1]) -> V {
+        V::splat(x.isa(), self.0) * x
+    }
+}
+
+/// x itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Same;
+
+impl<T: Float> Code<T, 1> for Same {
+    #[inline(always)]
+    fn apply<V: Vector<Scalar = T> + Real>(self, [x]: [V; 1]) -> V {
+        x
+    }
+}
+
+/// x · y.
+#[derive(Clone, Copy)]
+pub(crate) struct Product;
+
+impl<T: Float> Code<T, 2> for Product {
+    #[inline(always)]
+    fn apply<V: Vector<Scalar = T> + Real>(self, [x, y]: [V; 2]) -> V {
+        x * y
+    }
+}
+
+/// e^(x - shift).
+#[derive(Clone, Copy)]
+pub(crate) struct ExpMinus<T>(pub(crate) T);
+
+impl<T: Float> Code<T, 1> for ExpMinus<T> {
+    #[inline(always)]
+    fn apply<V: Vector<Scalar = T> + Real>(self, [x]: [V; 1]) -> V {
+        (x - V::splat(x.isa(), self.0)).exp()
+    }
+}
