@@ -394,3 +394,93 @@ pub(crate) unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
         }
     }
 }
+
+/// A tile of a matrix product whose right operand is not packed: row `step` of it starts at
+/// `b + steps[step]`.
+#[derive(Clone, Copy)]
+pub(crate) struct PatchTile<'a, T> {
+    /// Where each row of the right operand starts.
+    pub(crate) steps: &'a [usize],
+    /// The packed panel of the left operand.
+    pub(crate) a: *const T,
+    pub(crate) b: *const T,
+    /// Where the tile lies.
+    pub(crate) c: *mut T,
+    /// The distance between its rows.
+    pub(crate) c_stride: usize,
+    /// Whether the sums are added to what lies there.
+    pub(crate) accumulate: bool,
+}
+
+/// Computes a tile of 1, 2, 4 or 8 rows and one to three vectors in a row.
+///
+/// # Safety
+/// `a` must be valid for `steps.len() * rows` reads, `b + steps[step]` for `vectors * LANES` reads
+/// at each step, and `c` for as many columns in each of `rows` rows.
+///
+/// # Panics
+/// If there is no tile of that size.
+#[inline(always)]
+pub(crate) unsafe fn patch_tile<V: Vector>(
+    isa: V::Isa,
+    rows: usize,
+    vectors: usize,
+    tile: PatchTile<'_, V::Scalar>,
+) {
+    // Tiles with more rows than the instruction set's own never occur, and are not compiled.
+    let possible = if rows > V::Isa::TILE_ROWS { 0 } else { rows };
+    // SAFETY: the caller vouches for a tile of this size.
+    unsafe {
+        match (possible, vectors) {
+            (8, 3) => fixed_patch_tile::<V, 8, 3>(isa, tile),
+            (8, 2) => fixed_patch_tile::<V, 8, 2>(isa, tile),
+            (8, 1) => fixed_patch_tile::<V, 8, 1>(isa, tile),
+            (4, 3) => fixed_patch_tile::<V, 4, 3>(isa, tile),
+            (4, 2) => fixed_patch_tile::<V, 4, 2>(isa, tile),
+            (4, 1) => fixed_patch_tile::<V, 4, 1>(isa, tile),
+            (2, 3) => fixed_patch_tile::<V, 2, 3>(isa, tile),
+            (2, 2) => fixed_patch_tile::<V, 2, 2>(isa, tile),
+            (2, 1) => fixed_patch_tile::<V, 2, 1>(isa, tile),
+            (1, 3) => fixed_patch_tile::<V, 1, 3>(isa, tile),
+            (1, 2) => fixed_patch_tile::<V, 1, 2>(isa, tile),
+            (1, 1) => fixed_patch_tile::<V, 1, 1>(isa, tile),
+            _ => panic!("there is no tile of {rows} rows and {vectors} vectors"),
+        }
+    }
+}
+
+/// The body of [`patch_tile`].
+///
+/// # Safety
+/// As for [`patch_tile`].
+#[inline(always)]
+unsafe fn fixed_patch_tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    isa: V::Isa,
+    tile: PatchTile<'_, V::Scalar>,
+) {
+    let mut sums = [[V::splat(isa, Number::ZERO); VECTORS]; ROWS];
+    for (step, &start) in tile.steps.iter().enumerate() {
+        let mut row = [sums[0][0]; VECTORS];
+        for (j, vector) in row.iter_mut().enumerate() {
+            // SAFETY: the caller vouches for VECTORS vectors from each step's start on.
+            *vector = unsafe { V::read(isa, tile.b.add(start + j * V::LANES)) };
+        }
+        for (i, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: i < ROWS, so the read lies within the packed panel of `a`.
+            let left = V::splat(isa, unsafe { *tile.a.add(step * ROWS + i) });
+            for (sum, right) in sums.iter_mut().zip(row) {
+                *sum = left.mul_add(right, *sum);
+            }
+        }
+    }
+    for (i, sums) in sums.iter().enumerate() {
+        for (j, sum) in sums.iter().enumerate() {
+            // SAFETY: row i < ROWS and column j < VECTORS * LANES lie within the tile of `c`.
+            unsafe {
+                let to = tile.c.add(i * tile.c_stride + j * V::LANES);
+                let total = if tile.accumulate { V::read(isa, to) + *sum } else { *sum };
+                total.write(to);
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Convolutions of one, two and three dimensions, and both their gradients.
+//!
+//! A convolution is a matrix product whose right operand, the patches of the image, is never
+//! written down. The image is copied once into scratch with its padding around it ([`gather`]);
+//! with a stride it is parted into phases, so that what neighbouring outputs read lies side by
+//! side. In that copy the numbers that a tap of the kernel meets, for one output after another, are
+//! one run of memory, and another tap is another start of the run. Outputs are computed for all
+//! places of such a run, those between two lines of the image included, and the latter dropped.
+//!
+//! - The outputs and the gradient by the input are both a correlation of an image with a kernel
+//!   ([`correlate`]): for the gradient the image is that of the outputs, and each phase of the
+//!   stride has its own part of the kernel.
+//! - The gradient by the weight ([`weight`]) is the product of both images, over all places.
+//!
+//! One and two dimensions are three whose other lengths are 1.
+
+mod correlate;
+mod gather;
+mod plan;
+mod weight;
+
+use crate::{Float, Machine, Strided};
+use correlate::{Correlation, Weights};
+use plan::Plan;
+
+/// The sizes of a convolution.
+///
+/// The lengths, strides and so on are those of depth, height and width. Output o and tap k of the
+/// kernel meet at the input's place `o * stride + k * dilation - before`, which is zero outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// How many images there are.
+    pub batch: usize,
+    /// In how many groups the channels are convolved, each for itself.
+    pub groups: usize,
+    /// The channels of the input, in all groups.
+    pub in_channels: usize,
+    /// The channels of the output, in all groups.
+    pub out_channels: usize,
+    /// The lengths of the input.
+    pub input: [usize; 3],
+    /// The lengths of the kernel.
+    pub kernel: [usize; 3],
+    /// The lengths of the output.
+    pub output: [usize; 3],
+    /// The distances between outputs, in the input.
+    pub stride: [usize; 3],
+    /// The distances between taps, in the input.
+    pub dilation: [usize; 3],
+    /// How many zeros are thought before the input.
+    pub before: [usize; 3],
+}
+
+impl Geometry {
+    /// The shape of the input, `[B, C, D, H, W]`.
+    pub fn input_shape(&self) -> [usize; 5] {
+        let [depth, height, width] = self.input;
+        [self.batch, self.in_channels, depth, height, width]
+    }
+
+    /// The shape of the output, `[B, O, D, H, W]`.
+    pub fn output_shape(&self) -> [usize; 5] {
+        let [depth, height, width] = self.output;
+        [self.batch, self.out_channels, depth, height, width]
+    }
+
+    /// The shape of the weight, `[O, C / groups, D, H, W]`.
+    pub fn weight_shape(&self) -> [usize; 5] {
+        let [depth, height, width] = self.kernel;
+        [self.out_channels, self.in_channels / self.groups, depth, height, width]
+    }
+
+    /// An estimate of the time that one of the three directions takes one core.
+    fn cost_ns(&self) -> usize {
+        let products = self.weight_shape().iter().product::<usize>();
+        let places = self.batch * self.output.iter().product::<usize>();
+        places * (products / 32 + (self.in_channels + self.out_channels) / 4)
+    }
+}
+
+/// y = the convolution of x with the weight, plus the bias of each output channel.
+///
+/// # Panics
+/// If a shape is not that of the geometry.
+pub fn forward<T: Float>(
+    on: Machine,
+    geometry: &Geometry,
+    x: Strided<'_, T>,
+    weight: Strided<'_, T>,
+    bias: Option<&[T]>,
+    out: &mut [T],
+) {
+    assert_eq!(x.shape, geometry.input_shape());
+    assert_eq!(weight.shape, geometry.weight_shape());
+    assert_eq!(out.len(), geometry.output_shape().iter().product::<usize>());
+    assert!(bias.is_none_or(|bias| bias.len() == geometry.out_channels));
+    let rows = geometry.out_channels / geometry.groups;
+    let correlation = Correlation {
+        batch: geometry.batch,
+        groups: geometry.groups,
+        channels: geometry.in_channels / geometry.groups,
+        rows,
+        source: x,
+        weights: Weights {
+            data: weight.data,
+            offset: weight.offset,
+            group_stride: weight.strides[0] * rows as isize,
+            row_stride: weight.strides[0],
+            channel_stride: weight.strides[1],
+            tap_strides: [weight.strides[2], weight.strides[3], weight.strides[4]],
+        },
+        bias,
+        target: geometry.output,
+        cost_ns: geometry.cost_ns(),
+    };
+    correlate::run(on, &correlation, &[Plan::forward(geometry)], out);
+}
+
+/// The gradient by the input, which is also the transposed convolution, given the gradient by the
+/// output; plus, if there is one, the bias of each input channel.
+///
+/// # Panics
+/// If a shape is not that of the geometry.
+pub fn input_gradient<T: Float>(
+    on: Machine,
+    geometry: &Geometry,
+    grad: Strided<'_, T>,
+    weight: Strided<'_, T>,
+    bias: Option<&[T]>,
+    out: &mut [T],
+) {
+    assert_eq!(grad.shape, geometry.output_shape());
+    assert_eq!(weight.shape, geometry.weight_shape());
+    assert_eq!(out.len(), geometry.input_shape().iter().product::<usize>());
+    assert!(bias.is_none_or(|bias| bias.len() == geometry.in_channels));
+    let channels = geometry.out_channels / geometry.groups;
+    let correlation = Correlation {
+        batch: geometry.batch,
+        groups: geometry.groups,
+        channels,
+        rows: geometry.in_channels / geometry.groups,
+        source: grad,
+        weights: Weights {
+            data: weight.data,
+            offset: weight.offset,
+            group_stride: weight.strides[0] * channels as isize,
+            row_stride: weight.strides[1],
+            channel_stride: weight.strides[0],
+            tap_strides: [weight.strides[2], weight.strides[3], weight.strides[4]],
+        },
+        bias,
+        target: geometry.input,
+        cost_ns: geometry.cost_ns(),
+    };
+    correlate::run(on, &correlation, &Plan::input_gradient(geometry), out);
+}
+
+/// The gradient by the weight, given the input and the gradient by the output.
+///
+/// # Panics
+/// If a shape is not that of the geometry.
+pub fn weight_gradient<T: Float>(
+    on: Machine,
+    geometry: &Geometry,
+    x: Strided<'_, T>,
+    grad: Strided<'_, T>,
+    out: &mut [T],
+) {
+    assert_eq!(x.shape, geometry.input_shape());
+    assert_eq!(grad.shape, geometry.output_shape());
+    assert_eq!(out.len(), geometry.weight_shape().iter().product::<usize>());
+    weight::run(on, geometry, x, grad, out);
+}

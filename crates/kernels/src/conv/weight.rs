@@ -1,0 +1,236 @@
+//! The gradient by the weight: for each tap, the product of the input that it meets and the
+//! gradient by the output, summed over all places of all images.
+//!
+//! A task copies a box of the input, and of the gradient, into scratch with lines of the same
+//! length, zeros filling those of the gradient. The places of an output channel and a tap are then
+//! two runs of memory. Several channels and taps are multiplied at once, their sums in registers.
+//! The sums of different tasks are added in a fixed order.
+
+use super::Geometry;
+use super::correlate::SLACK;
+use super::gather::{Channel, Window, gather};
+use super::plan::{Layout, Part, Plan};
+use crate::memory::scratch;
+use crate::simd::{Routine, Simd, Vector};
+use crate::threads::Shared;
+use crate::{Chunks, Float, Machine, Strided};
+use std::ops::Range;
+
+/// How many numbers of a box's copy stay in the second-level cache.
+const BUDGET: usize = 48 << 10;
+
+/// How many parts the places are cut into at most, each of which has sums of its own.
+const PARTS: usize = 16;
+
+/// How many numbers all these sums are at most.
+const SUMS: usize = 4 << 20;
+
+/// How many rows of the gradient a task takes at least if there are few parts.
+const ROWS: usize = 16;
+
+/// How many sums one task adds up.
+const SUM_TASK: usize = 2048;
+
+/// Computes the gradient by the weight.
+pub(super) fn run<T: Float>(
+    on: Machine,
+    geometry: &Geometry,
+    x: Strided<'_, T>,
+    grad: Strided<'_, T>,
+    out: &mut [T],
+) {
+    let Geometry { batch, groups, .. } = *geometry;
+    let plan = &Plan::forward(geometry);
+    let channels = geometry.in_channels / groups;
+    let rows = geometry.out_channels / groups;
+    let layout = &plan.layout(batch, channels + rows, BUDGET, PARTS.div_ceil(groups));
+    let boxes: usize = plan.boxes(batch, layout).iter().product();
+    if out.is_empty() || boxes == 0 || layout.flat == 0 {
+        return out.fill(T::ZERO);
+    }
+    let part = boxes.div_ceil(PARTS.min(SUMS / out.len()).max(1));
+    let parts = boxes.div_ceil(part);
+    let row_parts = PARTS.div_ceil(parts * groups).min(rows.div_ceil(ROWS));
+    let row_part = rows.div_ceil(row_parts);
+    let row_parts = rows.div_ceil(row_part);
+    let mut steps = vec![];
+    for channel in 0..channels {
+        let start = channel * layout.channel_len;
+        plan.for_each_tap(layout, |_, tap| steps.push(start + tap));
+    }
+    let mut sums = scratch(if parts > 1 { parts * out.len() } else { 0 });
+    let len = out.len();
+    let shared = Shared::new(if parts > 1 { &mut sums[..] } else { &mut out[..] });
+    on.parallel(parts * groups * row_parts, geometry.cost_ns(), |task| {
+        let (rest, row_part_index) = (task / row_parts, task % row_parts);
+        let (index, group) = (rest / groups, rest % groups);
+        let first = row_part_index * row_part;
+        let rows = first..rows.min(first + row_part);
+        let start = index * len + (group * (len / groups)) + first * steps.len();
+        // SAFETY: each task has sums of its own.
+        let sums = unsafe { shared.slice(start, rows.len() * steps.len()) };
+        on.isa.run(Task {
+            geometry,
+            plan,
+            layout,
+            boxes: index * part..boxes.min((index + 1) * part),
+            group,
+            rows,
+            steps: &steps,
+            x,
+            grad,
+            sums,
+        });
+    });
+    drop(shared);
+    if parts > 1 {
+        on.for_each(Chunks::new(out, SUM_TASK), parts * len / 8, |index, out| {
+            let start = index * SUM_TASK;
+            out.copy_from_slice(&sums[start..][..out.len()]);
+            for part in 1..parts {
+                let sums = &sums[part * len + start..][..out.len()];
+                for (out, &sum) in out.iter_mut().zip(sums) {
+                    *out = out.plus(sum);
+                }
+            }
+        });
+    }
+}
+
+/// The sums of some rows over some boxes.
+struct Task<'a, T> {
+    geometry: &'a Geometry,
+    plan: &'a Plan,
+    layout: &'a Layout,
+    boxes: Range<usize>,
+    group: usize,
+    rows: Range<usize>,
+    /// Where in the copy of the input each tap of each channel starts.
+    steps: &'a [usize],
+    x: Strided<'a, T>,
+    grad: Strided<'a, T>,
+    /// `[row][channel and tap]`.
+    sums: &'a mut [T],
+}
+
+impl<T: Float> Routine for Task<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, isa: S) {
+        let lanes = T::Vector::<S>::LANES;
+        let channels = self.geometry.in_channels / self.geometry.groups;
+        let image_len: usize = self.layout.lens.iter().product();
+        let pitch = (self.layout.images * image_len).next_multiple_of(lanes);
+        let mut input = scratch(channels * self.layout.channel_len + SLACK);
+        let mut grad = scratch(self.rows.len() * pitch + SLACK);
+        let steps = self.steps;
+        let sums = std::mem::take(&mut self.sums);
+        sums.fill(T::ZERO);
+        for index in self.boxes.clone() {
+            let part = self.plan.part(self.geometry.batch, self.layout, index);
+            self.copy_input(isa, &part, &mut input);
+            self.copy_grad(isa, &part, &mut grad, pitch);
+            let vectors = part.flat.div_ceil(lanes);
+            let count = self.rows.len();
+            let mut product = Product { steps, input: &input, grad: &grad, pitch, vectors, sums };
+            // The tiles that fill the registers: 16 or 32 of them.
+            let mut row = 0;
+            while row < count {
+                row += match (count - row, S::TILE_ROWS) {
+                    (8.., 8) => product.rows::<S, 8, 3>(isa, row),
+                    (4.., _) => product.rows::<S, 4, 3>(isa, row),
+                    _ => product.rows::<S, 1, 9>(isa, row),
+                };
+            }
+        }
+    }
+}
+
+impl<T: Float> Task<'_, T> {
+    #[inline(always)]
+    fn copy_input<S: Simd>(&self, isa: S, part: &Part, copy: &mut [T]) {
+        let channels = self.geometry.in_channels / self.geometry.groups;
+        let phase_len = self.layout.images * self.layout.lens.iter().product::<usize>();
+        for index in 0..channels {
+            let channel = self.group * channels + index;
+            let from = Channel { first_image: part.first_image, images: part.images, channel };
+            let to = &mut copy[index * self.layout.channel_len..];
+            self.plan.for_each_phase(self.layout, part.origin, |phase, windows| {
+                let to = &mut to[phase * phase_len..];
+                gather(isa, &self.x, &from, &windows, self.layout.images, to);
+            });
+        }
+        // What is read beyond the last run is multiplied by zero, so it must be a number.
+        copy[channels * self.layout.channel_len..].fill(T::ZERO);
+    }
+
+    #[inline(always)]
+    fn copy_grad<S: Simd>(&self, isa: S, part: &Part, copy: &mut [T], pitch: usize) {
+        let windows = [0, 1, 2].map(|axis| Window {
+            first: part.origin[axis] as isize,
+            step: 1,
+            end: part.origin[axis] + part.lens[axis],
+            len: self.layout.lens[axis],
+        });
+        let filled = self.layout.images * self.layout.lens.iter().product::<usize>();
+        for (index, row) in self.rows.clone().enumerate() {
+            let channel = self.group * (self.geometry.out_channels / self.geometry.groups) + row;
+            let from = Channel { first_image: part.first_image, images: part.images, channel };
+            let to = &mut copy[index * pitch..];
+            gather(isa, &self.grad, &from, &windows, self.layout.images, to);
+            to[filled..pitch].fill(T::ZERO);
+        }
+    }
+}
+
+/// The product of the copies of one box.
+struct Product<'a, T> {
+    steps: &'a [usize],
+    input: &'a [T],
+    grad: &'a [T],
+    /// The distance between rows of the gradient's copy.
+    pitch: usize,
+    /// How many vectors a run has.
+    vectors: usize,
+    sums: &'a mut [T],
+}
+
+impl<T: Float> Product<'_, T> {
+    /// Adds the products of `ROWS` rows with all taps to the sums, `TAPS` of them at a time.
+    #[inline(always)]
+    fn rows<S: Simd, const ROWS: usize, const TAPS: usize>(&mut self, isa: S, row: usize) -> usize {
+        let lanes = T::Vector::<S>::LANES;
+        let end = self.vectors * lanes;
+        assert!(self.vectors == 0 || (row + ROWS - 1) * self.pitch + end <= self.grad.len());
+        for first in (0..self.steps.len()).step_by(TAPS) {
+            // Beyond the last tap it is computed again, and dropped.
+            let last = self.steps.len() - 1;
+            let starts: [usize; TAPS] = std::array::from_fn(|i| self.steps[last.min(first + i)]);
+            assert!(starts.iter().all(|start| start + end <= self.input.len()));
+            let mut sums = [[T::Vector::<S>::splat(isa, T::ZERO); TAPS]; ROWS];
+            for place in (0..end).step_by(lanes) {
+                // SAFETY: both copies hold `end` numbers from each start on, as asserted above.
+                unsafe {
+                    let input = self.input.as_ptr().add(place);
+                    let grad = self.grad.as_ptr().add(row * self.pitch + place);
+                    let taps: [T::Vector<S>; TAPS] =
+                        std::array::from_fn(|i| T::Vector::<S>::read(isa, input.add(starts[i])));
+                    for (i, sums) in sums.iter_mut().enumerate() {
+                        let grad = T::Vector::<S>::read(isa, grad.add(i * self.pitch));
+                        for (sum, &tap) in sums.iter_mut().zip(&taps) {
+                            *sum = grad.mul_add(tap, *sum);
+                        }
+                    }
+                }
+            }
+            for (i, sums) in sums.iter().enumerate() {
+                let line = &mut self.sums[(row + i) * self.steps.len()..][..self.steps.len()];
+                for (total, sum) in line[first..].iter_mut().zip(sums) {
+                    *total = total.plus(sum.sum());
+                }
+            }
+        }
+        ROWS
+    }
+}
