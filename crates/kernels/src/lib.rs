@@ -21,6 +21,7 @@ mod isa;
 pub mod math;
 pub mod memory;
 pub mod optimizer;
+pub mod pool;
 pub mod random;
 mod reduce;
 mod rows;

@@ -3,6 +3,7 @@
 use crate::Layout;
 
 pub use gradus_kernels::optimizer::{AdamStep, SgdStep};
+pub use gradus_kernels::pool::{Pool, Window};
 pub use gradus_kernels::random::Distribution;
 pub use gradus_kernels::{Binary, Comparison, CrossEntropy, Extreme, Reduction, Softmax, Unary};
 
@@ -84,6 +85,19 @@ pub enum Kernel {
     /// The gradient by the logits: from the logits, their classes, ln Σ e^x and the gradient by the
     /// loss of each row, and the weights if there are any.
     CrossEntropyGradient(CrossEntropy),
+    /// out = the largest number of each window of x: [N, D, H, W], contiguous. A second output, if
+    /// there is one, gets where in its plane the number lies, as `i32`.
+    MaxPool(Pool),
+    /// out = the mean of each window of x: [N, D, H, W], contiguous.
+    AveragePool(Pool),
+    /// The adjoint of [`Kernel::AveragePool`].
+    AverageUnpool(Pool),
+    /// out = 0, then each number of x: [N, ..] is added to out: [N, ..] where the second input, of
+    /// x's shape and `i32`, says in the plane of the same number. All are contiguous.
+    ScatterPlanes,
+    /// The adjoint of [`Kernel::ScatterPlanes`]: out gets the numbers of x: [N, ..] that the second
+    /// input names.
+    GatherPlanes,
 }
 
 impl Kernel {

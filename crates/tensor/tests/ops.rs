@@ -4,6 +4,7 @@ use gradus_tensor::autograd::{GradCheck, gradcheck, gradgradcheck};
 use gradus_tensor::ops::{Arg, Case, Gradient, Numbers, Sample, cases};
 use gradus_tensor::{DType, Device, Isa, Machine, Rng, Tensor, no_grad, trace};
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// How an input lies in memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -214,8 +215,14 @@ fn every_op_in_the_sources_is_in_the_list() {
 
     // Whatever name the sources give an op is in the list.
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops");
-    for file in std::fs::read_dir(folder).unwrap() {
-        let path = file.unwrap().path();
+    let entries =
+        |folder: &Path| std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut paths: Vec<PathBuf> = entries(Path::new(folder)).collect();
+    while let Some(path) = paths.pop() {
+        if path.is_dir() {
+            paths.extend(entries(&path));
+            continue;
+        }
         let source = std::fs::read_to_string(&path).unwrap();
         for op in source.split("fn name(&self) -> &'static str {").skip(1) {
             let body = &op[..op.find("\n    }").unwrap()];

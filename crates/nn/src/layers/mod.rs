@@ -3,9 +3,11 @@
 mod activation;
 mod flatten;
 mod linear;
+mod pool;
 mod sequential;
 
 pub use activation::*;
 pub use flatten::Flatten;
 pub use linear::Linear;
+pub use pool::*;
 pub use sequential::Sequential;

@@ -5,6 +5,7 @@ mod half;
 mod linear;
 mod movement;
 mod optimizer;
+mod pool;
 mod random;
 mod reduce;
 mod softmax;
@@ -89,6 +90,11 @@ impl Backend for Cpu {
             Kernel::CrossEntropyGradient(options) => {
                 softmax::cross_entropy_gradient(on, *options, inputs, outputs)
             }
+            Kernel::MaxPool(pool) => pool::max(on, *pool, inputs, outputs),
+            Kernel::AveragePool(pool) => pool::average(on, *pool, inputs, outputs),
+            Kernel::AverageUnpool(pool) => pool::average_adjoint(on, *pool, inputs, outputs),
+            Kernel::ScatterPlanes => pool::scatter(on, inputs, outputs),
+            Kernel::GatherPlanes => pool::gather(on, inputs, outputs),
         }
     }
 

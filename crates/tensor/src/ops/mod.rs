@@ -11,6 +11,7 @@ mod convert;
 mod cross_entropy;
 mod join;
 mod matmul;
+mod pool;
 mod reduce;
 mod sizes;
 mod softmax;
@@ -19,6 +20,7 @@ mod view;
 
 pub use case::{Arg, Case, Gradient, Numbers, Sample};
 pub use cross_entropy::{CrossEntropyOptions, LossReduction};
+pub use pool::PoolOptions;
 pub use sizes::Sizes;
 
 /// Every op there is, in the order in which the documentation lists them.
@@ -61,4 +63,5 @@ const CASES: &[&[Case]] = &[
     softmax::CASES,
     cross_entropy::CASES,
     binary_cross_entropy::CASES,
+    pool::CASES,
 ];

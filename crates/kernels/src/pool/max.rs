@@ -1,0 +1,271 @@
+//! The largest number of each window, and moving numbers by the places where those were.
+
+use super::{Grid, Pool, Span, TASK, Window};
+use crate::memory::scratch;
+use crate::simd::{Routine, Simd};
+use crate::{Chunks, Float, Machine};
+
+/// out = the largest number of each window, NaN if there is one; `indices` = where in its plane it
+/// lies: the first of several, and the last NaN.
+///
+/// A window that lies in the padding alone gives minus infinity.
+///
+/// # Panics
+/// If the slices do not hold the same number of planes.
+pub fn max_pool<T: Float>(
+    on: Machine,
+    pool: Pool,
+    x: &[T],
+    out: &mut [T],
+    indices: Option<&mut [i32]>,
+) {
+    let planes = pool.planes(x.len(), out.len());
+    let grid = &Grid::new(pool);
+    let (chunk, cost_ns) = (grid.chunk(), grid.cost_ns(planes));
+    match indices {
+        Some(indices) => {
+            let chunks = (Chunks::new(out, chunk), Chunks::new(indices, chunk));
+            on.for_each(chunks, cost_ns, |index, (out, indices)| {
+                on.isa.run(MaxTask { grid, x, first: index * grid.rows, out, indices });
+            });
+        }
+        None => on.for_each(Chunks::new(out, chunk), cost_ns, |index, out| {
+            let indices = &mut scratch(out.len());
+            on.isa.run(MaxTask { grid, x, first: index * grid.rows, out, indices });
+        }),
+    }
+}
+
+/// Some rows of the result.
+struct MaxTask<'a, T> {
+    grid: &'a Grid,
+    x: &'a [T],
+    /// The number of the first row.
+    first: usize,
+    out: &'a mut [T],
+    indices: &'a mut [i32],
+}
+
+impl<T: Float> Routine for MaxTask<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let width = self.grid.pool.output[2];
+        let rows = self.out.chunks_exact_mut(width).zip(self.indices.chunks_exact_mut(width));
+        for (row, (out, indices)) in rows.enumerate() {
+            let (plane, depth, height) = self.grid.row(self.first + row);
+            let x = &self.x[plane..][..self.grid.pool.input_len()];
+            let row = Row { grid: self.grid, x, depth, height };
+            match self.grid.pool.windows[2] {
+                Window::Sliding { size: 2, stride: 2, padding: 0, dilation: 1 }
+                    if height.places == 2
+                        && depth.places == 1
+                        && 2 * width <= self.grid.pool.input[2] =>
+                {
+                    row.pairs(out, indices);
+                }
+                Window::Sliding { size, stride, padding, dilation } if width >= 4 => {
+                    let taps = Taps { size, padding, dilation };
+                    match stride {
+                        1 => row.by_taps::<1>(taps, 1, out, indices),
+                        2 => row.by_taps::<2>(taps, 2, out, indices),
+                        _ => row.by_taps::<0>(taps, stride, out, indices),
+                    }
+                }
+                _ => row.by_windows(out, indices),
+            }
+        }
+    }
+}
+
+/// The places of the windows along the last axis.
+#[derive(Clone, Copy)]
+struct Taps {
+    size: usize,
+    padding: usize,
+    dilation: usize,
+}
+
+/// One row of the result.
+struct Row<'a, T> {
+    grid: &'a Grid,
+    /// The plane.
+    x: &'a [T],
+    depth: Span,
+    height: Span,
+}
+
+/// True if a number takes the place of the largest one before it.
+#[inline(always)]
+fn is_larger<T: Float>(value: T, best: T) -> bool {
+    (value > best) | value.is_nan()
+}
+
+impl<T: Float> Row<'_, T> {
+    /// Where the plane's rows that the windows cover start.
+    #[inline(always)]
+    fn starts(&self) -> impl Iterator<Item = usize> {
+        let (by_depth, by_height) = self.grid.strides();
+        let height = self.height;
+        self.depth
+            .positions()
+            .flat_map(move |d| height.positions().map(move |h| d * by_depth + h * by_height))
+    }
+
+    /// Windows of two by two numbers, side by side.
+    #[inline(always)]
+    fn pairs(&self, out: &mut [T], indices: &mut [i32]) {
+        let (by_depth, by_height) = self.grid.strides();
+        let start = self.depth.first * by_depth + self.height.first * by_height;
+        let below = start + self.height.step * by_height;
+        let step = (below - start) as i32;
+        let first = &self.x[start..][..2 * out.len()];
+        let second = &self.x[below..][..2 * out.len()];
+        let windows = first.chunks_exact(2).zip(second.chunks_exact(2));
+        for (j, ((out, index), (a, b))) in out.iter_mut().zip(indices).zip(windows).enumerate() {
+            let (mut best, mut at) = (a[0], 0);
+            for (value, place) in [(a[1], 1), (b[0], step), (b[1], step + 1)] {
+                let larger = is_larger(value, best);
+                best = if larger { value } else { best };
+                at = if larger { place } else { at };
+            }
+            *out = best;
+            *index = start as i32 + 2 * j as i32 + at;
+        }
+    }
+
+    /// All windows at once, one of their places after another.
+    #[inline(always)]
+    fn by_taps<const STRIDE: usize>(
+        &self,
+        taps: Taps,
+        stride: usize,
+        out: &mut [T],
+        indices: &mut [i32],
+    ) {
+        let stride = if STRIDE > 0 { STRIDE } else { stride };
+        let width = self.grid.pool.input[2];
+        let start = self.starts().next().unwrap_or(0);
+        out.fill(T::NEG_INFINITY);
+        for (index, span) in indices.iter_mut().zip(&self.grid.spans[2]) {
+            *index = (start + span.first) as i32;
+        }
+        for start in self.starts() {
+            let row = &self.x[start..][..width];
+            for tap in 0..taps.size {
+                let offset = tap * taps.dilation;
+                // The windows whose place lies within the row.
+                let from = taps.padding.saturating_sub(offset).div_ceil(stride);
+                let end = (width + taps.padding).saturating_sub(offset).div_ceil(stride);
+                let (from, end) = (from.min(out.len()), end.min(out.len()));
+                if from >= end {
+                    continue;
+                }
+                let first = from * stride + offset - taps.padding;
+                let x = &row[first..=first + (end - from - 1) * stride];
+                let (out, indices) = (&mut out[from..end], &mut indices[from..end]);
+                let place = (start + first) as i32;
+                for (j, (best, at)) in out.iter_mut().zip(indices).enumerate() {
+                    // SAFETY: `x` ends with the place of the last window, number j is not beyond.
+                    let value = unsafe { *x.get_unchecked(j * stride) };
+                    let larger = is_larger(value, *best);
+                    *best = if larger { value } else { *best };
+                    *at = if larger { place + (j * stride) as i32 } else { *at };
+                }
+            }
+        }
+    }
+
+    /// One window after another.
+    #[inline(always)]
+    fn by_windows(&self, out: &mut [T], indices: &mut [i32]) {
+        let windows = out.iter_mut().zip(indices).zip(&self.grid.spans[2]);
+        for ((out, index), span) in windows {
+            let start = self.starts().next().unwrap_or(0);
+            let (mut best, mut at) = (T::NEG_INFINITY, start + span.first);
+            for start in self.starts() {
+                for place in span.positions() {
+                    let value = self.x[start + place];
+                    let larger = is_larger(value, best);
+                    best = if larger { value } else { best };
+                    at = if larger { start + place } else { at };
+                }
+            }
+            *out = best;
+            *index = at as i32;
+        }
+    }
+}
+
+/// How many planes one task takes.
+fn planes_of_task(x_len: usize, out_len: usize) -> usize {
+    (TASK / (x_len + out_len).max(1)).max(1)
+}
+
+/// out = 0, then each number of a plane of `x` is added where its index says in the plane of `out`.
+/// `planes` tells how many planes there are.
+///
+/// # Panics
+/// If the slices cannot be cut into that many planes, or an index is beyond its plane.
+pub fn scatter_planes<T: Float>(
+    on: Machine,
+    planes: usize,
+    x: &[T],
+    indices: &[i32],
+    out: &mut [T],
+) {
+    let (x_len, out_len) = plane_lens(planes, x, indices, out);
+    if out_len == 0 {
+        return;
+    }
+    let group = planes_of_task(x_len, out_len);
+    let cost_ns = (x.len() + out.len()) / 2;
+    on.for_each(Chunks::new(out, group * out_len), cost_ns, |index, out| {
+        for (i, out) in out.chunks_exact_mut(out_len).enumerate() {
+            let start = (index * group + i) * x_len;
+            out.fill(T::ZERO);
+            for (&value, &index) in x[start..][..x_len].iter().zip(&indices[start..][..x_len]) {
+                let sum = &mut out[index as usize];
+                *sum = sum.plus(value);
+            }
+        }
+    });
+}
+
+/// out = the numbers of a plane of `x` that the indices of a plane name. `planes` tells how many
+/// planes there are.
+///
+/// # Panics
+/// If the slices cannot be cut into that many planes, or an index is beyond its plane.
+pub fn gather_planes<T: Float>(
+    on: Machine,
+    planes: usize,
+    x: &[T],
+    indices: &[i32],
+    out: &mut [T],
+) {
+    let (out_len, x_len) = plane_lens(planes, out, indices, x);
+    if out_len == 0 {
+        return;
+    }
+    let group = planes_of_task(x_len, out_len);
+    let cost_ns = out.len();
+    on.for_each(Chunks::new(out, group * out_len), cost_ns, |index, out| {
+        for (i, out) in out.chunks_exact_mut(out_len).enumerate() {
+            let plane = index * group + i;
+            let x = &x[plane * x_len..][..x_len];
+            for (out, &index) in out.iter_mut().zip(&indices[plane * out_len..][..out_len]) {
+                *out = x[index as usize];
+            }
+        }
+    });
+}
+
+/// The lengths of the planes that have indices, and of those that the indices point into.
+fn plane_lens<T>(planes: usize, few: &[T], indices: &[i32], many: &[T]) -> (usize, usize) {
+    let lens = (few.len() / planes.max(1), many.len() / planes.max(1));
+    assert_eq!(few.len(), indices.len());
+    assert_eq!((few.len(), many.len()), (planes * lens.0, planes * lens.1));
+    lens
+}

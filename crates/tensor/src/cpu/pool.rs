@@ -1,0 +1,67 @@
+//! Pooling.
+
+use super::{output, slice, unsupported};
+use crate::Result;
+use crate::device::{Input, Output};
+use crate::dtype::with_dtype;
+use gradus_kernels::Machine;
+use gradus_kernels::pool::{self as kernels, Pool};
+
+pub(super) fn max(
+    on: Machine,
+    pool: Pool,
+    inputs: &[Input<'_>],
+    outputs: &mut [Output<'_>],
+) -> Result<()> {
+    let x = &inputs[0];
+    let (values, indices) = outputs.split_at_mut(1);
+    let indices = indices.first_mut().map(output::<i32>);
+    with_dtype!(x.dtype, float T => {
+        kernels::max_pool::<T>(on, pool, slice(x), output(&mut values[0]), indices);
+    }, else return unsupported("pooling", x.dtype));
+    Ok(())
+}
+
+pub(super) fn average(
+    on: Machine,
+    pool: Pool,
+    inputs: &[Input<'_>],
+    outputs: &mut [Output<'_>],
+) -> Result<()> {
+    let (x, out) = (&inputs[0], &mut outputs[0]);
+    with_dtype!(x.dtype, float T => {
+        kernels::average_pool::<T>(on, pool, slice(x), output(out));
+    }, else return unsupported("pooling", x.dtype));
+    Ok(())
+}
+
+pub(super) fn average_adjoint(
+    on: Machine,
+    pool: Pool,
+    inputs: &[Input<'_>],
+    outputs: &mut [Output<'_>],
+) -> Result<()> {
+    let (x, out) = (&inputs[0], &mut outputs[0]);
+    with_dtype!(x.dtype, float T => {
+        kernels::average_unpool::<T>(on, pool, slice(x), output(out));
+    }, else return unsupported("pooling", x.dtype));
+    Ok(())
+}
+
+pub(super) fn scatter(on: Machine, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) -> Result<()> {
+    let (x, indices, out) = (&inputs[0], slice(&inputs[1]), &mut outputs[0]);
+    let planes = out.shape[0];
+    with_dtype!(x.dtype, float T => {
+        kernels::scatter_planes::<T>(on, planes, slice(x), indices, output(out));
+    }, else return unsupported("pooling", x.dtype));
+    Ok(())
+}
+
+pub(super) fn gather(on: Machine, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) -> Result<()> {
+    let (x, indices, out) = (&inputs[0], slice(&inputs[1]), &mut outputs[0]);
+    let planes = out.shape[0];
+    with_dtype!(x.dtype, float T => {
+        kernels::gather_planes::<T>(on, planes, slice(x), indices, output(out));
+    }, else return unsupported("pooling", x.dtype));
+    Ok(())
+}
