@@ -16,17 +16,21 @@ pub mod conv;
 mod element;
 mod elementwise;
 mod exact;
+mod gather;
 pub mod gemm;
 mod isa;
 pub mod math;
 pub mod memory;
 pub mod optimizer;
+mod pad;
 pub mod pool;
 pub mod random;
 mod reduce;
 mod rows;
+mod scan;
 pub mod simd;
 mod softmax;
+mod sort;
 mod strided;
 mod threads;
 mod tiles;
@@ -37,11 +41,15 @@ pub use exact::{
     Comparison, HalfFloat, cast, compare, concat, copy, map_exact, narrow, select, unview, widen,
     zip_exact,
 };
+pub use gather::{gather, index_add, index_select, out_of_range, scatter, scatter_add};
 pub use isa::Isa;
+pub use pad::pad;
 pub use reduce::{Extreme, Reducible, Reduction, arg_extreme, reduce};
+pub use scan::{Scan, Scannable, Way, linear_scan, scan};
 pub use softmax::{
     CrossEntropy, Labelled, Softmax, cross_entropy, cross_entropy_gradient, softmax,
     softmax_gradient,
 };
+pub use sort::{MAX_SORTED, Order, Sortable, argsort};
 pub use strided::{MAX_RANK, Strided};
 pub use threads::{Chunked, Chunks, Machine};

@@ -188,6 +188,11 @@ impl<'a, T> Shared<'a, T> {
         Self { first, len, slice: std::marker::PhantomData }
     }
 
+    /// The length of the whole slice.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     /// A part of the slice.
     ///
     /// # Panics

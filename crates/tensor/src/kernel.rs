@@ -5,7 +5,9 @@ use crate::Layout;
 pub use gradus_kernels::optimizer::{AdamStep, SgdStep};
 pub use gradus_kernels::pool::{Pool, Window};
 pub use gradus_kernels::random::Distribution;
-pub use gradus_kernels::{Binary, Comparison, CrossEntropy, Extreme, Reduction, Softmax, Unary};
+pub use gradus_kernels::{
+    Binary, Comparison, CrossEntropy, Extreme, Order, Reduction, Scan, Softmax, Unary, Way,
+};
 
 /// What a device must compute. Inputs and outputs come beside it; see
 /// [`Backend::launch`](crate::Backend::launch).
@@ -98,6 +100,59 @@ pub enum Kernel {
     /// The adjoint of [`Kernel::ScatterPlanes`]: out gets the numbers of x: [N, ..] that the second
     /// input names.
     GatherPlanes,
+    /// out[i…, j, k…] = x[i…, indices[i…, j, k…], k…], where j counts along an axis; the indices are
+    /// the second input, `i64`.
+    Gather {
+        /// The axis.
+        axis: usize,
+    },
+    /// out = x, then out[i…, indices[i…, j, k…], k…] = source[i…, j, k…], the last one staying where
+    /// several meet; the inputs are x, the indices and the source.
+    Scatter {
+        /// The axis.
+        axis: usize,
+    },
+    /// out = x, then out[i…, indices[i…, j, k…], k…] += source[i…, j, k…].
+    ScatterAdd {
+        /// The axis.
+        axis: usize,
+    },
+    /// out[i…, j, k…] = x[i…, indices[j], k…], where j counts all indices, of any shape.
+    IndexSelect {
+        /// The axis.
+        axis: usize,
+    },
+    /// out = x, then out[i…, indices[j], k…] += source[i…, j, k…]; the inputs are x, the indices and
+    /// the source.
+    IndexAdd {
+        /// The axis.
+        axis: usize,
+    },
+    /// The indices that sort the last axis of x, equal elements in their order, as `i64`: the first
+    /// ones, as many as the output has place for.
+    ArgSort {
+        /// Which elements come first.
+        order: Order,
+    },
+    /// out = a number everywhere, but for x in the middle.
+    Pad {
+        /// Where x starts along each axis.
+        before: Vec<usize>,
+        /// The number around it.
+        value: f64,
+    },
+    /// Sums or products of the elements so far along an axis.
+    Scan {
+        /// Which of them.
+        scan: Scan,
+        /// Along which axis, and from which end.
+        way: Way,
+    },
+    /// outᵢ = factorᵢ · outᵢ₋₁ + xᵢ along an axis, from 0; the inputs are the factor and x. Floats.
+    LinearScan {
+        /// Along which axis, and from which end.
+        way: Way,
+    },
 }
 
 impl Kernel {
@@ -112,6 +167,11 @@ impl Kernel {
                 | Self::Select
                 | Self::ArgExtreme { .. }
                 | Self::Concat { .. }
+                | Self::Gather { .. }
+                | Self::Scatter { .. }
+                | Self::IndexSelect { .. }
+                | Self::ArgSort { .. }
+                | Self::Pad { .. }
         )
     }
 

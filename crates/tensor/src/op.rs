@@ -210,6 +210,8 @@ impl Tensor {
                 }
                 None => return Err(error),
             },
+            // Some mistakes show only in the elements: an index out of range, say.
+            Err(Error::Op(error)) => return Err(Error::Op(error.named(op.name()))),
             forward => forward?,
         };
         if mode.watched {

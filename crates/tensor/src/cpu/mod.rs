@@ -2,12 +2,14 @@
 
 mod elementwise;
 mod half;
+mod index;
 mod linear;
 mod movement;
 mod optimizer;
 mod pool;
 mod random;
 mod reduce;
+mod scan;
 mod softmax;
 
 use crate::device::{Backend, Input, Output};
@@ -95,6 +97,15 @@ impl Backend for Cpu {
             Kernel::AverageUnpool(pool) => pool::average_adjoint(on, *pool, inputs, outputs),
             Kernel::ScatterPlanes => pool::scatter(on, inputs, outputs),
             Kernel::GatherPlanes => pool::gather(on, inputs, outputs),
+            Kernel::Gather { axis } => index::gather(on, *axis, inputs, outputs),
+            Kernel::Scatter { axis } => index::scatter(on, *axis, inputs, outputs),
+            Kernel::ScatterAdd { axis } => index::scatter_add(on, *axis, inputs, outputs),
+            Kernel::IndexSelect { axis } => index::index_select(on, *axis, inputs, outputs),
+            Kernel::IndexAdd { axis } => index::index_add(on, *axis, inputs, outputs),
+            Kernel::ArgSort { order } => index::argsort(on, *order, inputs, outputs),
+            Kernel::Pad { before, value } => movement::pad(on, before, *value, inputs, outputs),
+            Kernel::Scan { scan, way } => scan::scan(on, *scan, *way, inputs, outputs),
+            Kernel::LinearScan { way } => scan::linear_scan(on, *way, inputs, outputs),
         }
     }
 

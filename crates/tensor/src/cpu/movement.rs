@@ -22,3 +22,19 @@ pub(super) fn concat(
     });
     Ok(())
 }
+
+pub(super) fn pad(
+    on: Machine,
+    before: &[usize],
+    value: f64,
+    inputs: &[Input<'_>],
+    outputs: &mut [Output<'_>],
+) -> Result<()> {
+    let (x, out) = (&inputs[0], &mut outputs[0]);
+    let shape = out.shape;
+    with_dtype!(x.dtype, all T => {
+        let value = kernels::Element::from_f64(value);
+        kernels::pad::<T>(on, strided(x), before, value, &shape, output(out));
+    });
+    Ok(())
+}

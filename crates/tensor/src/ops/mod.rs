@@ -9,6 +9,8 @@ mod case;
 mod compare;
 mod convert;
 mod cross_entropy;
+mod embedding;
+mod index;
 mod join;
 mod matmul;
 mod pool;
@@ -64,4 +66,6 @@ const CASES: &[&[Case]] = &[
     cross_entropy::CASES,
     binary_cross_entropy::CASES,
     pool::CASES,
+    index::CASES,
+    embedding::CASES,
 ];

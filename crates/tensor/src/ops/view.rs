@@ -176,7 +176,7 @@ impl Op for Contiguous {
 
 /// Resolves an axis in the name of an op.
 #[track_caller]
-fn axis_of(x: &Tensor, axis: isize, op: &'static str) -> usize {
+pub(super) fn axis_of(x: &Tensor, axis: isize, op: &'static str) -> usize {
     x.shape().axis(axis).unwrap_or_else(|error| fail(error.named(op)))
 }
 
