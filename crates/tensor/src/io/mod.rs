@@ -5,6 +5,8 @@
 //! write is there whole or not at all.
 
 pub mod atomic;
+pub mod npy;
+pub mod npz;
 pub mod safetensors;
 
 use crate::error::Error;
