@@ -2,6 +2,7 @@
 
 use crate::Layout;
 
+pub use gradus_kernels::conv::Geometry as ConvGeometry;
 pub use gradus_kernels::optimizer::{AdamStep, SgdStep};
 pub use gradus_kernels::pool::{Pool, Window};
 pub use gradus_kernels::random::Distribution;
@@ -153,6 +154,27 @@ pub enum Kernel {
         /// Along which axis, and from which end.
         way: Way,
     },
+    /// A convolution, or one of its gradients. Lengths of images and kernels are those of their last
+    /// one, two or three axes.
+    Conv {
+        /// What is computed, of which inputs.
+        direction: ConvDirection,
+        /// The sizes.
+        geometry: ConvGeometry,
+    },
+}
+
+/// What a [`Kernel::Conv`] computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConvDirection {
+    /// The output, of the input, the weight and, if there is a third input, the bias of each output
+    /// channel.
+    Forward,
+    /// The gradient by the input, of that by the output, the weight and, if there is a third input,
+    /// a bias of each input channel.
+    InputGradient,
+    /// The gradient by the weight, of the input and the gradient by the output.
+    WeightGradient,
 }
 
 impl Kernel {

@@ -82,7 +82,6 @@ pub(super) fn run<T: Float>(
             sums,
         });
     });
-    drop(shared);
     if parts > 1 {
         on.for_each(Chunks::new(out, SUM_TASK), parts * len / 8, |index, out| {
             let start = index * SUM_TASK;

@@ -2,6 +2,7 @@
 
 mod activation;
 mod embedding;
+mod conv;
 mod flatten;
 mod linear;
 mod pool;
@@ -9,6 +10,7 @@ mod sequential;
 
 pub use activation::*;
 pub use embedding::Embedding;
+pub use conv::*;
 pub use flatten::Flatten;
 pub use linear::Linear;
 pub use pool::*;

@@ -1,5 +1,6 @@
 //! The processor as a device: each kernel of [`Kernel`] as a call into `gradus-kernels`.
 
+mod conv;
 mod elementwise;
 mod half;
 mod index;
@@ -84,6 +85,9 @@ impl Backend for Cpu {
             Kernel::Sgd(step) => optimizer::sgd(on, *step, inputs, outputs),
             Kernel::Adam(step) => optimizer::adam(on, *step, inputs, outputs),
             Kernel::MatMul => linear::matmul(on, inputs, outputs),
+            Kernel::Conv { direction, geometry } => {
+                conv::conv(on, *direction, geometry, inputs, outputs)
+            }
             Kernel::Softmax(function) => softmax::softmax(on, *function, inputs, outputs),
             Kernel::SoftmaxGradient(function) => {
                 softmax::softmax_gradient(on, *function, inputs, outputs)

@@ -127,7 +127,8 @@ impl Op for Linear {
     }
 }
 
-fn check_types(inputs: &[Spec]) -> Result<(), OpError> {
+/// Checks that all inputs are of the same type of float.
+pub(super) fn check_types(inputs: &[Spec]) -> Result<(), OpError> {
     let dtype = inputs[0].dtype;
     if !dtype.is_float() {
         return Err(OpError::dtype(dtype, "floats"));

@@ -7,6 +7,8 @@ mod binary;
 mod binary_cross_entropy;
 mod case;
 mod compare;
+mod conv;
+mod conv_options;
 mod convert;
 mod cross_entropy;
 mod embedding;
@@ -21,6 +23,7 @@ mod unary;
 mod view;
 
 pub use case::{Arg, Case, Gradient, Numbers, Sample};
+pub use conv_options::{ConvOptions, ConvTransposeOptions, Padding};
 pub use cross_entropy::{CrossEntropyOptions, LossReduction};
 pub use pool::PoolOptions;
 pub use sizes::Sizes;
@@ -62,6 +65,7 @@ const CASES: &[&[Case]] = &[
     join::CASES,
     convert::CASES,
     matmul::CASES,
+    conv::CASES,
     softmax::CASES,
     cross_entropy::CASES,
     binary_cross_entropy::CASES,
