@@ -14,6 +14,9 @@ const FAINTEST: f32 = 24.0;
 /// is measured.
 const EXTENT: f32 = 0.1;
 
+/// The part of the border that is no darker, or lighter, than paper anywhere.
+const EVEN: f32 = 0.9;
+
 /// A picture of one digit as a model for MNIST takes it, `[1, 1, 28, 28]` and normalised.
 ///
 /// The picture may be of any size and colour, dark on light or light on dark, with or without
@@ -65,7 +68,12 @@ fn ink(image: &Image) -> Result<Grey> {
         );
         return Err(Error::format("blank picture", message));
     }
-    grey.pixels.iter_mut().for_each(|x| *x = ((*x - paper) / reach).max(0.0));
+    // Nearly all of the border is paper, so that it shows how uneven paper is.
+    let rank = (border.len() as f32 * EVEN) as usize;
+    let uneven = if reach < 0.0 { border[border.len() - 1 - rank] } else { border[rank] };
+    let floor = ((uneven - paper) / reach).min(0.5);
+    let ink = |x: f32| (((x - paper) / reach - floor) / (1.0 - floor)).max(0.0);
+    grey.pixels.iter_mut().for_each(|x| *x = ink(*x));
     Ok(grey)
 }
 

@@ -2,9 +2,10 @@
 
 use super::{Colour, Image, check_size};
 use crate::file::{self, MOST_INFLATED};
+use gradus_tensor::io::atomic::write_atomically;
 use gradus_tensor::{Error, Result};
 use png::{BitDepth, ColorType, Decoder, Encoder, Limits, Transformations};
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 use std::path::Path;
 
 /// The largest file that is read: the largest picture, uncompressed.
@@ -94,6 +95,15 @@ pub fn encode_png(image: &Image) -> Result<Vec<u8>> {
     writer.write_image_data(image.pixels()).map_err(failed)?;
     writer.finish().map_err(failed)?;
     Ok(bytes)
+}
+
+/// Writes a picture as a PNG file, whole or not at all.
+///
+/// # Errors
+/// If it is too large for the format, or the file cannot be written.
+pub fn write_png(path: impl AsRef<Path>, image: &Image) -> Result<()> {
+    let bytes = encode_png(image)?;
+    write_atomically(path, |file| file.write_all(&bytes))
 }
 
 fn broken(message: &str) -> Error {
