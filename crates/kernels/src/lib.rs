@@ -13,6 +13,7 @@
 //! not depend on the number of threads.
 
 pub mod conv;
+pub mod dropout;
 mod element;
 mod elementwise;
 mod exact;
@@ -23,9 +24,11 @@ pub mod math;
 pub mod memory;
 pub mod optimizer;
 mod pad;
+pub mod patches;
 pub mod pool;
 pub mod random;
 mod reduce;
+pub mod resize;
 mod rows;
 mod scan;
 pub mod simd;

@@ -40,6 +40,35 @@ impl Philox {
         }
         x
     }
+
+    /// `N` blocks from a position of a sub-stream on: the first word of each, then the second, the
+    /// third and the fourth of each, as [`Philox::block`] gives them.
+    #[inline(always)]
+    pub(crate) fn blocks<const N: usize>(self, position: u64, stream: u64) -> [[u32; N]; 4] {
+        let mut x = [[0; N], [0; N], [stream as u32; N], [(stream >> 32) as u32; N]];
+        let [lows, highs, ..] = &mut x;
+        for (i, (low, high)) in lows.iter_mut().zip(highs).enumerate() {
+            let position = position.wrapping_add(i as u64);
+            (*low, *high) = (position as u32, (position >> 32) as u32);
+        }
+        let mut key = self.key;
+        for round in 0..10 {
+            if round > 0 {
+                key[0] = key[0].wrapping_add(0x9E37_79B9);
+                key[1] = key[1].wrapping_add(0xBB67_AE85);
+            }
+            let [a, b, c, d] = &mut x;
+            for (((a, b), c), d) in a.iter_mut().zip(b).zip(c).zip(d) {
+                let first = *a as u64 * 0xD251_1F53;
+                let second = *c as u64 * 0xCD9E_8D57;
+                *a = (second >> 32) as u32 ^ *b ^ key[0];
+                *b = second as u32;
+                *c = (first >> 32) as u32 ^ *d ^ key[1];
+                *d = first as u32;
+            }
+        }
+        x
+    }
 }
 
 /// Which numbers are drawn.
@@ -238,6 +267,18 @@ mod tests {
             };
             assert!((mean - wanted_mean).abs() < 0.01, "{distribution:?}: mean {mean}");
             assert!((variance / wanted_variance - 1.0).abs() < 0.02, "{distribution:?}");
+        }
+    }
+
+    #[test]
+    fn several_blocks_are_the_same_as_one_by_one() {
+        let generator = Philox::new(0x0123_4567_89AB_CDEF);
+        for position in [0, 7, u32::MAX as u64 - 2, u64::MAX - 1] {
+            let several = generator.blocks::<5>(position, 3);
+            for i in 0..5 {
+                let one = generator.block(position.wrapping_add(i as u64), 3);
+                assert_eq!(one, several.map(|words| words[i]));
+            }
         }
     }
 }

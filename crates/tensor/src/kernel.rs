@@ -3,9 +3,11 @@
 use crate::Layout;
 
 pub use gradus_kernels::conv::Geometry as ConvGeometry;
+pub use gradus_kernels::dropout::Dropout;
 pub use gradus_kernels::optimizer::{AdamStep, SgdStep};
 pub use gradus_kernels::pool::{Pool, Window};
 pub use gradus_kernels::random::Distribution;
+pub use gradus_kernels::resize::{Interpolation, Resize};
 pub use gradus_kernels::{
     Binary, Comparison, CrossEntropy, Extreme, Order, Reduction, Scan, Softmax, Unary, Way,
 };
@@ -101,6 +103,17 @@ pub enum Kernel {
     /// The adjoint of [`Kernel::ScatterPlanes`]: out gets the numbers of x: [N, ..] that the second
     /// input names.
     GatherPlanes,
+    /// outᵢ = 0 or, if the random stream says so, xᵢ scaled up.
+    Dropout(Dropout),
+    /// out = for each place of the windows of x: [N, D, H, W] the numbers there of all windows, [N,
+    /// places, windows], zero in the padding. All are contiguous.
+    Unfold(Pool),
+    /// The adjoint of [`Kernel::Unfold`].
+    Fold(Pool),
+    /// out: [N, D, H, W] = x: [N, D, H, W] in another size. All are contiguous.
+    Resize(Resize),
+    /// The adjoint of [`Kernel::Resize`].
+    ResizeAdjoint(Resize),
     /// out[i…, j, k…] = x[i…, indices[i…, j, k…], k…], where j counts along an axis; the indices are
     /// the second input, `i64`.
     Gather {

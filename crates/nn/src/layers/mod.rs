@@ -2,16 +2,20 @@
 
 mod activation;
 mod conv;
+mod dropout;
 mod embedding;
 mod flatten;
 mod linear;
 mod pool;
 mod sequential;
+mod upsample;
 
 pub use activation::*;
 pub use conv::*;
+pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use linear::Linear;
 pub use pool::*;
 pub use sequential::Sequential;
+pub use upsample::{Upsample, UpsampleMode};

@@ -11,22 +11,27 @@ mod conv;
 mod conv_options;
 mod convert;
 mod cross_entropy;
+mod dropout;
 mod embedding;
 mod index;
 mod join;
 mod matmul;
+mod patches;
 mod pool;
 mod reduce;
 mod sizes;
 mod softmax;
 mod unary;
+mod upsample;
 mod view;
 
 pub use case::{Arg, Case, Gradient, Numbers, Sample};
 pub use conv_options::{ConvOptions, ConvTransposeOptions, Padding};
 pub use cross_entropy::{CrossEntropyOptions, LossReduction};
+pub use patches::PatchOptions;
 pub use pool::PoolOptions;
 pub use sizes::Sizes;
+pub use upsample::Extent;
 
 /// Every op there is, in the order in which the documentation lists them.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
@@ -70,6 +75,9 @@ const CASES: &[&[Case]] = &[
     cross_entropy::CASES,
     binary_cross_entropy::CASES,
     pool::CASES,
+    patches::CASES,
+    upsample::CASES,
+    dropout::CASES,
     index::CASES,
     embedding::CASES,
 ];
