@@ -213,19 +213,10 @@ impl Dataset for TensorDataset {
     }
 
     fn batch(&self, indices: &[usize]) -> Result<Batch> {
-        Ok(Batch { input: rows(&self.input, indices), target: rows(&self.target, indices) })
+        let indices = Tensor::from(indices.iter().map(|&index| index as i64).collect::<Vec<_>>());
+        let rows = |x: &Tensor| x.index_select(0, &indices.to_device(x.device()));
+        Ok(Batch { input: rows(&self.input), target: rows(&self.target) })
     }
-}
-
-/// The rows with these numbers.
-fn rows(x: &Tensor, indices: &[usize]) -> Tensor {
-    if indices.is_empty() {
-        return x.narrow(0, 0, 0);
-    }
-    // Numbers in a row are one view; so a whole batch in order is not even copied twice.
-    let runs = indices.chunk_by(|&a, &b| a + 1 == b);
-    let parts: Vec<Tensor> = runs.map(|run| x.narrow(0, run[0], run.len())).collect();
-    Tensor::cat(&parts, 0)
 }
 
 #[cfg(test)]
