@@ -92,7 +92,8 @@ impl Layout {
     /// checked that they exist.
     pub fn slice(&self, axis: usize, start: usize, step: isize, count: usize) -> Self {
         let mut view = *self;
-        if count > 0 {
+        // A view of nothing starts at the start, for memory may end before what it would begin with.
+        if count > 0 && self.shape.count() > 0 {
             let shift = start as isize * self.strides[axis];
             view.offset = self.offset.wrapping_add_signed(shift);
         }
@@ -137,7 +138,7 @@ impl Layout {
         lens.push(count);
         strides.push(stride);
         let mut view = self.with(Shape::from(lens), &strides);
-        if count > 0 {
+        if count > 0 && self.shape.count() > 0 {
             view.offset = self.offset.wrapping_add_signed(start);
         }
         view

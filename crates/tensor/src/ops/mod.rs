@@ -12,15 +12,20 @@ mod conv_options;
 mod convert;
 mod cross_entropy;
 mod dropout;
+mod einsum;
 mod embedding;
 mod index;
 mod join;
 mod matmul;
+mod pad;
 mod patches;
 mod pool;
+mod rearrange;
 mod reduce;
+mod scan;
 mod sizes;
 mod softmax;
+mod sort;
 mod unary;
 mod upsample;
 mod view;
@@ -28,6 +33,7 @@ mod view;
 pub use case::{Arg, Case, Gradient, Numbers, Sample};
 pub use conv_options::{ConvOptions, ConvTransposeOptions, Padding};
 pub use cross_entropy::{CrossEntropyOptions, LossReduction};
+pub use pad::PadMode;
 pub use patches::PatchOptions;
 pub use pool::PoolOptions;
 pub use sizes::Sizes;
@@ -80,4 +86,9 @@ const CASES: &[&[Case]] = &[
     dropout::CASES,
     index::CASES,
     embedding::CASES,
+    scan::CASES,
+    sort::CASES,
+    pad::CASES,
+    rearrange::CASES,
+    einsum::CASES,
 ];

@@ -339,6 +339,22 @@ impl Tensor {
         Self::apply(View::Diagonal { first, second, offset }, &[self])
     }
 
+    /// Zeros but for the diagonal of the last two axes, or the one `offset` places to the right of
+    /// it, which holds the last axis of this tensor: `[.., N] -> [.., N + |offset|, N + |offset|]`.
+    /// PyTorch: `torch.diag_embed`.
+    #[track_caller]
+    pub fn diag_embed(&self, offset: isize) -> Self {
+        let Some(&len) = self.shape().last() else {
+            fail(OpError::of("diag_embed", "takes lists, not a single number"));
+        };
+        let side = len.saturating_add(offset.unsigned_abs());
+        let first = self.rank() - 1;
+        let lens = [&self.shape()[..first], &[side, side]].concat();
+        let shape = Shape::try_new(&lens).unwrap_or_else(|error| fail(error.named("diag_embed")));
+        let view = View::Diagonal { first, second: first + 1, offset };
+        Self::apply(Unview { view, shape }, &[self])
+    }
+
     /// The same elements side by side in row-major order: itself, or a copy.
     #[track_caller]
     pub fn contiguous(&self) -> Self {
@@ -479,6 +495,13 @@ pub(super) const CASES: &[Case] = &[
                 empty(|x| x.diagonal(0, 0, 1)),
             ]
         },
+    },
+    Case {
+        name: "diag_embed",
+        formula: "zeros but for a diagonal",
+        torch: "torch.diag_embed",
+        gradient: Gradient::Twice,
+        samples: || vec![sample(|x| x.diag_embed(-1)), empty(|x| x.diag_embed(0))],
     },
     Case {
         name: "unview",
