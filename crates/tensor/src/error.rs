@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// A result whose error is Gradus's own unless another is named.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Of a complaint about bytes, so many signs are shown.
+const MAX_MESSAGE: usize = 500;
+
 /// Everything that can go wrong, each with one sentence that says what and, where there is one, the
 /// cure.
 #[derive(Debug)]
@@ -55,9 +58,22 @@ impl Error {
         }
     }
 
-    /// A complaint about the form of bytes that come from `origin`.
+    /// A complaint about the form of bytes that come from `origin`. Signs that would speak to a
+    /// terminal are escaped, and what is too long is cut: both may come from the bytes.
     pub fn format(origin: impl fmt::Display, message: impl fmt::Display) -> Self {
-        Self::Format { origin: origin.to_string(), message: message.to_string() }
+        let mut shown = String::new();
+        let message = message.to_string();
+        let mut signs = message.chars();
+        for sign in signs.by_ref().take(MAX_MESSAGE) {
+            match sign.is_control() {
+                true => shown.extend(sign.escape_default()),
+                false => shown.push(sign),
+            }
+        }
+        if signs.next().is_some() {
+            shown.push('…');
+        }
+        Self::Format { origin: origin.to_string(), message: shown }
     }
 }
 

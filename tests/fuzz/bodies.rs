@@ -1,0 +1,114 @@
+//! What every reader of outside bytes holds to, whatever the bytes are: it never panics, gives no
+//! more than such bytes can hold, complains in one sentence, and what it accepts is written and
+//! read again as the same.
+
+use gradus_data::idx;
+use gradus_data::image::{decode_png, encode_png};
+use gradus_tensor::io::npz::Compression;
+use gradus_tensor::io::{npy, npz, safetensors};
+use gradus_tensor::{DType, Result, Tensor};
+
+/// Tries a reader on some bytes, and says whether it accepted them.
+pub type Body = fn(&[u8]) -> bool;
+
+/// All of them, by the name of the format.
+pub const BODIES: [(&str, Body); 5] = [
+    ("safetensors", try_safetensors),
+    ("npy", try_npy),
+    ("npz", try_npz),
+    ("idx", try_idx),
+    ("png", try_png),
+];
+
+/// Deflate makes nothing smaller than by this factor.
+const MAX_RATIO: usize = 1032;
+
+/// Integers of 8 bits become `i64`.
+const MAX_WIDENING: usize = 8;
+
+pub fn try_safetensors(bytes: &[u8]) -> bool {
+    let Some(read) = accepted(safetensors::from_bytes(bytes)) else {
+        return false;
+    };
+    assert!(read.tensors.iter().map(|(_, x)| size(x)).sum::<usize>() <= MAX_WIDENING * bytes.len());
+    let written = safetensors::to_bytes(&read).unwrap();
+    let again = safetensors::from_bytes(&written).unwrap();
+    assert_eq!(read.metadata, again.metadata);
+    assert_same(&read.tensors, &again.tensors);
+    true
+}
+
+pub fn try_npy(bytes: &[u8]) -> bool {
+    let Some(read) = accepted(npy::from_bytes(bytes)) else {
+        return false;
+    };
+    assert!(size(&read) <= MAX_WIDENING * bytes.len());
+    let again = npy::from_bytes(&npy::to_bytes(&read).unwrap()).unwrap();
+    assert_same(&[(String::new(), read)], &[(String::new(), again)]);
+    true
+}
+
+pub fn try_npz(bytes: &[u8]) -> bool {
+    let Some(read) = accepted(npz::from_bytes(bytes)) else {
+        return false;
+    };
+    let total: usize = read.iter().map(|(_, x)| size(x)).sum();
+    assert!(total <= MAX_WIDENING * MAX_RATIO * bytes.len());
+    let written = npz::to_bytes(&read, Compression::Stored).unwrap();
+    assert_same(&read, &npz::from_bytes(&written).unwrap());
+    true
+}
+
+pub fn try_idx(bytes: &[u8]) -> bool {
+    let Some(read) = accepted(idx::decode(bytes)) else {
+        return false;
+    };
+    assert!(size(&read) <= MAX_WIDENING * MAX_RATIO * bytes.len());
+    let again = idx::decode(&idx::encode(&read).unwrap()).unwrap();
+    assert_same(&[(String::new(), read)], &[(String::new(), again)]);
+    true
+}
+
+pub fn try_png(bytes: &[u8]) -> bool {
+    let Some(read) = accepted(decode_png(bytes)) else {
+        return false;
+    };
+    // A pixel of one bit becomes four bytes.
+    assert!(read.pixels().len() <= 32 * MAX_RATIO * bytes.len());
+    assert!(decode_png(&encode_png(&read).unwrap()).unwrap() == read);
+    true
+}
+
+/// What was read, if anything; else the complaint must be one sentence that can be shown.
+fn accepted<T>(read: Result<T>) -> Option<T> {
+    let complaint = match read {
+        Ok(read) => return Some(read),
+        Err(error) => error.to_string(),
+    };
+    assert!(!complaint.is_empty() && !complaint.contains(char::is_control), "{complaint:?}");
+    assert!(complaint.chars().count() < 1000, "{complaint}");
+    None
+}
+
+/// How many bytes a tensor's elements take.
+fn size(x: &Tensor) -> usize {
+    x.count() * x.dtype().size_bytes()
+}
+
+fn assert_same(a: &[(String, Tensor)], b: &[(String, Tensor)]) {
+    assert_eq!(a.len(), b.len());
+    for ((name, x), (other, y)) in a.iter().zip(b) {
+        assert_eq!((name, x.spec()), (other, y.spec()));
+        assert_eq!(bits(x), bits(y), "{name}");
+    }
+}
+
+/// The elements as numbers that are equal only where they are: a NaN is not equal to itself.
+fn bits(x: &Tensor) -> Vec<u64> {
+    match x.dtype() {
+        DType::F32 => x.to_vec::<f32>().into_iter().map(|x| x.to_bits() as u64).collect(),
+        DType::F64 => x.to_vec::<f64>().into_iter().map(f64::to_bits).collect(),
+        dtype if dtype.is_half() => bits(&x.to_dtype(DType::F32)),
+        _ => x.to_dtype(DType::I64).to_vec::<i64>().into_iter().map(|x| x as u64).collect(),
+    }
+}
