@@ -6,7 +6,7 @@
 //! depth into blocks, whose sums wait in scratch.
 
 use super::gather::{Channel, gather, scatter};
-use super::plan::{Layout, Part, Plan};
+use super::plan::{Goal, Layout, Part, Plan};
 use crate::memory::{Scratch, scratch};
 use crate::simd::{PatchTile, Routine, Simd, Vector, patch_tile};
 use crate::threads::Shared;
@@ -82,11 +82,14 @@ fn run_plan<T: Float>(
 ) {
     let Correlation { batch, groups, channels, rows, .. } = *correlation;
     let panels = Panels::new(on, rows, channels * plan.taps());
-    let wanted = TASKS.div_ceil(groups);
-    let layout = plan.layout(batch, channels, BUDGET, wanted);
-    let boxes: usize = plan.boxes(batch, &layout).iter().product();
     // Few boxes: cut the rows too, though each part then copies the same images again.
-    let row_parts = wanted.div_ceil(boxes).min(panels.count.div_ceil(2));
+    let most_parts = panels.count.div_ceil(4);
+    // A large weight should be read for many places at once.
+    let budget = BUDGET.max(rows.saturating_mul(panels.depth).min(4 * BUDGET));
+    let wanted = TASKS.div_ceil(groups * most_parts);
+    let layout = plan.layout(batch, &Goal { channels, rows: 0, budget, wanted });
+    let boxes: usize = plan.boxes(batch, &layout).iter().product();
+    let row_parts = TASKS.div_ceil(groups * boxes).min(most_parts);
     let row_part = panels.count.div_ceil(row_parts);
     let row_parts = panels.count.div_ceil(row_part);
     let packed = panels.pack(on, correlation, plan);
@@ -154,7 +157,8 @@ impl Panels {
         }
         let shared = Shared::new(&mut packed);
         let mut taps = vec![];
-        plan.for_each_tap(&plan.layout(0, 0, 0, 0), |tap, _| {
+        let layout = plan.layout(0, &Goal { channels: 0, rows: 0, budget: 0, wanted: 0 });
+        plan.for_each_tap(&layout, |tap, _| {
             let strides = tap.iter().zip(weights.tap_strides);
             taps.push(strides.map(|(&tap, stride)| tap as isize * stride).sum::<isize>());
         });
@@ -169,14 +173,13 @@ impl Panels {
             if rows.len() < height {
                 packed.fill(T::ZERO);
             }
-            for (index, row) in rows.enumerate() {
-                let start =
-                    group as isize * weights.group_stride + row as isize * weights.row_stride;
-                let mut place = packed[index..].iter_mut().step_by(height);
-                for channel in 0..correlation.channels {
-                    let start = start + channel as isize * weights.channel_stride;
-                    let start = weights.offset as isize + start;
-                    for (&tap, to) in taps.iter().zip(&mut place) {
+            let start = weights.offset as isize + group as isize * weights.group_stride;
+            let channel_len = taps.len() * height;
+            for (channel, packed) in packed.chunks_exact_mut(channel_len).enumerate() {
+                let start = start + channel as isize * weights.channel_stride;
+                for (index, row) in rows.clone().enumerate() {
+                    let start = start + row as isize * weights.row_stride;
+                    for (&tap, to) in taps.iter().zip(packed[index..].iter_mut().step_by(height)) {
                         *to = weights.data[(start + tap) as usize];
                     }
                 }
@@ -220,8 +223,10 @@ impl<T: Float> Routine for Task<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
         let channels = self.correlation.channels;
-        let mut copy = scratch(channels * self.layout.channel_len + SLACK);
+        let filled = channels * self.layout.channel_len;
+        let mut copy = scratch(filled + self.layout.spill + SLACK);
         self.copy(isa, &mut copy);
+        copy[filled..].fill(T::ZERO);
         let lanes = T::Vector::<S>::LANES;
         let pitch = self.part.flat.next_multiple_of(lanes);
         let depth = self.panels.depth;

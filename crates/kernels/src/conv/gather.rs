@@ -23,7 +23,7 @@ impl Window {
     }
 
     /// The places that are not zero.
-    fn inside(&self) -> std::ops::Range<usize> {
+    pub(super) fn inside(&self) -> std::ops::Range<usize> {
         let below = |bound: isize| {
             let distance = (bound - self.first).max(0) as usize;
             distance.div_ceil(self.step).min(self.len)

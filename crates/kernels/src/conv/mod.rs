@@ -16,7 +16,9 @@
 
 mod correlate;
 mod gather;
+mod panels;
 mod plan;
+mod runs;
 mod weight;
 
 use crate::{Float, Machine, Strided};

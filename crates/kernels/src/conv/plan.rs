@@ -89,6 +89,23 @@ impl Axis {
     }
 }
 
+impl Axis {
+    /// How many of the zeros behind each line of a box are also those before the next line.
+    fn shared(&self, axis: usize, boxed: usize) -> usize {
+        // The last axis shares between lines, the one before it between planes.
+        if axis == 0 || boxed != self.count {
+            return 0;
+        }
+        let len = self.count + self.reach;
+        let zeros = self.phases.iter().map(|&phase| {
+            let first = self.start + phase as isize;
+            let inside = Window { first, step: self.step, end: self.source_len, len }.inside();
+            inside.start.min(len - inside.end)
+        });
+        zeros.min().unwrap_or(0).min(self.reach)
+    }
+}
+
 /// What the outputs read.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -169,19 +186,14 @@ impl Plan {
         self.axes.iter().map(|axis| axis.phases.len()).product()
     }
 
-    /// Cuts the outputs of some images into boxes, whose scratch copy holds at most about
-    /// `budget` numbers of `channels` channels, and of which there are at least `wanted` if they
-    /// do not become tiny.
-    pub(super) fn layout(
-        &self,
-        batch: usize,
-        channels: usize,
-        budget: usize,
-        wanted: usize,
-    ) -> Layout {
+    /// Cuts the outputs of some images into boxes.
+    pub(super) fn layout(&self, batch: usize, goal: &Goal) -> Layout {
+        let &Goal { channels, rows, budget, wanted } = goal;
         let counts = [0, 1, 2].map(|axis| self.axes[axis].count);
         let mut layout = self.layout_of(1, counts);
-        let copied = |layout: &Layout| channels.saturating_mul(layout.channel_len);
+        let copied = |layout: &Layout| {
+            channels.saturating_mul(layout.channel_len) + rows.saturating_mul(layout.flat)
+        };
         let boxes = |layout: &Layout| -> usize {
             let spatial = (0..3).map(|axis| counts[axis].div_ceil(layout.boxed[axis].max(1)));
             batch.div_ceil(layout.images).saturating_mul(spatial.product())
@@ -192,7 +204,7 @@ impl Plan {
             boxed[axis] = boxed[axis].div_ceil(2);
             layout = self.layout_of(1, boxed);
         }
-        while layout.boxed == counts && layout.flat < 2 * FEW && layout.images < batch {
+        while layout.boxed == counts && layout.flat < 4 * FEW && layout.images < batch {
             let more = self.layout_of(layout.images + 1, counts);
             if copied(&more) > budget || boxes(&more) < wanted {
                 break;
@@ -203,10 +215,12 @@ impl Plan {
     }
 
     fn layout_of(&self, images: usize, boxed: [usize; 3]) -> Layout {
-        let lens = [0, 1, 2].map(|axis| boxed[axis] + self.axes[axis].reach);
+        let shared = [0, 1, 2].map(|axis| self.axes[axis].shared(axis, boxed[axis]));
+        let lens = [0, 1, 2].map(|axis| boxed[axis] + self.axes[axis].reach - shared[axis]);
         let flat = flat_len(images, boxed, lens);
         let channel_len = self.phases() * images * lens.iter().product::<usize>();
-        Layout { images, boxed, lens, flat, channel_len }
+        let spill = shared[1] * lens[2] + shared[2];
+        Layout { images, boxed, lens, flat, channel_len, spill }
     }
 
     /// How many boxes there are along images, depth, height and width.
@@ -229,6 +243,19 @@ impl Plan {
         let flat = flat_len(images, lens, layout.lens);
         Part { first_image, images, origin, lens, flat }
     }
+}
+
+/// What a layout should be like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Goal {
+    /// How many channels are copied with what lies around the outputs.
+    pub(super) channels: usize,
+    /// How many channels of outputs are copied too.
+    pub(super) rows: usize,
+    /// How many numbers the copies should hold at most.
+    pub(super) budget: usize,
+    /// How many boxes there should be at least, if they do not become tiny.
+    pub(super) wanted: usize,
 }
 
 /// A few vectors of outputs: fewer do not keep a tile busy.
@@ -257,6 +284,8 @@ pub(super) struct Layout {
     pub(super) flat: usize,
     /// How many numbers the copy of a channel holds.
     pub(super) channel_len: usize,
+    /// How many zeros follow the last channel, in place of those that others have before them.
+    pub(super) spill: usize,
 }
 
 /// One box of outputs.

@@ -1,23 +1,18 @@
 //! The gradient by the weight: for each tap, the product of the input that it meets and the
 //! gradient by the output, summed over all places of all images.
 //!
-//! A task copies a box of the input, and of the gradient, into scratch with lines of the same
-//! length, zeros filling those of the gradient. The places of an output channel and a tap are then
-//! two runs of memory. Several channels and taps are multiplied at once, their sums in registers.
-//! The sums of different tasks are added in a fixed order.
+//! The places are cut into parts, each of which is a task, or several if there are many rows. The
+//! sums of the parts are added in a fixed order. With few channels a task multiplies runs of memory
+//! ([`super::runs`]), with many it multiplies panels ([`super::panels`]).
 
 use super::Geometry;
-use super::correlate::SLACK;
-use super::gather::{Channel, Window, gather};
-use super::plan::{Layout, Part, Plan};
+use super::plan::{Goal, Layout, Plan};
+use super::{panels, runs};
 use crate::memory::scratch;
-use crate::simd::{Routine, Simd, Vector};
+use crate::simd::{Routine, Simd};
 use crate::threads::Shared;
 use crate::{Chunks, Float, Machine, Strided};
 use std::ops::Range;
-
-/// How many numbers of a box's copy stay in the second-level cache.
-const BUDGET: usize = 48 << 10;
 
 /// How many parts the places are cut into at most, each of which has sums of its own.
 const PARTS: usize = 16;
@@ -26,7 +21,7 @@ const PARTS: usize = 16;
 const SUMS: usize = 4 << 20;
 
 /// How many rows of the gradient a task takes at least if there are few parts.
-const ROWS: usize = 16;
+const ROWS: usize = 64;
 
 /// How many sums one task adds up.
 const SUM_TASK: usize = 2048;
@@ -43,7 +38,9 @@ pub(super) fn run<T: Float>(
     let plan = &Plan::forward(geometry);
     let channels = geometry.in_channels / groups;
     let rows = geometry.out_channels / groups;
-    let layout = &plan.layout(batch, channels + rows, BUDGET, PARTS.div_ceil(groups));
+    let budget = if channels < panels::CHANNELS { runs::BUDGET } else { panels::BUDGET };
+    let goal = Goal { channels, rows, budget, wanted: PARTS.div_ceil(groups) };
+    let layout = &plan.layout(batch, &goal);
     let boxes: usize = plan.boxes(batch, layout).iter().product();
     if out.is_empty() || boxes == 0 || layout.flat == 0 {
         return out.fill(T::ZERO);
@@ -97,139 +94,42 @@ pub(super) fn run<T: Float>(
 }
 
 /// The sums of some rows over some boxes.
-struct Task<'a, T> {
-    geometry: &'a Geometry,
-    plan: &'a Plan,
-    layout: &'a Layout,
-    boxes: Range<usize>,
-    group: usize,
-    rows: Range<usize>,
+pub(super) struct Task<'a, T> {
+    pub(super) geometry: &'a Geometry,
+    pub(super) plan: &'a Plan,
+    pub(super) layout: &'a Layout,
+    pub(super) boxes: Range<usize>,
+    pub(super) group: usize,
+    pub(super) rows: Range<usize>,
     /// Where in the copy of the input each tap of each channel starts.
-    steps: &'a [usize],
-    x: Strided<'a, T>,
-    grad: Strided<'a, T>,
+    pub(super) steps: &'a [usize],
+    pub(super) x: Strided<'a, T>,
+    pub(super) grad: Strided<'a, T>,
     /// `[row][channel and tap]`.
-    sums: &'a mut [T],
+    pub(super) sums: &'a mut [T],
 }
 
 impl<T: Float> Routine for Task<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, isa: S) {
-        let lanes = T::Vector::<S>::LANES;
-        let channels = self.geometry.in_channels / self.geometry.groups;
-        let image_len: usize = self.layout.lens.iter().product();
-        let pitch = (self.layout.images * image_len).next_multiple_of(lanes);
-        let mut input = scratch(channels * self.layout.channel_len + SLACK);
-        let mut grad = scratch(self.rows.len() * pitch + SLACK);
-        let steps = self.steps;
-        let sums = std::mem::take(&mut self.sums);
-        sums.fill(T::ZERO);
-        for index in self.boxes.clone() {
-            let part = self.plan.part(self.geometry.batch, self.layout, index);
-            self.copy_input(isa, &part, &mut input);
-            self.copy_grad(isa, &part, &mut grad, pitch);
-            let vectors = part.flat.div_ceil(lanes);
-            let count = self.rows.len();
-            let mut product = Product { steps, input: &input, grad: &grad, pitch, vectors, sums };
-            // The tiles that fill the registers: 16 or 32 of them.
-            let mut row = 0;
-            while row < count {
-                row += match (count - row, S::TILE_ROWS) {
-                    (8.., 8) => product.rows::<S, 8, 3>(isa, row),
-                    (4.., _) => product.rows::<S, 4, 3>(isa, row),
-                    _ => product.rows::<S, 1, 9>(isa, row),
-                };
-            }
+    fn run<S: Simd>(self, isa: S) {
+        if self.channels() < panels::CHANNELS {
+            runs::run(isa, self);
+        } else {
+            panels::run(isa, self);
         }
     }
 }
 
-impl<T: Float> Task<'_, T> {
-    #[inline(always)]
-    fn copy_input<S: Simd>(&self, isa: S, part: &Part, copy: &mut [T]) {
-        let channels = self.geometry.in_channels / self.geometry.groups;
-        let phase_len = self.layout.images * self.layout.lens.iter().product::<usize>();
-        for index in 0..channels {
-            let channel = self.group * channels + index;
-            let from = Channel { first_image: part.first_image, images: part.images, channel };
-            let to = &mut copy[index * self.layout.channel_len..];
-            self.plan.for_each_phase(self.layout, part.origin, |phase, windows| {
-                let to = &mut to[phase * phase_len..];
-                gather(isa, &self.x, &from, &windows, self.layout.images, to);
-            });
-        }
-        // What is read beyond the last run is multiplied by zero, so it must be a number.
-        copy[channels * self.layout.channel_len..].fill(T::ZERO);
+impl<T> Task<'_, T> {
+    /// How many channels of the input a group has.
+    pub(super) fn channels(&self) -> usize {
+        self.geometry.in_channels / self.geometry.groups
     }
 
-    #[inline(always)]
-    fn copy_grad<S: Simd>(&self, isa: S, part: &Part, copy: &mut [T], pitch: usize) {
-        let windows = [0, 1, 2].map(|axis| Window {
-            first: part.origin[axis] as isize,
-            step: 1,
-            end: part.origin[axis] + part.lens[axis],
-            len: self.layout.lens[axis],
-        });
-        let filled = self.layout.images * self.layout.lens.iter().product::<usize>();
-        for (index, row) in self.rows.clone().enumerate() {
-            let channel = self.group * (self.geometry.out_channels / self.geometry.groups) + row;
-            let from = Channel { first_image: part.first_image, images: part.images, channel };
-            let to = &mut copy[index * pitch..];
-            gather(isa, &self.grad, &from, &windows, self.layout.images, to);
-            to[filled..pitch].fill(T::ZERO);
-        }
-    }
-}
-
-/// The product of the copies of one box.
-struct Product<'a, T> {
-    steps: &'a [usize],
-    input: &'a [T],
-    grad: &'a [T],
-    /// The distance between rows of the gradient's copy.
-    pitch: usize,
-    /// How many vectors a run has.
-    vectors: usize,
-    sums: &'a mut [T],
-}
-
-impl<T: Float> Product<'_, T> {
-    /// Adds the products of `ROWS` rows with all taps to the sums, `TAPS` of them at a time.
-    #[inline(always)]
-    fn rows<S: Simd, const ROWS: usize, const TAPS: usize>(&mut self, isa: S, row: usize) -> usize {
-        let lanes = T::Vector::<S>::LANES;
-        let end = self.vectors * lanes;
-        assert!(self.vectors == 0 || (row + ROWS - 1) * self.pitch + end <= self.grad.len());
-        for first in (0..self.steps.len()).step_by(TAPS) {
-            // Beyond the last tap it is computed again, and dropped.
-            let last = self.steps.len() - 1;
-            let starts: [usize; TAPS] = std::array::from_fn(|i| self.steps[last.min(first + i)]);
-            assert!(starts.iter().all(|start| start + end <= self.input.len()));
-            let mut sums = [[T::Vector::<S>::splat(isa, T::ZERO); TAPS]; ROWS];
-            for place in (0..end).step_by(lanes) {
-                // SAFETY: both copies hold `end` numbers from each start on, as asserted above.
-                unsafe {
-                    let input = self.input.as_ptr().add(place);
-                    let grad = self.grad.as_ptr().add(row * self.pitch + place);
-                    let taps: [T::Vector<S>; TAPS] =
-                        std::array::from_fn(|i| T::Vector::<S>::read(isa, input.add(starts[i])));
-                    for (i, sums) in sums.iter_mut().enumerate() {
-                        let grad = T::Vector::<S>::read(isa, grad.add(i * self.pitch));
-                        for (sum, &tap) in sums.iter_mut().zip(&taps) {
-                            *sum = grad.mul_add(tap, *sum);
-                        }
-                    }
-                }
-            }
-            for (i, sums) in sums.iter().enumerate() {
-                let line = &mut self.sums[(row + i) * self.steps.len()..][..self.steps.len()];
-                for (total, sum) in line[first..].iter_mut().zip(sums) {
-                    *total = total.plus(sum.sum());
-                }
-            }
-        }
-        ROWS
+    /// The channel of the gradient that a row is of.
+    pub(super) fn out_channel(&self, row: usize) -> usize {
+        self.group * (self.geometry.out_channels / self.geometry.groups) + row
     }
 }

@@ -1,0 +1,90 @@
+//! How long convolutions take: the median of several runs of each direction, and the arithmetic
+//! that is in `GFLOP/s`. `cargo bench -p gradus-kernels --bench conv`; compare with `conv.py` beside
+//! this file, run at the same time of day on the same cores.
+
+use gradus_kernels::conv::{self, Geometry};
+use gradus_kernels::{Machine, Strided};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// Batch, channels in and out, length of the sides, kernel, stride, groups.
+const LAYERS: &[(&str, [usize; 7])] = &[
+    ("digits 1", [64, 1, 32, 28, 3, 1, 1]),
+    ("digits 2", [64, 32, 64, 14, 3, 1, 1]),
+    ("stem", [8, 3, 64, 224, 7, 2, 1]),
+    ("block 1", [8, 64, 64, 56, 3, 1, 1]),
+    ("block 2", [8, 128, 128, 28, 3, 1, 1]),
+    ("halving", [8, 128, 256, 28, 3, 2, 1]),
+    ("block 4", [8, 512, 512, 7, 3, 1, 1]),
+    ("1x1", [8, 256, 64, 56, 1, 1, 1]),
+    ("depthwise", [8, 96, 96, 56, 3, 1, 96]),
+    ("one image", [1, 64, 64, 56, 3, 1, 1]),
+];
+
+fn main() {
+    let on = Machine::from_environment().unwrap_or_else(|error| panic!("{error}"));
+    println!("{on:?}");
+    for (name, [batch, inputs, outputs, side, kernel, stride, groups]) in LAYERS {
+        let before = kernel / 2;
+        let out = (side + 2 * before - kernel) / stride + 1;
+        let geometry = Geometry {
+            batch: *batch,
+            groups: *groups,
+            in_channels: *inputs,
+            out_channels: *outputs,
+            input: [1, *side, *side],
+            kernel: [1, *kernel, *kernel],
+            output: [1, out, out],
+            stride: [1, *stride, *stride],
+            dilation: [1; 3],
+            before: [0, before, before],
+        };
+        layer(on, name, &geometry);
+    }
+}
+
+fn layer(on: Machine, name: &str, geometry: &Geometry) {
+    let shapes = [geometry.input_shape(), geometry.weight_shape(), geometry.output_shape()];
+    let numbers = |shape: [usize; 5]| -> Vec<f32> {
+        (0..shape.iter().product()).map(|i: usize| (i * 37 % 101) as f32 / 101.0 - 0.5).collect()
+    };
+    let data = shapes.map(numbers);
+    let strides = shapes.map(|[_, c, d, h, w]| {
+        [c * d * h * w, d * h * w, h * w, w, 1].map(|stride| stride as isize)
+    });
+    let [x, w, y] = [0, 1, 2].map(|i| Strided {
+        data: &data[i][..],
+        offset: 0,
+        shape: &shapes[i],
+        strides: &strides[i],
+    });
+    let bias = vec![0.5; geometry.out_channels];
+    let mut outs = data.clone();
+    let [by_input, by_weight, out] = &mut outs;
+    let products = data[1].len() * geometry.batch * geometry.output.iter().product::<usize>();
+    let times = [
+        median(|| conv::forward(on, geometry, x, w, Some(&bias), out)),
+        median(|| conv::input_gradient(on, geometry, y, w, None, by_input)),
+        median(|| conv::weight_gradient(on, geometry, x, y, by_weight)),
+    ];
+    black_box(&outs);
+    let columns = times.map(|time| {
+        let rate = 2.0 * products as f64 / time.as_secs_f64() / 1e9;
+        format!("{:9.3} ms {rate:6.0}", time.as_secs_f64() * 1e3)
+    });
+    println!("{name:10} forward, by input, by weight: {}", columns.join(" "));
+}
+
+/// The median time of at least five runs and a quarter of a second.
+fn median(mut body: impl FnMut()) -> Duration {
+    body();
+    let start = Instant::now();
+    let mut times = vec![];
+    while times.len() < 5 || start.elapsed() < Duration::from_millis(250) {
+        let start = Instant::now();
+        body();
+        times.push(start.elapsed());
+    }
+    times.sort();
+    times[times.len() / 2]
+}

@@ -1,0 +1,140 @@
+//! The gradient by the weight where the input has few channels.
+//!
+//! A task copies a box of the input, and of the gradient, into scratch with lines of the same
+//! length, zeros filling those of the gradient. The places of an output channel and of a tap are
+//! then two runs of memory. Several channels and taps are multiplied at once, their sums in
+//! registers.
+
+use super::correlate::SLACK;
+use super::gather::{Channel, Window, gather};
+use super::plan::Part;
+use super::weight::Task;
+use crate::Float;
+use crate::memory::scratch;
+use crate::simd::{Simd, Vector};
+
+/// How many numbers the copies of a box hold. The longer the runs, the less their sums' sums cost.
+pub(super) const BUDGET: usize = 128 << 10;
+
+/// Sums up the products of a task.
+#[inline(always)]
+pub(super) fn run<S: Simd, T: Float>(isa: S, mut task: Task<'_, T>) {
+    let lanes = T::Vector::<S>::LANES;
+    let channels = task.channels();
+    let image_len: usize = task.layout.lens.iter().product();
+    let pitch = (task.layout.images * image_len).next_multiple_of(lanes);
+    let mut input = scratch(channels * task.layout.channel_len + task.layout.spill + SLACK);
+    let mut grad = scratch(task.rows.len() * pitch + SLACK);
+    let steps = task.steps;
+    let sums = std::mem::take(&mut task.sums);
+    sums.fill(T::ZERO);
+    for index in task.boxes.clone() {
+        let part = task.plan.part(task.geometry.batch, task.layout, index);
+        copy_input(isa, &task, &part, &mut input);
+        copy_grad(isa, &task, &part, &mut grad, pitch);
+        let vectors = part.flat.div_ceil(lanes);
+        let count = task.rows.len();
+        let mut product = Product { steps, input: &input, grad: &grad, pitch, vectors, sums };
+        // The tiles that fill the registers: 16 or 32 of them.
+        let mut row = 0;
+        while row < count {
+            row += match (count - row, S::TILE_ROWS) {
+                (8.., 8) => product.rows::<S, 8, 3>(isa, row),
+                (4.., _) => product.rows::<S, 4, 3>(isa, row),
+                _ => product.rows::<S, 1, 9>(isa, row),
+            };
+        }
+    }
+}
+
+#[inline(always)]
+fn copy_input<S: Simd, T: Float>(isa: S, task: &Task<'_, T>, part: &Part, copy: &mut [T]) {
+    let channels = task.channels();
+    let phase_len = task.layout.images * task.layout.lens.iter().product::<usize>();
+    for index in 0..channels {
+        let channel = task.group * channels + index;
+        let from = Channel { first_image: part.first_image, images: part.images, channel };
+        let to = &mut copy[index * task.layout.channel_len..];
+        task.plan.for_each_phase(task.layout, part.origin, |phase, windows| {
+            let to = &mut to[phase * phase_len..];
+            gather(isa, &task.x, &from, &windows, task.layout.images, to);
+        });
+    }
+    // What is read beyond the last run is multiplied by zero, so it must be a number.
+    copy[channels * task.layout.channel_len..].fill(T::ZERO);
+}
+
+#[inline(always)]
+fn copy_grad<S: Simd, T: Float>(
+    isa: S,
+    task: &Task<'_, T>,
+    part: &Part,
+    copy: &mut [T],
+    pitch: usize,
+) {
+    let windows = [0, 1, 2].map(|axis| Window {
+        first: part.origin[axis] as isize,
+        step: 1,
+        end: part.origin[axis] + part.lens[axis],
+        len: task.layout.lens[axis],
+    });
+    let filled = task.layout.images * task.layout.lens.iter().product::<usize>();
+    for (index, row) in task.rows.clone().enumerate() {
+        let channel = task.out_channel(row);
+        let from = Channel { first_image: part.first_image, images: part.images, channel };
+        let to = &mut copy[index * pitch..];
+        gather(isa, &task.grad, &from, &windows, task.layout.images, to);
+        to[filled..pitch].fill(T::ZERO);
+    }
+}
+
+/// The product of the copies of one box.
+struct Product<'a, T> {
+    steps: &'a [usize],
+    input: &'a [T],
+    grad: &'a [T],
+    /// The distance between rows of the gradient's copy.
+    pitch: usize,
+    /// How many vectors a run has.
+    vectors: usize,
+    sums: &'a mut [T],
+}
+
+impl<T: Float> Product<'_, T> {
+    /// Adds the products of `ROWS` rows with all taps to the sums, `TAPS` of them at a time.
+    #[inline(always)]
+    fn rows<S: Simd, const ROWS: usize, const TAPS: usize>(&mut self, isa: S, row: usize) -> usize {
+        let lanes = T::Vector::<S>::LANES;
+        let end = self.vectors * lanes;
+        assert!(self.vectors == 0 || (row + ROWS - 1) * self.pitch + end <= self.grad.len());
+        for first in (0..self.steps.len()).step_by(TAPS) {
+            // Beyond the last tap it is computed again, and dropped.
+            let last = self.steps.len() - 1;
+            let starts: [usize; TAPS] = std::array::from_fn(|i| self.steps[last.min(first + i)]);
+            assert!(starts.iter().all(|start| start + end <= self.input.len()));
+            let mut sums = [[T::Vector::<S>::splat(isa, T::ZERO); TAPS]; ROWS];
+            for place in (0..end).step_by(lanes) {
+                // SAFETY: both copies hold `end` numbers from each start on, as asserted above.
+                unsafe {
+                    let input = self.input.as_ptr().add(place);
+                    let grad = self.grad.as_ptr().add(row * self.pitch + place);
+                    let taps: [T::Vector<S>; TAPS] =
+                        std::array::from_fn(|i| T::Vector::<S>::read(isa, input.add(starts[i])));
+                    for (i, sums) in sums.iter_mut().enumerate() {
+                        let grad = T::Vector::<S>::read(isa, grad.add(i * self.pitch));
+                        for (sum, &tap) in sums.iter_mut().zip(&taps) {
+                            *sum = grad.mul_add(tap, *sum);
+                        }
+                    }
+                }
+            }
+            for (i, sums) in sums.iter().enumerate() {
+                let line = &mut self.sums[(row + i) * self.steps.len()..][..self.steps.len()];
+                for (total, sum) in line[first..].iter_mut().zip(sums) {
+                    *total = total.plus(sum.sum());
+                }
+            }
+        }
+        ROWS
+    }
+}
