@@ -12,6 +12,7 @@
 //! A kernel takes a [`Machine`], views of its inputs and slices for its outputs. Its result does
 //! not depend on the number of threads.
 
+pub mod attention;
 pub mod conv;
 pub mod dropout;
 mod element;

@@ -2,6 +2,7 @@
 
 use crate::Layout;
 
+pub use gradus_kernels::attention::Attention;
 pub use gradus_kernels::conv::Geometry as ConvGeometry;
 pub use gradus_kernels::dropout::Dropout;
 pub use gradus_kernels::optimizer::{AdamStep, SgdStep};
@@ -114,6 +115,13 @@ pub enum Kernel {
     Resize(Resize),
     /// The adjoint of [`Kernel::Resize`].
     ResizeAdjoint(Resize),
+    /// out = softmax(scale · Q Kᵀ + mask) · V of queries [.., T, D], keys [.., S, D] and values
+    /// [.., S, E], contiguous, and, if there is one, a mask [.., T, S]; the second output is ln Σ eˣ
+    /// of the scores of each query, infinity if all are minus infinity.
+    Attention(Attention),
+    /// The gradients by queries, keys and values, from these, both outputs of
+    /// [`Kernel::Attention`], the gradient by the first of them and, if there is one, the mask.
+    AttentionGradient(Attention),
     /// out[i…, j, k…] = x[i…, indices[i…, j, k…], k…], where j counts along an axis; the indices are
     /// the second input, `i64`.
     Gather {

@@ -1,5 +1,6 @@
 //! The processor as a device: each kernel of [`Kernel`] as a call into `gradus-kernels`.
 
+mod attention;
 mod conv;
 mod elementwise;
 mod half;
@@ -101,6 +102,8 @@ impl Backend for Cpu {
             Kernel::AverageUnpool(pool) => pool::average_adjoint(on, *pool, inputs, outputs),
             Kernel::ScatterPlanes => pool::scatter(on, inputs, outputs),
             Kernel::GatherPlanes => pool::gather(on, inputs, outputs),
+            Kernel::Attention(how) => attention::attention(on, *how, inputs, outputs),
+            Kernel::AttentionGradient(how) => attention::gradient(on, *how, inputs, outputs),
             Kernel::Dropout(settings) => random::dropout(on, *settings, inputs, outputs),
             Kernel::Unfold(pool) => pool::unfold(on, *pool, inputs, outputs),
             Kernel::Fold(pool) => pool::fold(on, *pool, inputs, outputs),

@@ -3,6 +3,7 @@
 //! The list at the end names every op. Tests check each one in it, `docs/OPS.md` and `gradus ops`
 //! are printed from it, and an op that is missing from it fails a test.
 
+mod attention;
 mod binary;
 mod binary_cross_entropy;
 mod case;
@@ -30,6 +31,7 @@ mod unary;
 mod upsample;
 mod view;
 
+pub use attention::AttentionOptions;
 pub use case::{Arg, Case, Gradient, Numbers, Sample};
 pub use conv_options::{ConvOptions, ConvTransposeOptions, Padding};
 pub use cross_entropy::{CrossEntropyOptions, LossReduction};
@@ -84,6 +86,7 @@ const CASES: &[&[Case]] = &[
     patches::CASES,
     upsample::CASES,
     dropout::CASES,
+    attention::CASES,
     index::CASES,
     embedding::CASES,
     scan::CASES,

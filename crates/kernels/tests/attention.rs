@@ -1,0 +1,152 @@
+//! Attention and its gradients against plain loops in f64, on every instruction set and number of
+//! threads.
+
+use gradus_kernels::attention::{
+    Attention, Extent, Inputs, Results, attention, attention_gradient,
+};
+use gradus_kernels::{Float, Isa, Machine, Strided};
+
+/// Numbers in [-1, 1) from a linear congruential generator.
+fn numbers<T: Float>(count: usize, seed: u64) -> Vec<T> {
+    let mut state = seed;
+    let mut next = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / (1u64 << 23) as f64 - 1.0
+    };
+    (0..count).map(|_| T::from_f64(next())).collect()
+}
+
+/// The weights of a query by the definition; zeros if it meets no key.
+fn weights(scores: &[f64]) -> Vec<f64> {
+    let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if highest == f64::NEG_INFINITY {
+        return vec![0.0; scores.len()];
+    }
+    let sum: f64 = scores.iter().map(|x| (x - highest).exp()).sum();
+    scores.iter().map(|x| (x - highest).exp() / sum).collect()
+}
+
+fn dot(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(x, y)| x * y).sum()
+}
+
+fn add(sum: &mut [f64], factor: f64, x: &[f64]) {
+    sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += factor * x);
+}
+
+/// The result and the gradients by queries, keys and values, by the definition.
+fn by_definition(
+    how: Attention,
+    extent: Extent,
+    x: [&[f64]; 3],
+    mask: &[f64],
+    grad: &[f64],
+) -> [Vec<f64>; 4] {
+    let Extent { planes, queries, keys, features, values } = extent;
+    let [q, k, v] = x;
+    let mut results =
+        [vec![0.0; grad.len()], vec![0.0; q.len()], vec![0.0; k.len()], vec![0.0; v.len()]];
+    let [out, by_q, by_k, by_v] = &mut results;
+    for plane in 0..planes {
+        for query in 0..queries {
+            let row = plane * queries + query;
+            let q = &q[row * features..][..features];
+            let key = |key: usize| (plane * keys + key) * features;
+            let value = |key: usize| (plane * keys + key) * values;
+            let score = |i: usize| match how.causal && i > query {
+                true => f64::NEG_INFINITY,
+                false => dot(q, &k[key(i)..][..features]) * how.scale + mask[row * keys + i],
+            };
+            let weights = weights(&(0..keys).map(score).collect::<Vec<_>>());
+            let grad = &grad[row * values..][..values];
+            let by_weights: Vec<f64> =
+                (0..keys).map(|i| dot(grad, &v[value(i)..][..values])).collect();
+            let mean = dot(&weights, &by_weights);
+            for (i, weight) in weights.iter().enumerate() {
+                add(&mut out[row * values..][..values], *weight, &v[value(i)..][..values]);
+                add(&mut by_v[value(i)..][..values], *weight, grad);
+                let by_score = weight * (by_weights[i] - mean) * how.scale;
+                add(&mut by_q[row * features..][..features], by_score, &k[key(i)..][..features]);
+                add(&mut by_k[key(i)..][..features], by_score, q);
+            }
+        }
+    }
+    results
+}
+
+fn check<T: Float>(how: Attention, extent: Extent, masked: bool, epsilon: f64) {
+    let Extent { planes, queries, keys, features, values } = extent;
+    let q: Vec<T> = numbers(planes * queries * features, 1);
+    let k: Vec<T> = numbers(planes * keys * features, 2);
+    let v: Vec<T> = numbers(planes * keys * values, 3);
+    let grad: Vec<T> = numbers(planes * queries * values, 4);
+    // One mask for all planes; the third query meets no key.
+    let mut mask: Vec<T> = numbers(queries * keys, 5);
+    for (i, mask) in mask.iter_mut().enumerate() {
+        if !masked {
+            *mask = T::ZERO;
+        } else if i % 3 == 0 || i / keys == 2 {
+            *mask = T::NEG_INFINITY;
+        }
+    }
+    let wide = |x: &[T]| x.iter().map(|x| x.to_f64()).collect::<Vec<f64>>();
+    let all_masks = wide(&mask).repeat(planes);
+    let wanted =
+        by_definition(how, extent, [&wide(&q), &wide(&k), &wide(&v)], &all_masks, &wide(&grad));
+
+    let shape = [planes, queries, keys];
+    let strides = [0, keys as isize, 1];
+    let view = Strided { data: &mask[..], offset: 0, shape: &shape, strides: &strides };
+    let inputs = Inputs { query: &q[..], key: &k[..], value: &v[..], mask: masked.then_some(view) };
+    let run = |on: Machine| {
+        let mut out = vec![T::NAN; grad.len()];
+        let mut log_sums = vec![T::NAN; planes * queries];
+        attention(on, how, extent, inputs, (&mut out, &mut log_sums));
+        let mut by = [q.len(), k.len(), v.len()].map(|len| vec![T::NAN; len]);
+        let results = Results { out: &out, log_sums: &log_sums, grad: &grad };
+        let [by_q, by_k, by_v] = &mut by;
+        attention_gradient(on, how, extent, inputs, results, [by_q, by_k, by_v]);
+        let [by_q, by_k, by_v] = by;
+        [out, by_q, by_k, by_v]
+    };
+    for isa in Isa::available() {
+        let one = run(Machine { isa, threads: 1 });
+        for (name, (found, wanted)) in
+            ["out", "by q", "by k", "by v"].into_iter().zip(one.iter().zip(&wanted))
+        {
+            let scale = wanted.iter().fold(1.0, |a: f64, b| a.max(b.abs()));
+            for (found, wanted) in found.iter().zip(wanted) {
+                let error = (found.to_f64() - wanted).abs();
+                let same = error <= epsilon * scale;
+                assert!(same, "{isa} {how:?} {extent:?} {name}: {found:?} is not {wanted}");
+            }
+        }
+        let three = run(Machine { isa, threads: 3 });
+        assert_eq!(one, three, "{isa} {extent:?} depends on the number of threads");
+    }
+}
+
+#[test]
+fn attention_and_its_gradients_equal_the_definition() {
+    let extents = [
+        (3, 150, 150, 32, 32),
+        (2, 70, 33, 8, 5),
+        (5, 64, 200, 16, 24),
+        (2, 1, 100, 64, 64),
+        (1, 5, 1, 3, 2),
+        (2, 4, 0, 3, 2),
+        (0, 4, 4, 3, 2),
+        (2, 0, 4, 3, 2),
+    ];
+    for (planes, queries, keys, features, values) in extents {
+        let extent = Extent { planes, queries, keys, features, values };
+        for causal in [false, true] {
+            for masked in [false, true] {
+                let how = Attention { scale: 0.7, causal };
+                check::<f32>(how, extent, masked, 4e-6);
+                check::<f64>(how, extent, masked, 1e-14);
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Attention.
+
+use super::{output, slice, strided, unsupported};
+use crate::Result;
+use crate::device::{Input, Output};
+use crate::dtype::with_dtype;
+use gradus_kernels::attention::{self as kernels, Attention, Extent, Inputs, Results};
+use gradus_kernels::{Float, Machine};
+
+/// The size of a batch of attentions: of queries [.., T, D], keys [.., S, D] and values [.., S, E].
+fn extent(query: &Input<'_>, value: &Input<'_>) -> Extent {
+    let (query, value) = (query.shape(), value.shape());
+    let rank = query.rank();
+    Extent {
+        planes: query[..rank - 2].iter().product(),
+        queries: query[rank - 2],
+        keys: value[rank - 2],
+        features: query[rank - 1],
+        values: value[rank - 1],
+    }
+}
+
+fn inputs_of<'a, T: Float>(inputs: &[Input<'a>], mask: Option<&Input<'a>>) -> Inputs<'a, T> {
+    let [query, key, value] = [0, 1, 2].map(|i| slice(&inputs[i]));
+    Inputs { query, key, value, mask: mask.map(strided) }
+}
+
+pub(super) fn attention(
+    on: Machine,
+    how: Attention,
+    inputs: &[Input<'_>],
+    outputs: &mut [Output<'_>],
+) -> Result<()> {
+    let extent = extent(&inputs[0], &inputs[2]);
+    let [out, log_sums] = outputs else { return unsupported("attention", inputs[0].dtype) };
+    with_dtype!(inputs[0].dtype, float T => {
+        let inputs = inputs_of::<T>(inputs, inputs.get(3));
+        kernels::attention(on, how, extent, inputs, (output(out), output(log_sums)));
+    }, else return unsupported("attention", inputs[0].dtype));
+    Ok(())
+}
+
+pub(super) fn gradient(
+    on: Machine,
+    how: Attention,
+    inputs: &[Input<'_>],
+    outputs: &mut [Output<'_>],
+) -> Result<()> {
+    let extent = extent(&inputs[0], &inputs[2]);
+    let [by_query, by_key, by_value] = outputs else {
+        return unsupported("the gradient of attention", inputs[0].dtype);
+    };
+    with_dtype!(inputs[0].dtype, float T => {
+        let [out, log_sums, grad] = [3, 4, 5].map(|i| slice(&inputs[i]));
+        let results = Results { out, log_sums, grad };
+        let inputs = inputs_of::<T>(inputs, inputs.get(6));
+        let by = [output(by_query), output(by_key), output(by_value)];
+        kernels::attention_gradient(on, how, extent, inputs, results, by);
+    }, else return unsupported("the gradient of attention", inputs[0].dtype));
+    Ok(())
+}
