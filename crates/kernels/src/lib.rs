@@ -23,6 +23,7 @@ pub mod gemm;
 mod isa;
 pub mod math;
 pub mod memory;
+pub mod norm;
 pub mod optimizer;
 mod pad;
 pub mod patches;

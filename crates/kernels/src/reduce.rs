@@ -10,6 +10,7 @@ use crate::simd::{Routine, Simd, Vector};
 use crate::strided::{Axes, Strided, TILE, Tiles};
 use crate::threads::Shared;
 use crate::{Bool, Chunks, Machine};
+use std::ops::{Add, Mul};
 
 /// What a reduction computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,10 +149,10 @@ macro_rules! reducible_float {
             #[inline(always)]
             fn reduce_rows<S: Simd>(isa: S, reduction: Reduction, x: &[Self], out: &mut [Self]) {
                 match reduction {
-                    Reduction::Sum => fold_row(isa, |a, b| a + b, x, out),
-                    Reduction::Product => fold_row(isa, |a, b| a * b, x, out),
-                    Reduction::Max => fold_row(isa, Vector::maximum, x, out),
-                    Reduction::Min => fold_row(isa, Vector::minimum, x, out),
+                    Reduction::Sum => fold_row(isa, Sum, x, out),
+                    Reduction::Product => fold_row(isa, Product, x, out),
+                    Reduction::Max => fold_row(isa, Largest, x, out),
+                    Reduction::Min => fold_row(isa, Smallest, x, out),
                 }
             }
             fn combine_blocks(reduction: Reduction, blocks: &[Self]) -> Self {
@@ -194,55 +195,82 @@ pub(crate) fn sum_slice<S: Simd, T: Float>(isa: S, x: &[T]) -> T {
     T::from_f64(tiles.sum())
 }
 
+/// How two numbers, or the lanes of two vectors, become one.
+///
+/// A type for each way, not a closure: a closure would be compiled on its own, without the
+/// instruction set of the loop it is used in.
+trait Combine<T: Float>: Copy {
+    /// What changes no number it is combined with.
+    const START: T;
+    fn vectors<V: Vector<Scalar = T>>(self, a: V, b: V) -> V;
+    fn numbers(self, a: T, b: T) -> T;
+}
+
+/// For each way: its name, its start, and how it combines vectors and numbers.
+macro_rules! combine {
+    ($($name:ident, $start:ident, $vectors:path, $numbers:path;)*) => {$(
+        #[derive(Clone, Copy)]
+        struct $name;
+
+        impl<T: Float> Combine<T> for $name {
+            const START: T = T::$start;
+            #[inline(always)]
+            fn vectors<V: Vector<Scalar = T>>(self, a: V, b: V) -> V {
+                $vectors(a, b)
+            }
+            #[inline(always)]
+            fn numbers(self, a: T, b: T) -> T {
+                $numbers(a, b)
+            }
+        }
+    )*};
+}
+
+combine! {
+    Sum, ZERO, Add::add, Number::plus;
+    Product, ONE, Mul::mul, Number::times;
+    Largest, LOWEST, Vector::maximum, Float::maximum;
+    Smallest, HIGHEST, Vector::minimum, Float::minimum;
+}
+
 /// Reduces a slice four vectors wide.
 #[inline(always)]
 pub(crate) fn fold<S: Simd, T: Float>(isa: S, reduction: Reduction, x: &[T]) -> T {
     match reduction {
-        Reduction::Sum => fold_vectors(isa, reduction, |a, b| a + b, x),
-        Reduction::Product => fold_vectors(isa, reduction, |a, b| a * b, x),
-        Reduction::Max => fold_vectors(isa, reduction, Vector::maximum, x),
-        Reduction::Min => fold_vectors(isa, reduction, Vector::minimum, x),
+        Reduction::Sum => fold_vectors(isa, Sum, x),
+        Reduction::Product => fold_vectors(isa, Product, x),
+        Reduction::Max => fold_vectors(isa, Largest, x),
+        Reduction::Min => fold_vectors(isa, Smallest, x),
     }
 }
 
 #[inline(always)]
-fn fold_vectors<S: Simd, T: Float>(
-    isa: S,
-    reduction: Reduction,
-    combine: impl Fn(T::Vector<S>, T::Vector<S>) -> T::Vector<S>,
-    x: &[T],
-) -> T {
+fn fold_vectors<S: Simd, T: Float, C: Combine<T>>(isa: S, code: C, x: &[T]) -> T {
     let lanes = T::Vector::<S>::LANES;
-    let start = reduction.start();
-    let mut totals = [T::Vector::<S>::splat(isa, start); 4];
-    let whole = x.len() / (4 * lanes) * (4 * lanes);
-    for x in x[..whole].chunks_exact(4 * lanes) {
-        for (total, x) in totals.iter_mut().zip(x.chunks_exact(lanes)) {
-            *total = combine(*total, T::Vector::<S>::load(isa, x));
+    let mut totals = [T::Vector::<S>::splat(isa, C::START); 4];
+    let mut chunks = x.chunks_exact(4 * lanes);
+    for x in &mut chunks {
+        for (i, total) in totals.iter_mut().enumerate() {
+            *total = code.vectors(*total, T::Vector::<S>::load(isa, &x[i * lanes..]));
         }
     }
-    for (total, x) in totals.iter_mut().zip(x[whole..].chunks(lanes)) {
-        *total = combine(*total, T::Vector::<S>::load_partial(isa, x, start));
+    for (total, x) in totals.iter_mut().zip(chunks.remainder().chunks(lanes)) {
+        *total = code.vectors(*total, T::Vector::<S>::load_partial(isa, x, C::START));
     }
-    let total = combine(combine(totals[0], totals[1]), combine(totals[2], totals[3]));
-    total.fold_lanes(|a, b| reduction.combine(a, b))
+    let pairs = [code.vectors(totals[0], totals[1]), code.vectors(totals[2], totals[3])];
+    code.vectors(pairs[0], pairs[1]).fold_lanes(|a, b| code.numbers(a, b))
 }
 
 #[inline(always)]
-fn fold_row<S: Simd, T: Float>(
-    isa: S,
-    combine: impl Fn(T::Vector<S>, T::Vector<S>) -> T::Vector<S>,
-    x: &[T],
-    out: &mut [T],
-) {
+fn fold_row<S: Simd, T: Float>(isa: S, code: impl Combine<T>, x: &[T], out: &mut [T]) {
     let lanes = T::Vector::<S>::LANES;
     for (x, out) in x.chunks(lanes).zip(out.chunks_mut(lanes)) {
         if out.len() == lanes {
-            let total = combine(T::Vector::<S>::load(isa, out), T::Vector::<S>::load(isa, x));
-            total.store(out);
+            let total = T::Vector::<S>::load(isa, out);
+            code.vectors(total, T::Vector::<S>::load(isa, x)).store(out);
         } else {
             let total = T::Vector::<S>::load_partial(isa, out, T::ONE);
-            combine(total, T::Vector::<S>::load_partial(isa, x, T::ONE)).store_partial(out);
+            code.vectors(total, T::Vector::<S>::load_partial(isa, x, T::ONE)).store_partial(out);
         }
     }
 }

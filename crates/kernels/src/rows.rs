@@ -93,6 +93,34 @@ pub(crate) fn sum_of<S: Simd, T: Float, const N: usize>(
     total
 }
 
+/// Σ code(xᵢ) and Σ code(xᵢ)², added as by [`sum_of`].
+#[inline(always)]
+pub(crate) fn sums_of<S: Simd, T: Float>(isa: S, code: impl Code<T, 1>, x: &[T]) -> [f64; 2] {
+    let lanes = T::Vector::<S>::LANES;
+    let zeros = [T::Vector::<S>::splat(isa, T::ZERO); 2];
+    let mut totals = [0.0; 2];
+    for tile in x.chunks(TILE) {
+        let (mut sums, mut squares) = (zeros, zeros);
+        let mut start = 0;
+        while start + lanes <= tile.len() {
+            let value = code.apply(load(isa, [tile], start));
+            let place = start / lanes % 2;
+            sums[place] = sums[place] + value;
+            squares[place] = value.mul_add(value, squares[place]);
+            start += lanes;
+        }
+        if start < tile.len() {
+            let rest = code.apply(load_rest(isa, [tile], start, tile.len()));
+            let value = keep_lanes(rest, tile.len() - start);
+            sums[0] = sums[0] + value;
+            squares[0] = value.mul_add(value, squares[0]);
+        }
+        totals[0] += (sums[0] + sums[1]).sum().to_f64();
+        totals[1] += (squares[0] + squares[1]).sum().to_f64();
+    }
+    totals
+}
+
 /// outᵢ = code(xᵢ).
 #[inline(always)]
 pub(crate) fn write_of<S: Simd, T: Float, const N: usize>(
@@ -109,6 +137,27 @@ pub(crate) fn write_of<S: Simd, T: Float, const N: usize>(
     }
     if start < len {
         code.apply(load_rest(isa, x, start, len)).store_partial(&mut out[start..]);
+    }
+}
+
+/// outᵢ ← outᵢ + code(xᵢ).
+#[inline(always)]
+pub(crate) fn add_of<S: Simd, T: Float, const N: usize>(
+    isa: S,
+    code: impl Code<T, N>,
+    x: [&[T]; N],
+    out: &mut [T],
+) {
+    let lanes = T::Vector::<S>::LANES;
+    let (len, mut start) = (out.len(), 0);
+    while start + lanes <= len {
+        let sum = T::Vector::<S>::load(isa, &out[start..]) + code.apply(load(isa, x, start));
+        sum.store(&mut out[start..]);
+        start += lanes;
+    }
+    if start < len {
+        let sum = T::Vector::<S>::load_partial(isa, &out[start..], T::ZERO);
+        (sum + code.apply(load_rest(isa, x, start, len))).store_partial(&mut out[start..]);
     }
 }
 

@@ -5,6 +5,7 @@ use crate::Layout;
 pub use gradus_kernels::attention::Attention;
 pub use gradus_kernels::conv::Geometry as ConvGeometry;
 pub use gradus_kernels::dropout::Dropout;
+pub use gradus_kernels::norm::{ChannelNorm, RowNorm};
 pub use gradus_kernels::optimizer::{AdamStep, SgdStep};
 pub use gradus_kernels::pool::{Pool, Window};
 pub use gradus_kernels::random::Distribution;
@@ -183,6 +184,20 @@ pub enum Kernel {
         /// The sizes.
         geometry: ConvGeometry,
     },
+    /// Normalises the rows of x [N, L]; two more inputs, if there are any, are the weights and the
+    /// biases. The second output is the mean and the factor of each row, `f64` [N, 2].
+    RowNorm(RowNorm),
+    /// The gradients by x, and by the weights and the biases if there are outputs for them: from x,
+    /// the gradient by the result, the means and factors, and the weights if there are any.
+    RowNormGradient(RowNorm),
+    /// The mean and the variance of each channel of x [B, C, N], as `f64` [C, 2].
+    ChannelMoments,
+    /// Normalises the channels of x [B, C, N] by means and variances, `f64` [C, 2]; two more inputs,
+    /// if there are any, are the weights and the biases.
+    ChannelNorm(ChannelNorm),
+    /// The gradients by x, the weights and the biases: from x, the gradient by the result, the means
+    /// and variances, and the weights if there are any.
+    ChannelNormGradient(ChannelNorm),
 }
 
 /// What a [`Kernel::Conv`] computes.

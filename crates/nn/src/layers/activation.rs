@@ -65,3 +65,33 @@ activations_with_setting! {
     LeakyRelu { slope = 0.01 }, leaky_relu, "LeakyReLU";
     Softplus { beta = 1.0 }, softplus, "Softplus";
 }
+
+/// For each activation along an axis: its name as a layer, and the tensor's method.
+macro_rules! activations_along_axis {
+    ($($name:ident, $method:ident, $torch:literal;)*) => {$(
+        #[doc = concat!("[`Tensor::", stringify!($method), "`] as a layer. PyTorch: `torch.nn.", $torch, "`.")]
+        #[derive(Clone, Copy, Debug, Module)]
+        pub struct $name {
+            /// The axis; negative numbers count from the end.
+            pub axis: isize,
+        }
+
+        /// Along the last axis.
+        impl Default for $name {
+            fn default() -> Self {
+                Self { axis: -1 }
+            }
+        }
+
+        impl Layer for $name {
+            fn forward(&self, x: &Tensor) -> Tensor {
+                x.$method(self.axis)
+            }
+        }
+    )*};
+}
+
+activations_along_axis! {
+    LogSoftmax, log_softmax, "LogSoftmax";
+    Softmax, softmax, "Softmax";
+}

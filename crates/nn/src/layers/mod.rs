@@ -6,6 +6,7 @@ mod dropout;
 mod embedding;
 mod flatten;
 mod linear;
+mod norm;
 mod pool;
 mod sequential;
 mod upsample;
@@ -16,6 +17,9 @@ pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use linear::Linear;
+pub use norm::{
+    BatchNorm1d, BatchNorm2d, BatchNormOptions, GroupNorm, InstanceNorm2d, LayerNorm, RmsNorm,
+};
 pub use pool::*;
 pub use sequential::Sequential;
 pub use upsample::{Upsample, UpsampleMode};

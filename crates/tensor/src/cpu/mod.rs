@@ -7,6 +7,7 @@ mod half;
 mod index;
 mod linear;
 mod movement;
+mod norm;
 mod optimizer;
 mod pool;
 mod random;
@@ -118,6 +119,15 @@ impl Backend for Cpu {
             Kernel::Pad { before, value } => movement::pad(on, before, *value, inputs, outputs),
             Kernel::Scan { scan, way } => scan::scan(on, *scan, *way, inputs, outputs),
             Kernel::LinearScan { way } => scan::linear_scan(on, *way, inputs, outputs),
+            Kernel::RowNorm(row_norm) => norm::rows(on, *row_norm, inputs, outputs),
+            Kernel::RowNormGradient(row_norm) => {
+                norm::rows_gradient(on, *row_norm, inputs, outputs)
+            }
+            Kernel::ChannelMoments => norm::channel_moments(on, inputs, outputs),
+            Kernel::ChannelNorm(channel_norm) => norm::channels(on, *channel_norm, inputs, outputs),
+            Kernel::ChannelNormGradient(channel_norm) => {
+                norm::channels_gradient(on, *channel_norm, inputs, outputs)
+            }
         }
     }
 

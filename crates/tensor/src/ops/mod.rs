@@ -4,6 +4,7 @@
 //! are printed from it, and an op that is missing from it fails a test.
 
 mod attention;
+mod batch_norm;
 mod binary;
 mod binary_cross_entropy;
 mod case;
@@ -18,6 +19,7 @@ mod embedding;
 mod index;
 mod join;
 mod matmul;
+mod norm;
 mod pad;
 mod patches;
 mod pool;
@@ -32,9 +34,11 @@ mod upsample;
 mod view;
 
 pub use attention::AttentionOptions;
+pub use batch_norm::BatchNormOutput;
 pub use case::{Arg, Case, Gradient, Numbers, Sample};
 pub use conv_options::{ConvOptions, ConvTransposeOptions, Padding};
 pub use cross_entropy::{CrossEntropyOptions, LossReduction};
+pub use norm::NormOptions;
 pub use pad::PadMode;
 pub use patches::PatchOptions;
 pub use pool::PoolOptions;
@@ -94,4 +98,6 @@ const CASES: &[&[Case]] = &[
     pad::CASES,
     rearrange::CASES,
     einsum::CASES,
+    norm::CASES,
+    batch_norm::CASES,
 ];

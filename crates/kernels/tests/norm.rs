@@ -1,0 +1,230 @@
+//! Normalisations and their gradients against plain loops in f64, on every instruction set and for
+//! any number of threads.
+
+use gradus_kernels::norm::{
+    Affine, ChannelNorm, Given, Planes, RowNorm, channel_moments, normalize_channels,
+    normalize_channels_gradient, normalize_rows, normalize_rows_gradient,
+};
+use gradus_kernels::random::{Distribution, fill};
+use gradus_kernels::{Isa, Machine};
+
+fn machines() -> impl Iterator<Item = Machine> {
+    Isa::available().flat_map(|isa| [1, 3].map(|threads| Machine { isa, threads }))
+}
+
+fn normal(count: usize, key: u64) -> Vec<f32> {
+    let mut numbers = vec![0f32; count];
+    let machine = Machine { isa: Isa::Portable, threads: 1 };
+    fill(machine, Distribution::Normal, (key, 0), &mut numbers);
+    numbers
+}
+
+#[track_caller]
+fn assert_near(value: &[f32], wanted: &[f64], bound: f64, what: &str) {
+    assert_eq!(value.len(), wanted.len());
+    let scale = wanted.iter().fold(1.0, |scale: f64, x| scale.max(x.abs()));
+    for (i, (&value, &wanted)) in value.iter().zip(wanted).enumerate() {
+        let error = (value as f64 - wanted).abs();
+        assert!(error <= bound * scale, "{what}: number {i} is {value}, not {wanted}");
+    }
+}
+
+/// A normalisation by its definition: which group each number is normalised in, and which weight
+/// and bias it has.
+struct Definition {
+    groups: usize,
+    params: usize,
+    group: Box<dyn Fn(usize) -> usize>,
+    param: Box<dyn Fn(usize) -> usize>,
+    centered: bool,
+    constant: bool,
+}
+
+/// Results and gradients of a normalisation.
+#[derive(Default)]
+struct Wanted {
+    out: Vec<f64>,
+    by_x: Vec<f64>,
+    by_weight: Vec<f64>,
+    by_bias: Vec<f64>,
+}
+
+const EPSILON: f64 = 1e-5;
+
+impl Definition {
+    fn mean(&self, values: &[f64]) -> Vec<f64> {
+        let (mut sums, mut counts) = (vec![0.0; self.groups], vec![0.0; self.groups]);
+        for (i, value) in values.iter().enumerate() {
+            sums[(self.group)(i)] += value;
+            counts[(self.group)(i)] += 1.0;
+        }
+        sums.iter().zip(counts).map(|(sum, count)| sum / count).collect()
+    }
+
+    fn compute(&self, x: &[f32], grad: &[f32], weight: &[f32], bias: &[f32]) -> Wanted {
+        let x: Vec<f64> = x.iter().map(|&x| x as f64).collect();
+        let of = |values: &[f64], i| values[(self.group)(i)];
+        let mean = if self.centered { self.mean(&x) } else { vec![0.0; self.groups] };
+        let deviation: Vec<f64> = x.iter().enumerate().map(|(i, x)| x - of(&mean, i)).collect();
+        let variance = self.mean(&deviation.iter().map(|d| d * d).collect::<Vec<_>>());
+        let scale: Vec<f64> = variance.iter().map(|v| 1.0 / (v + EPSILON).sqrt()).collect();
+        let n: Vec<f64> = deviation.iter().enumerate().map(|(i, d)| d * of(&scale, i)).collect();
+        let h: Vec<f64> =
+            grad.iter().enumerate().map(|(i, &g)| (g * weight[(self.param)(i)]) as f64).collect();
+        let level = if self.centered { self.mean(&h) } else { vec![0.0; self.groups] };
+        let slope = self.mean(&h.iter().zip(&n).map(|(h, n)| h * n).collect::<Vec<_>>());
+        let mut wanted = Wanted {
+            by_weight: vec![0.0; self.params],
+            by_bias: vec![0.0; self.params],
+            ..Default::default()
+        };
+        for i in 0..x.len() {
+            let param = (self.param)(i);
+            wanted.out.push(n[i] * weight[param] as f64 + bias[param] as f64);
+            let through = of(&level, i) + n[i] * of(&slope, i);
+            let through = if self.constant { 0.0 } else { through };
+            wanted.by_x.push((h[i] - through) * of(&scale, i));
+            wanted.by_weight[param] += grad[i] as f64 * n[i];
+            wanted.by_bias[param] += grad[i] as f64;
+        }
+        wanted
+    }
+}
+
+#[test]
+fn rows_equal_the_definition() {
+    // Rows, their length, the length of runs, the number of weights.
+    let cases = [
+        (300, 67, 1, 67),
+        (5, 5000, 1, 5000),
+        (3000, 8, 1, 8),
+        (12, 6, 1, 24),
+        (6, 4 * 49, 49, 12),
+        (40, 33, 33, 8),
+    ];
+    for (rows, len, run, params) in cases {
+        for centered in [true, false] {
+            let x: Vec<f32> = normal(rows * len, 1).iter().map(|x| 3.0 * x + 1.0).collect();
+            let grad = normal(rows * len, 2);
+            let (weight, bias) = (normal(params, 3), normal(params, 4));
+            let definition = Definition {
+                groups: rows,
+                params,
+                group: Box::new(move |i| i / len),
+                param: Box::new(move |i| i / run % params),
+                centered,
+                constant: false,
+            };
+            let wanted = definition.compute(&x, &grad, &weight, &bias);
+            let norm = RowNorm { epsilon: EPSILON, centered, run };
+            for on in machines() {
+                let what = format!("{rows} x {len}, {norm:?} on {on:?}");
+                let affine = Affine { weight: Some(&weight), bias: Some(&bias) };
+                let (mut out, mut statistics) = (vec![0f32; x.len()], vec![[0.0; 2]; rows]);
+                normalize_rows(on, norm, len, (&x, affine), &mut out, &mut statistics);
+                assert_near(&out, &wanted.out, 5e-7, &what);
+                let given =
+                    Given { x: &x, grad: &grad, weight: Some(&weight), statistics: &statistics };
+                let (mut by_x, mut by_weight, mut by_bias) =
+                    (vec![0f32; x.len()], vec![0f32; params], vec![0f32; params]);
+                let outputs = [&mut by_x[..], &mut by_weight, &mut by_bias];
+                normalize_rows_gradient(on, norm, len, given, outputs);
+                assert_near(&by_x, &wanted.by_x, 1e-6, &what);
+                assert_near(&by_weight, &wanted.by_weight, 1e-6, &what);
+                assert_near(&by_bias, &wanted.by_bias, 1e-6, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn channels_equal_the_definition() {
+    for (batch, channels, inner) in [(4, 3, 49), (1, 300, 64), (70, 5, 16), (2, 2, 20_000)] {
+        for constant in [false, true] {
+            let planes = Planes { batch, channels, inner };
+            let count = batch * channels * inner;
+            let x: Vec<f32> = normal(count, 1).iter().map(|x| 3.0 * x + 1.0).collect();
+            let grad = normal(count, 2);
+            let (weight, bias) = (normal(channels, 3), normal(channels, 4));
+            let channel = move |i| i / inner % channels;
+            let definition = Definition {
+                groups: channels,
+                params: channels,
+                group: Box::new(channel),
+                param: Box::new(channel),
+                centered: true,
+                constant,
+            };
+            let wanted = definition.compute(&x, &grad, &weight, &bias);
+            let norm = ChannelNorm { epsilon: EPSILON, constant };
+            for on in machines() {
+                let what = format!("{planes:?}, {norm:?} on {on:?}");
+                let mut statistics = vec![[0.0; 2]; channels];
+                channel_moments(on, planes, &x, &mut statistics);
+                let affine = Affine { weight: Some(&weight), bias: Some(&bias) };
+                let mut out = vec![0f32; count];
+                normalize_channels(on, norm, planes, (&x, affine), &statistics, &mut out);
+                assert_near(&out, &wanted.out, 5e-7, &what);
+                let given =
+                    Given { x: &x, grad: &grad, weight: Some(&weight), statistics: &statistics };
+                let (mut by_x, mut by_weight, mut by_bias) =
+                    (vec![0f32; count], vec![0f32; channels], vec![0f32; channels]);
+                let outputs = [&mut by_x[..], &mut by_weight, &mut by_bias];
+                normalize_channels_gradient(on, norm, planes, given, outputs);
+                assert_near(&by_x, &wanted.by_x, 1e-6, &what);
+                assert_near(&by_weight, &wanted.by_weight, 1e-6, &what);
+                assert_near(&by_bias, &wanted.by_bias, 1e-6, &what);
+            }
+        }
+    }
+}
+
+/// Numbers of which the mean is thousands of standard deviations are normalised as if it were 0.
+#[test]
+fn numbers_far_from_zero_keep_their_accuracy() {
+    let len = 4096;
+    let x: Vec<f32> = normal(3 * len, 5).iter().map(|x| x + 10_000.0).collect();
+    let definition = Definition {
+        groups: 3,
+        params: 1,
+        group: Box::new(move |i| i / len),
+        param: Box::new(|_| 0),
+        centered: true,
+        constant: false,
+    };
+    let wanted = definition.compute(&x, &x, &[1.0], &[0.0]);
+    for on in machines() {
+        let none = Affine { weight: None, bias: None };
+        let (mut out, mut statistics) = (vec![0f32; x.len()], vec![[0.0; 2]; 3]);
+        let norm = RowNorm { epsilon: EPSILON, centered: true, run: 1 };
+        normalize_rows(on, norm, len, (&x, none), &mut out, &mut statistics);
+        assert_near(&out, &wanted.out, 1e-6, &format!("rows on {on:?}"));
+
+        let planes = Planes { batch: 1, channels: 3, inner: len };
+        channel_moments(on, planes, &x, &mut statistics);
+        let norm = ChannelNorm { epsilon: EPSILON, constant: false };
+        normalize_channels(on, norm, planes, (&x, none), &statistics, &mut out);
+        assert_near(&out, &wanted.out, 1e-6, &format!("channels on {on:?}"));
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let (rows, len) = (5000, 24);
+    let (x, grad) = (normal(rows * len, 6), normal(rows * len, 7));
+    let norm = RowNorm { epsilon: EPSILON, centered: true, run: 1 };
+    for isa in Isa::available() {
+        let [one, two] = [1, 2].map(|threads| {
+            let on = Machine { isa, threads };
+            let (mut out, mut statistics) = (vec![0f32; x.len()], vec![[0.0; 2]; rows]);
+            let none = Affine { weight: None, bias: None };
+            normalize_rows(on, norm, len, (&x, none), &mut out, &mut statistics);
+            let given = Given { x: &x, grad: &grad, weight: None, statistics: &statistics };
+            let (mut by_weight, mut by_bias) = (vec![0f32; len], vec![0f32; len]);
+            let outputs = [&mut out[..], &mut by_weight, &mut by_bias];
+            normalize_rows_gradient(on, norm, len, given, outputs);
+            (out, by_weight, by_bias)
+        });
+        assert_eq!(one, two);
+    }
+}
