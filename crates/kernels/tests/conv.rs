@@ -101,6 +101,9 @@ fn cases() -> Vec<Case> {
         plane(5, [32, 64], [14, 14], 3, 1),
         plane(2, [64, 24], [7, 9], 3, 1),
         plane(9, [40, 17], [4, 4], 3, 1),
+        // The copy of a channel would be a multiple of 64 long.
+        plane(3, [16, 9], [7, 7], 3, 1),
+        plane(3, [1, 9], [7, 7], 3, 1),
         plane(2, [3, 4], [5, 6], 3, 0),
         plane(2, [20, 33], [9, 9], 1, 0),
         plane(2, [20, 33], [9, 9], 1, 0).stride([1, 2, 2]),

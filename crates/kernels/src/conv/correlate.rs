@@ -5,7 +5,7 @@
 //! it, tile by tile in registers ([`patch_tile`]). Products of many channels are cut along their
 //! depth into blocks, whose sums wait in scratch.
 
-use super::gather::{Channel, gather, scatter};
+use super::gather::{copy_channel, scatter};
 use super::plan::{Goal, Layout, Part, Plan};
 use crate::memory::{Scratch, scratch};
 use crate::simd::{PatchTile, Routine, Simd, Vector, patch_tile};
@@ -83,7 +83,7 @@ fn run_plan<T: Float>(
     let Correlation { batch, groups, channels, rows, .. } = *correlation;
     let panels = Panels::new(on, rows, channels * plan.taps());
     // Few boxes: cut the rows too, though each part then copies the same images again.
-    let most_parts = panels.count.div_ceil(4);
+    let most_parts = panels.count.div_ceil(16);
     // A large weight should be read for many places at once.
     let budget = BUDGET.max(rows.saturating_mul(panels.depth).min(4 * BUDGET));
     let wanted = TASKS.div_ceil(groups * most_parts);
@@ -258,18 +258,11 @@ impl<T: Float> Task<'_, T> {
     /// Copies what the box reads.
     #[inline(always)]
     fn copy<S: Simd>(&self, isa: S, copy: &mut [T]) {
-        let Part { first_image, images, origin, .. } = self.part;
-        let channels = self.correlation.channels;
-        let phase_len = self.layout.images * self.layout.lens.iter().product::<usize>();
-        for index in 0..channels {
+        let Correlation { channels, source, .. } = self.correlation;
+        for index in 0..*channels {
             let channel = self.group * channels + index;
-            let from = Channel { first_image, images, channel };
             let to = &mut copy[index * self.layout.channel_len..];
-            self.plan.for_each_phase(self.layout, origin, |phase, windows| {
-                let to = &mut to[phase * phase_len..];
-                let images = self.layout.images;
-                gather(isa, &self.correlation.source, &from, &windows, images, to);
-            });
+            copy_channel(isa, source, self.plan, self.layout, &self.part, channel, to);
         }
     }
 
@@ -339,20 +332,23 @@ impl<T: Float> Task<'_, T> {
         let column = width.target_start + origin[2] * width.target_step;
         let span = (lens[2] - 1) * width.target_step + 1;
         // Whole lines one after another may run over into the next, which is written later.
-        let whole = span == target[2] && height.target_step == 1;
+        let steps = (height.target_step, width.target_step);
+        let at_once = if steps == (1, 1) && span == target[2] { lens[1] } else { 1 };
+        let pitch = self.layout.lens[2];
         for d in 0..lens[0] {
             let plane = depth.target_start + (origin[0] + d) * depth.target_step;
             let plane = start + plane * target[1] * target[2];
-            for h in 0..lens[1] {
-                let line = height.target_start + (origin[1] + h) * height.target_step;
-                let lines = if whole { lens[1] - h } else { 1 };
+            let from = &from[d * self.layout.lens[1] * pitch..];
+            for first in (0..lens[1]).step_by(at_once) {
+                let line = height.target_start + (origin[1] + first) * height.target_step;
                 let line = plane + line * target[2] + column;
                 // SAFETY: these places of the target belong to this box's outputs or lie between
-                // them, and no other task of this plan writes there; each part is dropped before
-                // the next is made.
-                let to = unsafe { self.out.slice(line, (lines - 1) * target[2] + span) };
-                let from = &from[(d * self.layout.lens[1] + h) * self.layout.lens[2]..];
-                scatter(isa, from, term, to, width.target_step, lens[2]);
+                // them, and no other task of this plan writes there.
+                let mut to = unsafe { self.out.slice(line, (at_once - 1) * target[2] + span) };
+                for h in first..first + at_once {
+                    scatter(isa, &from[h * pitch..], term, to, width.target_step, lens[2]);
+                    to = to.get_mut(target[2]..).unwrap_or_default();
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Copying parts of images into scratch, with zeros around them.
 
+use super::plan::{Layout, Part, Plan};
 use crate::simd::{Simd, Vector};
 use crate::{Float, Strided};
 
@@ -39,6 +40,28 @@ pub(super) struct Channel {
     /// How many images there are; the others of the layout become zeros.
     pub(super) images: usize,
     pub(super) channel: usize,
+}
+
+/// Copies what a box reads of a channel, as its layout says. Whatever lies behind may be overwritten
+/// too.
+#[inline(always)]
+pub(super) fn copy_channel<S: Simd, T: Float>(
+    isa: S,
+    source: &Strided<'_, T>,
+    plan: &Plan,
+    layout: &Layout,
+    part: &Part,
+    channel: usize,
+    to: &mut [T],
+) {
+    let from = Channel { first_image: part.first_image, images: part.images, channel };
+    let phase_len = layout.images * layout.lens.iter().product::<usize>();
+    let mut end = 0;
+    plan.for_each_phase(layout, part.origin, |phase, windows| {
+        gather(isa, source, &from, &windows, layout.images, &mut to[phase * phase_len..]);
+        end = (phase + 1) * phase_len;
+    });
+    to[end..layout.channel_len].fill(T::ZERO);
 }
 
 /// Copies a part of a channel to the front of `to`. Whatever lies behind that front may be

@@ -5,8 +5,8 @@
 //! the places, and whose columns are the channels.
 
 use super::correlate::SLACK;
-use super::gather::{Channel, Window, gather};
-use super::plan::Part;
+use super::gather::{Channel, Window, copy_channel, gather};
+use super::plan::{Part, apart};
 use super::weight::Task;
 use crate::Float;
 use crate::memory::scratch;
@@ -36,8 +36,9 @@ pub(super) fn run<S: Simd, T: Float>(isa: S, mut task: Task<'_, T>) {
     let padded_rows = rows.next_multiple_of(S::TILE_ROWS);
     let channel_len = task.layout.channel_len;
     let mut lines = scratch(BLOCK * channel_len.max(places) + SLACK);
-    let mut input = scratch(wide * (channel_len + task.layout.spill));
-    input[wide * channel_len..].fill(T::ZERO);
+    let pitch = apart(wide);
+    let mut input = scratch(pitch * (channel_len + task.layout.spill));
+    input[pitch * channel_len..].fill(T::ZERO);
     let mut panels = scratch(padded_rows * places);
     let mut totals = scratch(padded_rows * taps * wide);
     totals.fill(T::ZERO);
@@ -45,14 +46,15 @@ pub(super) fn run<S: Simd, T: Float>(isa: S, mut task: Task<'_, T>) {
     for index in task.boxes.clone() {
         let part = task.plan.part(task.geometry.batch, task.layout, index);
         starts.clear();
-        for_each_place(&task, &part, |place| starts.push(place * wide));
-        copy_input(isa, &task, &part, wide, &mut lines, &mut input);
+        for_each_place(&task, &part, |place| starts.push(place * pitch));
+        copy_input(isa, &task, &part, (wide, pitch), &mut lines, &mut input);
         copy_grad(isa, &task, &part, &mut lines, &mut panels);
         let mut product = Product {
             input: &input,
             panels: &panels,
             starts: &starts,
             taps: &task.steps[..taps],
+            pitch,
             wide,
             rows,
             totals: &mut totals,
@@ -90,13 +92,12 @@ fn copy_input<S: Simd, T: Float>(
     isa: S,
     task: &Task<'_, T>,
     part: &Part,
-    wide: usize,
+    (wide, pitch): (usize, usize),
     lines: &mut [T],
     copy: &mut [T],
 ) {
     let channels = task.channels();
     let channel_len = task.layout.channel_len;
-    let phase_len = task.layout.images * task.layout.lens.iter().product::<usize>();
     for first in (0..wide).step_by(BLOCK) {
         for index in 0..BLOCK {
             let to = &mut lines[index * channel_len..];
@@ -105,13 +106,9 @@ fn copy_input<S: Simd, T: Float>(
                 continue;
             }
             let channel = task.group * channels + first + index;
-            let from = Channel { first_image: part.first_image, images: part.images, channel };
-            task.plan.for_each_phase(task.layout, part.origin, |phase, windows| {
-                let to = &mut to[phase * phase_len..];
-                gather(isa, &task.x, &from, &windows, task.layout.images, to);
-            });
+            copy_channel(isa, &task.x, task.plan, task.layout, part, channel, to);
         }
-        interleave::<T, BLOCK>(lines, channel_len, wide, &mut copy[first..]);
+        interleave::<T, BLOCK>(lines, channel_len, pitch, &mut copy[first..]);
     }
 }
 
@@ -170,7 +167,9 @@ struct Product<'a, T> {
     starts: &'a [usize],
     /// How many places later each tap's do.
     taps: &'a [usize],
-    /// How many channels lie side by side.
+    /// The distance between places in the input's copy.
+    pitch: usize,
+    /// How many channels lie side by side, with zeros behind the last.
     wide: usize,
     rows: usize,
     /// `[row][tap][channel]`.
@@ -192,7 +191,7 @@ impl<T: Float> Product<'_, T> {
             let panel = &self.panels[(first * count) + places.start * S::TILE_ROWS..];
             let panel = &panel[..steps.len() * S::TILE_ROWS];
             for (tap, &start) in self.taps.iter().enumerate() {
-                let input = &self.input[start * self.wide..];
+                let input = &self.input[start * self.pitch..];
                 assert!(last <= input.len());
                 let totals = &mut self.totals[first * columns + tap * self.wide..];
                 assert!(totals.len() >= (S::TILE_ROWS - 1) * columns + self.wide);

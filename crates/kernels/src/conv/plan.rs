@@ -211,14 +211,16 @@ impl Plan {
             }
             layout = more;
         }
-        layout
+        // All boxes alike.
+        let images = batch.div_ceil(batch.div_ceil(layout.images).max(1)).max(1);
+        if images < layout.images { self.layout_of(images, counts) } else { layout }
     }
 
     fn layout_of(&self, images: usize, boxed: [usize; 3]) -> Layout {
         let shared = [0, 1, 2].map(|axis| self.axes[axis].shared(axis, boxed[axis]));
         let lens = [0, 1, 2].map(|axis| boxed[axis] + self.axes[axis].reach - shared[axis]);
         let flat = flat_len(images, boxed, lens);
-        let channel_len = self.phases() * images * lens.iter().product::<usize>();
+        let channel_len = apart(self.phases() * images * lens.iter().product::<usize>());
         let spill = shared[1] * lens[2] + shared[2];
         Layout { images, boxed, lens, flat, channel_len, spill }
     }
@@ -243,6 +245,12 @@ impl Plan {
         let flat = flat_len(images, lens, layout.lens);
         Part { first_image, images, origin, lens, flat }
     }
+}
+
+/// A length at least as long, and such that numbers so far apart do not all share a few places of
+/// the innermost cache.
+pub(super) fn apart(len: usize) -> usize {
+    if len > 0 && len.is_multiple_of(64) { len + 16 } else { len }
 }
 
 /// What a layout should be like.

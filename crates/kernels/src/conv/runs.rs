@@ -6,7 +6,7 @@
 //! registers.
 
 use super::correlate::SLACK;
-use super::gather::{Channel, Window, gather};
+use super::gather::{Channel, Window, copy_channel, gather};
 use super::plan::Part;
 use super::weight::Task;
 use crate::Float;
@@ -50,15 +50,10 @@ pub(super) fn run<S: Simd, T: Float>(isa: S, mut task: Task<'_, T>) {
 #[inline(always)]
 fn copy_input<S: Simd, T: Float>(isa: S, task: &Task<'_, T>, part: &Part, copy: &mut [T]) {
     let channels = task.channels();
-    let phase_len = task.layout.images * task.layout.lens.iter().product::<usize>();
     for index in 0..channels {
         let channel = task.group * channels + index;
-        let from = Channel { first_image: part.first_image, images: part.images, channel };
         let to = &mut copy[index * task.layout.channel_len..];
-        task.plan.for_each_phase(task.layout, part.origin, |phase, windows| {
-            let to = &mut to[phase * phase_len..];
-            gather(isa, &task.x, &from, &windows, task.layout.images, to);
-        });
+        copy_channel(isa, &task.x, task.plan, task.layout, part, channel, to);
     }
     // What is read beyond the last run is multiplied by zero, so it must be a number.
     copy[channels * task.layout.channel_len..].fill(T::ZERO);
