@@ -5,6 +5,7 @@ use crate::elementwise::{Binary, Unary};
 use crate::memory::scratch;
 use crate::strided::{Axes, Strided, TILE, Tiles};
 use crate::tiles::{Each, TASK, run1, run2};
+use crate::transpose::Transposed;
 use crate::{Bool, Chunks, Element, Machine, Number};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -158,6 +159,9 @@ pub fn select<T: Element>(
 /// If the lengths differ.
 pub fn copy<T: Element>(on: Machine, x: Strided<'_, T>, out: &mut [T]) {
     assert_eq!(x.len(), out.len());
+    if let Some(x) = Transposed::of(&x) {
+        return x.copy(on, out);
+    }
     let cost_ns = out.len() / 2;
     let x = Tiles::new(x);
     on.for_each(Chunks::new(out, TASK), cost_ns, |index, out| x.gather(index * TASK, out));

@@ -39,6 +39,7 @@ mod sort;
 mod strided;
 mod threads;
 mod tiles;
+mod transpose;
 
 pub use element::{Bool, Element, Float, Number};
 pub use elementwise::{Binary, SELU_ALPHA, SELU_SCALE, Unary, map, zip};

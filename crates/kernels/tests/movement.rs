@@ -100,6 +100,27 @@ fn for_each_view(mut body: impl FnMut(Machine, &View, usize)) {
 }
 
 #[test]
+fn copies_of_views_are_in_order() {
+    for on in machines() {
+        for shape in SHAPES.into_iter().chain([[5, 40, 70], [33, 4, 65], [64, 1, 96]]) {
+            let [a, b, c] = shape.map(|len| len as isize);
+            let mut views = View::all(shape);
+            // The near axis first, and a step from end to start along the last one.
+            let data = Numbers(8).floats(2 * shape.iter().product::<usize>() + 10);
+            let offset = (a * b * (c - 1)) as usize;
+            views.push(View { data, offset, shape, strides: [1, a, -a * b] });
+            for view in views {
+                let mut out = vec![9f32; shape.iter().product()];
+                kernels::copy(on, view.strided(), &mut out);
+                for (out, index) in out.into_iter().zip(walk(shape)) {
+                    assert_eq!(out, view.at(index));
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn gathering_takes_what_indices_point_to() {
     for_each_view(|on, x, axis| {
         let shape = with(x.shape, axis, 6);
