@@ -191,8 +191,11 @@ reducible_integer!(i64 i32 u8 Bool);
 /// The sum of a slice: four vectors wide over each tile, the tiles' sums added in `f64`.
 #[inline(always)]
 pub(crate) fn sum_slice<S: Simd, T: Float>(isa: S, x: &[T]) -> T {
-    let tiles = x.chunks(TILE).map(|tile| fold(isa, Reduction::Sum, tile).to_f64());
-    T::from_f64(tiles.sum())
+    let mut total = 0.0;
+    for tile in x.chunks(TILE) {
+        total += fold_vectors(isa, Sum, tile).to_f64();
+    }
+    T::from_f64(total)
 }
 
 /// How two numbers, or the lanes of two vectors, become one.
