@@ -30,6 +30,10 @@ pub trait Sortable: Element {
     fn pair(self, index: usize, order: Order) -> Self::Pair;
     /// The index of a pair.
     fn index(pair: Self::Pair) -> i64;
+    /// How many digits, of 8 bits each, the number of a pair has.
+    const DIGITS: usize;
+    /// A digit of the number of a pair, the lowest one being 0.
+    fn digit(pair: Self::Pair, digit: usize) -> usize;
 }
 
 /// Unsigned integers in the order of floats: the bits of negative ones turned round, NaN above all.
@@ -65,6 +69,11 @@ macro_rules! sortable {
             #[inline(always)]
             fn index(pair: $pair) -> i64 {
                 pair as u32 as i64
+            }
+            const DIGITS: usize = size_of::<$key_type>();
+            #[inline(always)]
+            fn digit(pair: $pair, digit: usize) -> usize {
+                (pair >> (32 + 8 * digit)) as usize & 0xff
             }
         }
     )*};
@@ -104,7 +113,7 @@ pub fn argsort<T: Sortable>(
     let tiles = Tiles::new(x);
     on.for_each(Chunks::new(out, rows * count), cost_ns, |task, out| {
         let mut buffer = scratch(len);
-        let mut pairs = Vec::with_capacity(len);
+        let (mut pairs, mut spare) = (Vec::with_capacity(len), Vec::new());
         for (row, out) in out.chunks_exact_mut(count).enumerate() {
             let row = tiles.read((task * rows + row) * len, &mut buffer);
             pairs.clear();
@@ -112,10 +121,46 @@ pub fn argsort<T: Sortable>(
             if count < len {
                 pairs.select_nth_unstable(count - 1);
             }
-            pairs[..count].sort_unstable();
+            if count == len && len >= RADIX_FROM {
+                sort_by_digits::<T>(&mut pairs, &mut spare);
+            } else {
+                pairs[..count].sort_unstable();
+            }
             for (out, &pair) in out.iter_mut().zip(&pairs) {
                 *out = T::index(pair);
             }
         }
     });
+}
+
+/// From how many pairs on it is faster to sort by digits than by comparing: it takes a pass for each
+/// digit, and as much again to count.
+const RADIX_FROM: usize = 512;
+
+/// Sorts pairs that are in the order of their indices: by their lowest digit, then by the next one,
+/// each time keeping the order of equal digits.
+fn sort_by_digits<T: Sortable>(pairs: &mut Vec<T::Pair>, spare: &mut Vec<T::Pair>) {
+    let mut counts = [[0u32; 256]; 8];
+    for &pair in pairs.iter() {
+        for (digit, counts) in counts[..T::DIGITS].iter_mut().enumerate() {
+            counts[T::digit(pair, digit)] += 1;
+        }
+    }
+    spare.clone_from(pairs);
+    for (digit, counts) in counts[..T::DIGITS].iter_mut().enumerate() {
+        // Where all have the same digit, there is nothing to sort by it.
+        if counts.iter().any(|&count| count as usize == pairs.len()) {
+            continue;
+        }
+        let mut start = 0;
+        for count in counts.iter_mut() {
+            start += std::mem::replace(count, start);
+        }
+        for &pair in pairs.iter() {
+            let next = &mut counts[T::digit(pair, digit)];
+            spare[*next as usize] = pair;
+            *next += 1;
+        }
+        std::mem::swap(pairs, spare);
+    }
 }
