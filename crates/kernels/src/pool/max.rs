@@ -122,16 +122,18 @@ impl<T: Float> Row<'_, T> {
         let step = (below - start) as i32;
         let first = &self.x[start..][..2 * out.len()];
         let second = &self.x[below..][..2 * out.len()];
-        let windows = first.chunks_exact(2).zip(second.chunks_exact(2));
-        for (j, ((out, index), (a, b))) in out.iter_mut().zip(indices).zip(windows).enumerate() {
-            let (mut best, mut at) = (a[0], 0);
-            for (value, place) in [(a[1], 1), (b[0], step), (b[1], step + 1)] {
-                let larger = is_larger(value, best);
-                best = if larger { value } else { best };
-                at = if larger { place } else { at };
-            }
-            *out = best;
-            *index = start as i32 + 2 * j as i32 + at;
+        let windows = first.as_chunks::<2>().0.iter().zip(second.as_chunks::<2>().0);
+        let places = (start as i32..).step_by(2);
+        for ((out, index), ((a, b), place)) in out.iter_mut().zip(indices).zip(windows.zip(places))
+        {
+            let upper = is_larger(a[1], a[0]);
+            let (above, at_above) = (if upper { a[1] } else { a[0] }, upper as i32);
+            let third = is_larger(b[0], above);
+            let (best, at) =
+                (if third { b[0] } else { above }, if third { step } else { at_above });
+            let fourth = is_larger(b[1], best);
+            *out = if fourth { b[1] } else { best };
+            *index = place + if fourth { step + 1 } else { at };
         }
     }
 
