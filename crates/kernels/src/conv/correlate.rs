@@ -345,6 +345,10 @@ impl<T: Float> Task<'_, T> {
                 // SAFETY: these places of the target belong to this box's outputs or lie between
                 // them, and no other task of this plan writes there.
                 let mut to = unsafe { self.out.slice(line, (at_once - 1) * target[2] + span) };
+                if at_once > 1 && pitch == target[2] {
+                    scatter(isa, &from[first * pitch..], term, to, 1, at_once * pitch);
+                    continue;
+                }
                 for h in first..first + at_once {
                     scatter(isa, &from[h * pitch..], term, to, width.target_step, lens[2]);
                     to = to.get_mut(target[2]..).unwrap_or_default();

@@ -80,6 +80,11 @@ pub(super) fn gather<S: Simd, T: Float>(
     let strides = source.strides;
     let column_stride = strides[4] * width.step as isize;
     let column = (width.first + (inside.start * width.step) as isize) * strides[4];
+    // Lines that lie side by side here and there are one.
+    let side_by_side =
+        column_stride == 1 && strides[3] * height.step as isize == width.len as isize;
+    let lines_are_whole = inside.len() == width.len && height.inside().len() == height.len;
+    let joined = side_by_side && lines_are_whole && !inside.is_empty();
     let mut place = 0;
     for image in 0..layout_images {
         let image_start = (from.first_image + image) as isize * strides[0]
@@ -87,6 +92,14 @@ pub(super) fn gather<S: Simd, T: Float>(
             + column;
         for d in 0..depth.len {
             let d = depth.at(d).filter(|_| image < from.images);
+            if let (true, Some(d), Some(h)) = (joined, d, height.at(0)) {
+                let start = image_start + d as isize * strides[2] + h as isize * strides[3];
+                let start = source.offset.wrapping_add_signed(start);
+                let len = height.len * width.len;
+                copy(isa, source.data, start, 1, &mut to[place..], len);
+                place += len;
+                continue;
+            }
             for h in 0..height.len {
                 let to = &mut to[place..];
                 match (d, height.at(h)) {
