@@ -1,12 +1,11 @@
 //! The ops that layers are made of.
 
 use crate::Family;
-use gradus::nn::losses;
-use gradus::tensor::Tensor;
 use gradus::tensor::ops::{
     AttentionOptions, ConvOptions, ConvTransposeOptions, CrossEntropyOptions, LossReduction,
     Padding, PoolOptions,
 };
+use gradus::tensor::{DType, Tensor};
 
 #[test]
 fn matrix_products() {
@@ -77,4 +76,99 @@ fn convolutions() {
     transposed! { family, conv_transpose3d,
         "conv_transpose3d": { stride: 2, padding: 1, output_padding: 1 };
     }
+}
+
+#[test]
+fn pooling() {
+    let family = &mut Family::read("pool");
+    let plain = PoolOptions::default();
+    let options = |stride: usize, padding: usize| PoolOptions {
+        stride: Some(stride.into()),
+        padding: padding.into(),
+        ..plain
+    };
+    let ceil = |options| PoolOptions { ceil_mode: true, ..options };
+    family.check("max_pool1d", |x| x[0].max_pool1d(3, options(2, 1)));
+    family.check("max_pool2d", |x| x[0].max_pool2d(2, plain));
+    let overlap = PoolOptions { stride: Some([2, 1].into()), ..options(1, 1) };
+    family.check("max_pool2d_overlap", |x| x[0].max_pool2d([3, 2], overlap));
+    family.check("max_pool2d_ceil", |x| x[0].max_pool2d(3, ceil(options(2, 0))));
+    let dilated = PoolOptions { dilation: 2.into(), ..options(2, 1) };
+    family.check("max_pool2d_dilation", |x| x[0].max_pool2d(3, dilated));
+    family.check("max_pool3d", |x| x[0].max_pool3d(2, options(2, 1)));
+    family.check("avg_pool1d", |x| x[0].avg_pool1d(3, options(2, 1)));
+    family.check("avg_pool2d", |x| x[0].avg_pool2d(2, plain));
+    family.check("avg_pool2d_padding", |x| x[0].avg_pool2d(3, options(2, 1)));
+    let without = PoolOptions { count_include_pad: false, ..options(2, 1) };
+    family.check("avg_pool2d_without", |x| x[0].avg_pool2d(3, without));
+    family.check("avg_pool2d_ceil", |x| x[0].avg_pool2d(3, ceil(options(2, 1))));
+    family.check("avg_pool3d", |x| x[0].avg_pool3d(2, options(2, 1)));
+    family.check("adaptive_avg_pool1d", |x| x[0].adaptive_avg_pool1d(4));
+    family.check("adaptive_avg_pool2d", |x| x[0].adaptive_avg_pool2d([3, 5]));
+    family.check("adaptive_avg_pool2d_global", |x| x[0].adaptive_avg_pool2d(1));
+    family.check("adaptive_avg_pool3d", |x| x[0].adaptive_avg_pool3d([2, 4, 3]));
+    family.check("adaptive_max_pool1d", |x| x[0].adaptive_max_pool1d(4));
+    family.check("adaptive_max_pool2d", |x| x[0].adaptive_max_pool2d([3, 5]));
+}
+
+#[test]
+fn softmax_and_cross_entropy() {
+    let family = &mut Family::read("softmax");
+    family.check("softmax", |x| x[0].softmax(-1));
+    family.check("softmax_axis", |x| x[0].softmax(1));
+    family.check("log_softmax", |x| x[0].log_softmax(-1));
+    family.check("log_softmax_axis", |x| x[0].log_softmax(0));
+    let mut check = |case: &str, options: CrossEntropyOptions| {
+        family.check(case, |x| {
+            let options = CrossEntropyOptions { weight: x.get(2).cloned(), ..options.clone() };
+            x[0].cross_entropy_with(&x[1], &options)
+        });
+    };
+    let plain = CrossEntropyOptions::default;
+    check("cross_entropy", plain());
+    check("cross_entropy_sum", CrossEntropyOptions { reduction: LossReduction::Sum, ..plain() });
+    check("cross_entropy_none", CrossEntropyOptions { reduction: LossReduction::None, ..plain() });
+    check("cross_entropy_smoothing", CrossEntropyOptions { label_smoothing: 0.1, ..plain() });
+    check("cross_entropy_ignore", CrossEntropyOptions { ignore_index: Some(2), ..plain() });
+    let all = CrossEntropyOptions { label_smoothing: 0.2, ignore_index: Some(1), ..plain() };
+    check("cross_entropy_weight", all);
+    check("cross_entropy_spatial", plain());
+    check("cross_entropy_probabilities", plain());
+}
+
+/// The elementwise functions whose names are PyTorch's.
+macro_rules! functions {
+    ($family:ident: $($method:ident)*) => {
+        $($family.check(stringify!($method), |x| x[0].$method());)*
+    };
+}
+
+#[test]
+fn elementwise_functions() {
+    let family = &mut Family::read("elementwise");
+    functions! { family:
+        relu selu gelu gelu_tanh silu mish softsign sigmoid log_sigmoid tanh erf exp expm1 sin cos tan
+        atan sinh cosh asinh log log1p sqrt rsqrt asin acos atanh
+    }
+    family.check("relu6", |x| x[0].clamp(0.0, 6.0));
+    family.check("leaky_relu", |x| x[0].leaky_relu(0.01));
+    family.check("elu", |x| x[0].elu(1.0));
+    family.check("celu", |x| x[0].celu(1.0));
+    family.check("softplus", |x| x[0].softplus(1.0));
+    family.check("hardsigmoid", |x| x[0].hard_sigmoid());
+    family.check("hardswish", |x| x[0].hard_swish());
+    family.check("acosh", |x| (&x[0] + 1.0).acosh());
+    family.check("pow", |x| x[0].pow(&x[1]));
+    family.check("atan2", |x| x[0].atan2(&x[1]));
+}
+
+#[test]
+fn losses() {
+    let family = &mut Family::read("losses");
+    family.check("mse", |x| gradus::nn::losses::mse_loss(&x[0], &x[1]));
+    family.check("mae", |x| gradus::nn::losses::mae_loss(&x[0], &x[1]));
+    family.check("bce", |x| gradus::nn::losses::bce_loss(&x[0], &x[1]));
+    family.check("bce_with_logits", |x| {
+        gradus::nn::losses::bce_with_logits_loss(&x[0], &x[1])
+    });
 }
