@@ -168,7 +168,5 @@ fn losses() {
     family.check("mse", |x| gradus::nn::losses::mse_loss(&x[0], &x[1]));
     family.check("mae", |x| gradus::nn::losses::mae_loss(&x[0], &x[1]));
     family.check("bce", |x| gradus::nn::losses::bce_loss(&x[0], &x[1]));
-    family.check("bce_with_logits", |x| {
-        gradus::nn::losses::bce_with_logits_loss(&x[0], &x[1])
-    });
+    family.check("bce_with_logits", |x| gradus::nn::losses::bce_with_logits_loss(&x[0], &x[1]));
 }

@@ -1,6 +1,6 @@
 //! Handwritten digits: the data, the network, and what the commands share.
 
-use gradus_data::digits::{self, DigitSet, Digits};
+use gradus_data::digits::{self, CLASSES, DigitSet, Digits, normalise};
 use gradus_nn::{Conv2d, ConvOptions, Layer, Linear, Module};
 use gradus_tensor::{Error, Result, Rng, Tensor, no_grad};
 use gradus_train::{RunFolder, read_weights};
@@ -9,9 +9,6 @@ use std::path::{Path, PathBuf};
 
 /// The name of the task in run folders and configurations.
 pub const NAME: &str = "digits";
-
-/// How many classes there are.
-pub const CLASSES: usize = 10;
 
 /// The introductory text's network: two convolutions of 3x3 with ReLU and 2x2 max pooling, two
 /// fully connected layers.
@@ -41,8 +38,8 @@ impl DigitsNet {
 
 impl Layer for DigitsNet {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let x = self.conv1.forward(x).relu().max_pool2d(2);
-        let x = self.conv2.forward(&x).relu().max_pool2d(2);
+        let x = self.conv1.forward(x).relu().max_pool2d(2, PoolOptions::default());
+        let x = self.conv2.forward(&x).relu().max_pool2d(2, PoolOptions::default());
         let x = self.fc1.forward(&x.flatten(1, -1)).relu();
         self.fc2.forward(&x)
     }
@@ -98,7 +95,7 @@ pub fn data_folder(config: &Value) -> Option<PathBuf> {
     config["data"].as_str().map(PathBuf::from)
 }
 
-/// The probabilities of the classes for each image, `[N, 1, 28, 28] -> [N, 10]`.
+/// The probabilities of the classes for each normalised image, `[N, 1, 28, 28] -> [N, 10]`.
 pub fn probabilities(model: &DigitsNet, images: &Tensor) -> Tensor {
     let parts: Vec<Tensor> = (0..images.len_of(0))
         .step_by(BATCH)
@@ -126,12 +123,12 @@ pub struct Answers {
 impl Answers {
     /// Asks a network about all images of a set.
     pub fn of(model: &DigitsNet, set: &DigitSet) -> Self {
-        let probabilities = probabilities(model, set.images());
+        let probabilities = probabilities(model, &normalise(&set.images()));
         let numbers = |x: Tensor| x.to_vec::<i64>().into_iter().map(|x| x as usize).collect();
         let rows = probabilities.to_vec::<f32>();
         Self {
             guesses: numbers(probabilities.argmax(-1)),
-            truths: numbers(set.labels().clone()),
+            truths: numbers(set.labels()),
             probabilities: rows.chunks(CLASSES).map(<[f32]>::to_vec).collect(),
         }
     }

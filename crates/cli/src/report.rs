@@ -1,7 +1,7 @@
 //! The report of a training on digits.
 
-use crate::digits::{Answers, CLASSES, DigitsNet};
-use gradus_data::digits::DigitSet;
+use crate::digits::{Answers, DigitsNet};
+use gradus_data::digits::{CLASSES, DigitSet};
 use gradus_data::image::encode_png;
 use gradus_nn::{Module, summary};
 use gradus_tensor::Result;

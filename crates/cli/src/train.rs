@@ -187,9 +187,8 @@ fn train(
     json: bool,
 ) -> Result<Trainer<DigitsNet>> {
     let Settings { epochs, batch, seed, .. } = *settings;
-    let set = data.train.dataset();
     let valid_len = data.train.len() / VALIDATION;
-    let mut parts = random_split(set, &[data.train.len() - valid_len, valid_len], seed).into_iter();
+    let mut parts = random_split(data.train.clone(), &[data.train.len() - valid_len, valid_len], seed).into_iter();
     let mut loader = |shuffle| {
         let options =
             LoaderOptions { batch_size: batch, shuffle, workers: 1, ..Default::default() };

@@ -3,9 +3,7 @@
 use gradus_data::{DataLoader, LoaderOptions, TensorDataset};
 use gradus_nn::losses::{cross_entropy, mse_loss};
 use gradus_nn::schedule::Cosine;
-use gradus_nn::{
-    Adam, AdamOptions, Layer, Linear, Module, Optimizer, Relu, Sequential, Sgd, SgdOptions,
-};
+use gradus_nn::{Adam, AdamOptions, Linear, Module, Relu, Sequential, Sgd, SgdOptions};
 use gradus_tensor::io::safetensors::{self, Contents};
 use gradus_tensor::{DType, Error, Result, Rng, Tensor};
 use gradus_train::*;
@@ -49,10 +47,8 @@ fn one_batch_is_learnt_by_heart() {
     let optimizer = adam(&model);
     let mut rng = Rng::new(2);
     // Classes drawn at random: there is nothing to learn but the samples themselves.
-    let set = TensorDataset::new(
-        Tensor::randn([8, 2], &mut rng),
-        Tensor::randint(0, 3, [8], &mut rng),
-    );
+    let set =
+        TensorDataset::new(Tensor::randn([8, 2], &mut rng), Tensor::randint(0, 3, [8], &mut rng));
     let mut trainer = Trainer::new(model, cross_entropy, optimizer).metric(Accuracy::default());
     trainer.fit(&loader(set, None), None, 800).unwrap();
     assert!(trainer.history().last("train_loss").unwrap() < 0.01);
@@ -143,8 +139,13 @@ fn a_checkpoint_of_something_else_is_refused() {
     write_weights(&path, &model, description).unwrap();
     let message = Checkpoint::read(&path).unwrap_err().to_string();
     assert!(message.contains("no checkpoint"), "{message}");
-    for text in ["", "{", "[1]", "{\"kind\": \"checkpoint\"}", "{\"kind\":\"checkpoint\",\"streams\":[[1]]}"]
-    {
+    for text in [
+        "",
+        "{",
+        "[1]",
+        "{\"kind\": \"checkpoint\"}",
+        "{\"kind\":\"checkpoint\",\"streams\":[[1]]}",
+    ] {
         let metadata = vec![("gradus".to_string(), text.to_string())];
         safetensors::write(&path, &Contents { tensors: vec![], metadata }).unwrap();
         let message = Checkpoint::read(&path).unwrap_err().to_string();
@@ -215,7 +216,8 @@ fn schedules_set_the_rate_of_each_step() {
         .callback(Scheduled(Cosine { start: 1.0, end: 0.0, steps: 4 }));
     let set = TensorDataset::new(Tensor::ones([64, 2]), Tensor::ones([64, 1]));
     trainer.fit(&loader(set, None), None, 2).unwrap();
-    let wanted = [0.0, 0.25, 0.5, 0.75].map(|t: f64| (1.0 + (std::f64::consts::PI * t).cos()) / 2.0);
+    let wanted =
+        [0.0, 0.25, 0.5, 0.75].map(|t: f64| (1.0 + (std::f64::consts::PI * t).cos()) / 2.0);
     for (rate, wanted) in rates.lock().unwrap().iter().zip(wanted) {
         assert!((rate - wanted).abs() < 1e-12, "{rate}, not {wanted}");
     }
