@@ -1,7 +1,7 @@
 //! Handwritten digits: the data, the network, and what the commands share.
 
 use gradus_data::digits::{self, CLASSES, DigitSet, Digits, normalise};
-use gradus_nn::{Conv2d, ConvOptions, Layer, Linear, Module};
+use gradus_nn::{Conv2d, ConvOptions, Layer, Linear, Module, PoolOptions};
 use gradus_tensor::{Error, Result, Rng, Tensor, no_grad};
 use gradus_train::{RunFolder, read_weights};
 use serde_json::Value;

@@ -40,7 +40,7 @@ mod summary;
 pub mod testing;
 
 pub use gradus_derive::Module;
-pub use gradus_tensor::ops::{ConvOptions, ConvTransposeOptions, Padding, Sizes};
+pub use gradus_tensor::ops::{ConvOptions, ConvTransposeOptions, Padding, PoolOptions, Sizes};
 pub use init::Init;
 pub use layers::*;
 pub use module::{Layer, Module, Path, StateReport, Visitor};
