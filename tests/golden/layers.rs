@@ -3,9 +3,9 @@
 use crate::Family;
 use gradus::tensor::ops::{
     AttentionOptions, ConvOptions, ConvTransposeOptions, CrossEntropyOptions, LossReduction,
-    Padding, PoolOptions,
+    NormOptions, Padding, PatchOptions, PoolOptions,
 };
-use gradus::tensor::{DType, Tensor};
+use gradus::tensor::Tensor;
 
 #[test]
 fn matrix_products() {
@@ -109,6 +109,57 @@ fn pooling() {
     family.check("adaptive_avg_pool3d", |x| x[0].adaptive_avg_pool3d([2, 4, 3]));
     family.check("adaptive_max_pool1d", |x| x[0].adaptive_max_pool1d(4));
     family.check("adaptive_max_pool2d", |x| x[0].adaptive_max_pool2d([3, 5]));
+    let patches =
+        PatchOptions { stride: 2.into(), padding: 1.into(), dilation: [1, 2].into() };
+    family.check("unfold2d", |x| x[0].unfold2d([3, 2], patches));
+    family.check("fold2d", |x| x[0].fold2d([6, 5], 2, PatchOptions::default()));
+    family.check("upsample_nearest1d", |x| x[0].upsample_nearest1d(8));
+    family.check("upsample_nearest2d", |x| x[0].upsample_nearest2d(2.0));
+    family.check("upsample_nearest2d_size", |x| x[0].upsample_nearest2d([7, 3]));
+    family.check("upsample_linear1d", |x| x[0].upsample_linear1d(9, false));
+    family.check("upsample_bilinear2d", |x| x[0].upsample_bilinear2d([9, 6], false));
+    family.check("upsample_bilinear2d_corners", |x| x[0].upsample_bilinear2d([9, 6], true));
+    family.check("upsample_bilinear2d_smaller", |x| x[0].upsample_bilinear2d([3, 5], false));
+}
+
+/// The weight and the bias that come behind x, if they do.
+fn affine(x: &[Tensor], epsilon: f64) -> NormOptions {
+    NormOptions { weight: x.get(1).cloned(), bias: x.get(2).cloned(), epsilon }
+}
+
+#[test]
+fn normalisation() {
+    let family = &mut Family::read("norm");
+    for (case, axes) in [
+        ("layer_norm", &[10][..]),
+        ("layer_norm_axes", &[3, 10]),
+        ("layer_norm_plain", &[33]),
+        ("layer_norm_offset", &[64]),
+    ] {
+        family.check(case, |x| x[0].layer_norm(axes, &affine(x, 1e-5)));
+    }
+    family.check("rms_norm", |x| x[0].rms_norm([12], &affine(x, 1e-6)));
+    family.check("group_norm", |x| x[0].group_norm(3, &affine(x, 1e-5)));
+    family.check("instance_norm", |x| x[0].instance_norm(&affine(x, 1e-5)));
+    family.check("batch_norm", |x| x[0].batch_norm_training(&affine(x, 1e-5)).output);
+    family.check("batch_norm1d", |x| x[0].batch_norm_training(&affine(x, 1e-5)).output);
+    family.check("batch_norm_eval", |x| x[0].batch_norm(&x[3], &x[4], &affine(x, 1e-5)));
+}
+
+#[test]
+fn attention() {
+    let family = &mut Family::read("attention");
+    let mut check = |case: &str, options: AttentionOptions| {
+        family.check(case, |x| {
+            x[0].scaled_dot_product_attention(&x[1], &x[2], x.get(3), options)
+        });
+    };
+    let plain = AttentionOptions::default();
+    check("plain", plain);
+    check("scale", AttentionOptions { scale: Some(0.7), ..plain });
+    check("causal", AttentionOptions { causal: true, ..plain });
+    check("float_mask", plain);
+    check("bool_mask", plain);
 }
 
 #[test]

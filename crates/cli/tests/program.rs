@@ -1,8 +1,8 @@
 //! The program as its users meet it: commands, files, errors.
 
-use gradus_data::image::{Image, write_png};
+use gradus_data::image::{Colour, Image, write_png};
 use gradus_data::{digits, idx};
-use gradus_tensor::Tensor;
+use gradus_tensor::{DType, Tensor};
 use gradus_tensor::io::safetensors;
 use serde_json::Value;
 use std::fs;
@@ -40,7 +40,7 @@ fn few_digits(folder: &Path, train: usize, test: usize) {
             fs::write(path, idx::encode(x).unwrap()).unwrap();
         };
         write("images-idx3", &set.images().narrow(0, 0, count).squeeze(1));
-        let labels = set.labels().narrow(0, 0, count).to_dtype(gradus_tensor::DType::U8);
+        let labels = set.labels().narrow(0, 0, count).to_dtype(DType::U8);
         write("labels-idx1", &labels);
     }
 }
@@ -77,10 +77,14 @@ fn metrics(run: &Path) -> Vec<String> {
     text.lines().map(|line| line[..line.find(",\"seconds\"").unwrap()].to_string()).collect()
 }
 
-/// The tensors of a file, as bytes.
-fn tensors(path: &Path) -> Vec<(String, Vec<u8>)> {
+/// The tensors of a file, as bits.
+fn tensors(path: &Path) -> Vec<(String, Vec<u64>)> {
     let contents = safetensors::read(path).unwrap();
-    contents.tensors.iter().map(|(name, x)| (name.clone(), x.to_bytes())).collect()
+    let bits = |x: &Tensor| {
+        let wide = x.to_dtype(DType::F64).to_vec::<f64>();
+        wide.into_iter().map(f64::to_bits).collect()
+    };
+    contents.tensors.iter().map(|(name, x)| (name.clone(), bits(x))).collect()
 }
 
 #[test]
@@ -206,7 +210,7 @@ fn inverted_and_doubled(picture: &Image) -> Image {
         let (row, column) = (at / (2 * width), at % (2 * width));
         255 - picture.pixels()[row / 2 * width + column / 2]
     });
-    Image::grey(2 * width, 2 * height, pixels.collect()).unwrap()
+    Image::new(2 * width, 2 * height, Colour::Grey, pixels.collect()).unwrap()
 }
 
 #[test]
@@ -282,7 +286,7 @@ fn missing_and_damaged_files_are_explained() {
     fs::write(place.path("text.png"), "this is no picture").unwrap();
     let mut predict = gradus(&["predict"]);
     fail(predict.arg(run()).arg(place.path("text.png")), 1, &["text.png", "PNG"]);
-    write_png(place.path("blank.png"), &Image::grey(9, 9, vec![255; 81]).unwrap()).unwrap();
+    write_png(place.path("blank.png"), &Image::new(9, 9, Colour::Grey, vec![255; 81]).unwrap()).unwrap();
     let mut predict = gradus(&["predict"]);
     fail(predict.arg(run()).arg(place.path("blank.png")), 1, &["blank"]);
 
