@@ -1,11 +1,11 @@
 //! The ops that layers are made of.
 
 use crate::Family;
+use gradus::tensor::Tensor;
 use gradus::tensor::ops::{
     AttentionOptions, ConvOptions, ConvTransposeOptions, CrossEntropyOptions, LossReduction,
     NormOptions, Padding, PatchOptions, PoolOptions,
 };
-use gradus::tensor::Tensor;
 
 #[test]
 fn matrix_products() {
@@ -109,8 +109,7 @@ fn pooling() {
     family.check("adaptive_avg_pool3d", |x| x[0].adaptive_avg_pool3d([2, 4, 3]));
     family.check("adaptive_max_pool1d", |x| x[0].adaptive_max_pool1d(4));
     family.check("adaptive_max_pool2d", |x| x[0].adaptive_max_pool2d([3, 5]));
-    let patches =
-        PatchOptions { stride: 2.into(), padding: 1.into(), dilation: [1, 2].into() };
+    let patches = PatchOptions { stride: 2.into(), padding: 1.into(), dilation: [1, 2].into() };
     family.check("unfold2d", |x| x[0].unfold2d([3, 2], patches));
     family.check("fold2d", |x| x[0].fold2d([6, 5], 2, PatchOptions::default()));
     family.check("upsample_nearest1d", |x| x[0].upsample_nearest1d(8));
@@ -150,9 +149,7 @@ fn normalisation() {
 fn attention() {
     let family = &mut Family::read("attention");
     let mut check = |case: &str, options: AttentionOptions| {
-        family.check(case, |x| {
-            x[0].scaled_dot_product_attention(&x[1], &x[2], x.get(3), options)
-        });
+        family.check(case, |x| x[0].scaled_dot_product_attention(&x[1], &x[2], x.get(3), options));
     };
     let plain = AttentionOptions::default();
     check("plain", plain);

@@ -4,8 +4,8 @@ use crate::digits::{self, Answers, DigitsNet, NAME};
 use crate::output::say_json;
 use crate::report;
 use clap::{Args, ValueEnum};
-use gradus_data::digits::Digits;
-use gradus_data::{DataLoader, LoaderOptions, random_split};
+use gradus_data::digits::{Digits, MEAN, STANDARD_DEVIATION};
+use gradus_data::{Augment, DataLoader, Dataset, LoaderOptions, random_shift, random_split};
 use gradus_nn::schedule::Cosine;
 use gradus_nn::{Adam, AdamOptions, Module, losses::cross_entropy};
 use gradus_tensor::memory::peak_resident_bytes;
@@ -16,6 +16,7 @@ use gradus_train::{
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Train a model
@@ -71,6 +72,9 @@ struct Settings {
 /// How far the first step goes.
 const LEARNING_RATE: f64 = 2e-3;
 
+/// By how many pixels training digits are moved at most, anew in each epoch.
+const SHIFT: usize = 2;
+
 /// One in so many of the training digits is kept for validation.
 const VALIDATION: usize = 20;
 
@@ -85,6 +89,7 @@ impl Settings {
             "learning_rate": LEARNING_RATE,
             "schedule": "cosine",
             "optimizer": "adam",
+            "augmentation": format!("moved by up to {SHIFT} pixels"),
             "validation": format!("1/{VALIDATION} of the training digits"),
             "version": env!("CARGO_PKG_VERSION"),
         })
@@ -188,15 +193,20 @@ fn train(
 ) -> Result<Trainer<DigitsNet>> {
     let Settings { epochs, batch, seed, .. } = *settings;
     let valid_len = data.train.len() / VALIDATION;
-    let mut parts = random_split(data.train.clone(), &[data.train.len() - valid_len, valid_len], seed).into_iter();
-    let mut loader = |shuffle| {
-        let options =
-            LoaderOptions { batch_size: batch, shuffle, workers: 1, ..Default::default() };
-        parts.next().map(|part| DataLoader::new(part, options))
-    };
-    let (Some(train), Some(valid)) = (loader(Some(seed)), loader(None)) else {
+    let mut parts =
+        random_split(data.train.clone(), &[data.train.len() - valid_len, valid_len], seed)
+            .into_iter();
+    let (Some(train), Some(valid)) = (parts.next(), parts.next()) else {
         unreachable!("the digits were split in two");
     };
+    let loader = |part: Arc<dyn Dataset>, shuffle| {
+        let options =
+            LoaderOptions { batch_size: batch, shuffle, workers: 1, ..Default::default() };
+        DataLoader::new(part, options)
+    };
+    let paper = -MEAN / STANDARD_DEVIATION;
+    let train = Augment::new(train, seed, random_shift(SHIFT, paper));
+    let (train, valid) = (loader(Arc::new(train), Some(seed)), loader(Arc::new(valid), None));
 
     let mut rng = Rng::new(seed);
     let model = DigitsNet::new(&mut rng);

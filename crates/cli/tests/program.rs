@@ -2,8 +2,8 @@
 
 use gradus_data::image::{Colour, Image, write_png};
 use gradus_data::{digits, idx};
-use gradus_tensor::{DType, Tensor};
 use gradus_tensor::io::safetensors;
+use gradus_tensor::{DType, Tensor};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -286,7 +286,8 @@ fn missing_and_damaged_files_are_explained() {
     fs::write(place.path("text.png"), "this is no picture").unwrap();
     let mut predict = gradus(&["predict"]);
     fail(predict.arg(run()).arg(place.path("text.png")), 1, &["text.png", "PNG"]);
-    write_png(place.path("blank.png"), &Image::new(9, 9, Colour::Grey, vec![255; 81]).unwrap()).unwrap();
+    write_png(place.path("blank.png"), &Image::new(9, 9, Colour::Grey, vec![255; 81]).unwrap())
+        .unwrap();
     let mut predict = gradus(&["predict"]);
     fail(predict.arg(run()).arg(place.path("blank.png")), 1, &["blank"]);
 

@@ -1,6 +1,7 @@
 //! Changes that are drawn anew in each epoch.
 
 use crate::{Dataset, Sample};
+use gradus_tensor::ops::PadMode;
 use gradus_tensor::{Result, Rng};
 use std::sync::Arc;
 
@@ -60,6 +61,26 @@ impl Dataset for Augment {
     }
 }
 
+/// A change for [`Augment`]: moves an image by up to `most` pixels up or down and left or right, all
+/// ways equally likely. What comes in over the edge is `fill`.
+///
+/// # Shapes
+/// `[.., H, W] -> [.., H, W]`. The change panics on samples with fewer axes.
+pub fn random_shift(
+    most: usize,
+    fill: f64,
+) -> impl Fn(Sample, &mut Rng) -> Result<Sample> + Send + Sync + 'static {
+    move |sample, rng| {
+        let x = sample.input();
+        let framed = x.pad(&[(most, most); 2], PadMode::Constant(fill));
+        let moved = (x.rank() - 2..x.rank()).fold(framed, |moved, axis| {
+            let start = rng.below(2 * most as u64 + 1) as usize;
+            moved.narrow(axis as isize, start, x.shape()[axis])
+        });
+        Ok(Sample::new(moved, sample.target().clone()))
+    }
+}
+
 /// The random stream with a number, of those that belong to a seed.
 pub(crate) fn stream(seed: u64, number: u64) -> Rng {
     Rng::from_state((seed, number)).split()
@@ -69,7 +90,28 @@ pub(crate) fn stream(seed: u64, number: u64) -> Rng {
 mod tests {
     use super::*;
     use crate::{Concat, Map, Subset, TensorDataset};
-    use gradus_tensor::Tensor;
+    use gradus_tensor::{DType, Tensor};
+
+    #[test]
+    fn images_move_all_ways() {
+        let dot = (0..7 * 8).map(|place| if place == 3 * 8 + 4 { 1.0f32 } else { 0.0 });
+        let dot = Tensor::from_vec(dot.collect(), [1, 7, 8]);
+        let set = TensorDataset::new(dot.unsqueeze(0), Tensor::zeros([1]));
+        let moved = Augment::new(set, 1, random_shift(2, 0.5));
+        let mut places: Vec<i64> = vec![];
+        for epoch in 0..400 {
+            let x = moved.in_epoch(epoch).unwrap().sample(0).unwrap().input().clone();
+            assert_eq!(x.shape(), [1, 7, 8]);
+            let place = x.argmax(..).item::<i64>();
+            let (down, right) = (place / 8 - 3, place % 8 - 4);
+            let came_in = 7 * 8 - (7 - down.abs()) * (8 - right.abs());
+            assert_eq!(x.eq_scalar(0.5).to_dtype(DType::I64).sum(..).item::<i64>(), came_in);
+            places.push(place);
+        }
+        places.sort();
+        places.dedup();
+        assert_eq!(places.len(), 25);
+    }
 
     #[test]
     fn a_sample_depends_on_seed_epoch_and_number_alone() {
