@@ -16,66 +16,73 @@ fn matrix_products() {
     family.check("linear", |x| x[0].linear(&x[1], Some(&x[2])));
 }
 
-/// The plain call, and that of the options: stride, padding, dilation, groups.
-macro_rules! convolutions {
-    ($family:ident, $method:ident, $($case:literal: {$($option:ident: $value:expr),*};)*) => {
-        $($family.check($case, |x| {
-            let options = ConvOptions { $($option: $value.into(),)* ..Default::default() };
-            x[0].$method(&x[1], x.get(2), options)
-        });)*
-    };
-}
-
-/// The same of transposed convolutions.
-macro_rules! transposed {
-    ($family:ident, $method:ident, $($case:literal: {$($option:ident: $value:expr),*};)*) => {
-        $($family.check($case, |x| {
-            let options =
-                ConvTransposeOptions { $($option: $value.into(),)* ..Default::default() };
-            x[0].$method(&x[1], x.get(2), options)
-        });)*
-    };
-}
+/// A convolution of some number of axes.
+type Conv<O> = fn(&Tensor, &Tensor, Option<&Tensor>, O) -> Tensor;
 
 #[test]
 fn convolutions() {
     let family = &mut Family::read("conv");
-    convolutions! { family, conv1d,
-        "conv1d": {};
-        "conv1d_stride": { stride: 2, padding: 2, dilation: 2, groups: 2usize };
-        "conv1d_same": { padding: Padding::Same, dilation: 2 };
-    }
-    convolutions! { family, conv2d,
-        "conv2d": {};
-        "conv2d_padding": { padding: 1 };
-        "conv2d_stride": { stride: [2, 3], padding: [1, 2] };
-        "conv2d_dilation": { dilation: [2, 3], padding: 2 };
-        "conv2d_groups": { groups: 3usize, padding: 1 };
-        "conv2d_depthwise": { groups: 8usize, padding: 1 };
-        "conv2d_multiplier": { groups: 4usize, stride: 2 };
-        "conv2d_pointwise": {};
-        "conv2d_pointwise_stride": { stride: 2 };
-        "conv2d_same": { padding: Padding::Same };
-        "conv2d_first": { padding: 1 };
-        "conv2d_patches": { stride: 4 };
-    }
-    convolutions! { family, conv3d,
-        "conv3d": { padding: 1 };
-        "conv3d_stride": {
-            stride: [1, 2, 3], padding: [0, 1, 1], dilation: [2, 1, 1], groups: 2usize
-        };
-    }
-    transposed! { family, conv_transpose1d,
-        "conv_transpose1d": { stride: 2, padding: 1, output_padding: 1 };
-    }
-    transposed! { family, conv_transpose2d,
-        "conv_transpose2d": {};
-        "conv_transpose2d_stride": { stride: [2, 3], padding: [1, 2], output_padding: [1, 0] };
-        "conv_transpose2d_groups": { groups: 2usize, dilation: 2 };
-    }
-    transposed! { family, conv_transpose3d,
-        "conv_transpose3d": { stride: 2, padding: 1, output_padding: 1 };
-    }
+    let plain = ConvOptions::default();
+    let mut check = |convolve: Conv<ConvOptions>, case: &str, options: ConvOptions| {
+        family.check(case, |x| convolve(&x[0], &x[1], x.get(2), options));
+    };
+    let padded = ConvOptions { padding: 1.into(), ..plain };
+
+    let conv1d = Tensor::conv1d;
+    check(conv1d, "conv1d", plain);
+    let all = ConvOptions { stride: 2.into(), padding: 2.into(), dilation: 2.into(), groups: 2 };
+    check(conv1d, "conv1d_stride", all);
+    let same = ConvOptions { padding: Padding::Same, ..plain };
+    check(conv1d, "conv1d_same", ConvOptions { dilation: 2.into(), ..same });
+
+    let conv2d = Tensor::conv2d;
+    check(conv2d, "conv2d", plain);
+    check(conv2d, "conv2d_padding", padded);
+    let wide = ConvOptions { stride: [2, 3].into(), padding: [1, 2].into(), ..plain };
+    check(conv2d, "conv2d_stride", wide);
+    let dilated = ConvOptions { dilation: [2, 3].into(), padding: 2.into(), ..plain };
+    check(conv2d, "conv2d_dilation", dilated);
+    check(conv2d, "conv2d_groups", ConvOptions { groups: 3, ..padded });
+    check(conv2d, "conv2d_depthwise", ConvOptions { groups: 8, ..padded });
+    check(conv2d, "conv2d_multiplier", ConvOptions { groups: 4, stride: 2.into(), ..plain });
+    check(conv2d, "conv2d_pointwise", plain);
+    check(conv2d, "conv2d_pointwise_stride", ConvOptions { stride: 2.into(), ..plain });
+    check(conv2d, "conv2d_same", same);
+    check(conv2d, "conv2d_first", padded);
+    check(conv2d, "conv2d_patches", ConvOptions { stride: 4.into(), ..plain });
+
+    let conv3d = Tensor::conv3d;
+    check(conv3d, "conv3d", padded);
+    let all = ConvOptions {
+        stride: [1, 2, 3].into(),
+        padding: [0, 1, 1].into(),
+        dilation: [2, 1, 1].into(),
+        groups: 2,
+    };
+    check(conv3d, "conv3d_stride", all);
+
+    let plain = ConvTransposeOptions::default();
+    let mut check = |convolve: Conv<ConvTransposeOptions>, case: &str, options| {
+        family.check(case, |x| convolve(&x[0], &x[1], x.get(2), options));
+    };
+    let doubling = ConvTransposeOptions {
+        stride: 2.into(),
+        padding: 1.into(),
+        output_padding: 1.into(),
+        ..plain
+    };
+    check(Tensor::conv_transpose1d, "conv_transpose1d", doubling);
+    check(Tensor::conv_transpose2d, "conv_transpose2d", plain);
+    let wide = ConvTransposeOptions {
+        stride: [2, 3].into(),
+        padding: [1, 2].into(),
+        output_padding: [1, 0].into(),
+        ..plain
+    };
+    check(Tensor::conv_transpose2d, "conv_transpose2d_stride", wide);
+    let groups = ConvTransposeOptions { groups: 2, dilation: 2.into(), ..plain };
+    check(Tensor::conv_transpose2d, "conv_transpose2d_groups", groups);
+    check(Tensor::conv_transpose3d, "conv_transpose3d", doubling);
 }
 
 #[test]

@@ -118,9 +118,10 @@ fn what_is_wrong_with_a_folder_is_said() {
         fs::write(path.join("t10k-labels-idx1-ubyte"), idx::encode(labels).unwrap()).unwrap();
     };
     labels(&Tensor::from([0u8, 1]));
-    says("images of shape [3, 28, 28] and labels of shape [2] do not fit");
+    says("images-idx3-ubyte of shape [3, 28, 28] and");
+    says("labels-idx1-ubyte of shape [2] do not fit");
     labels(&Tensor::from([0u8, 1, 10]));
-    says("label 2 is 10: digits are 0 to 9");
+    says("labels-idx1-ubyte is 10: digits are 0 to 9");
     fs::write(path.join("t10k-labels-idx1-ubyte"), b"\0\0\x08\x01\0\0").unwrap();
     says("t10k-labels-idx1-ubyte: is cut off");
     let error = digits::from_folder(path.join("nowhere")).unwrap_err().to_string();

@@ -51,7 +51,7 @@ pub fn gather<T: Element>(
     });
 }
 
-/// Takes one slice of an axis for each index: out[i…, j, k…] = x[i…, indices[j], k…], where j counts
+/// Takes one slice of an axis for each index: `out[i…, j, k…] = x[i…, indices[j], k…]`, where j counts
 /// along `axis`.
 ///
 /// # Panics
@@ -104,7 +104,7 @@ fn copy_row<T: Element>(x: &Strided<'_, T>, first: usize, inner: &Axes, out: &mu
 }
 
 /// Copies `x`, and adds each slice of `source` where its index points: out = x, then
-/// out[i…, indices[j], k…] += source[i…, j, k…], where j counts along `axis`.
+/// `out[i…, indices[j], k…] += source[i…, j, k…]`, where j counts along `axis`.
 ///
 /// Long sums are added in groups, so their error does not grow with the number of indices that point
 /// to one place.

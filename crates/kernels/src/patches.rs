@@ -3,7 +3,7 @@
 use crate::pool::{Pool, Window};
 use crate::{Chunks, Float, Machine};
 
-/// out[plane][place][window] = x[plane] at that place of that window, zero in the padding.
+/// `out[plane][place][window]` = `x[plane]` at that place of that window, zero in the padding.
 ///
 /// # Panics
 /// If the slices do not hold the same number of planes, or a window is not a sliding one.

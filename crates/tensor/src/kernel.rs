@@ -78,7 +78,7 @@ pub enum Kernel {
     /// Updates a parameter, the mean of its gradients and the mean of their squares by the gradient
     /// x.
     Adam(AdamStep),
-    /// out[b] = A[b] · B[b] for inputs [batch…, M, K] and [batch…, K, N], where a third input, if
+    /// `out[b] = A[b] · B[b]` for inputs `[batch…, M, K]` and `[batch…, K, N]`, where a third input, if
     /// there is one, is added to each row.
     MatMul,
     /// Softmax, or its logarithm, of each row along the last axis.
@@ -86,7 +86,7 @@ pub enum Kernel {
     /// The gradient of softmax, or of its logarithm, by its input: from its output and the gradient
     /// by that.
     SoftmaxGradient(Softmax),
-    /// The loss of each row of logits [N, C] whose class is the second input, `i64` [N], and
+    /// The loss of each row of logits `[N, C]` whose class is the second input, `i64` `[N]`, and
     /// ln Σ e^x of each row as `f64`. A third input, if there is one, is the weights of the classes.
     CrossEntropy(CrossEntropy),
     /// The gradient by the logits: from the logits, their classes, ln Σ e^x and the gradient by the
@@ -140,12 +140,12 @@ pub enum Kernel {
         /// The axis.
         axis: usize,
     },
-    /// out[i…, j, k…] = x[i…, indices[j], k…], where j counts all indices, of any shape.
+    /// `out[i…, j, k…] = x[i…, indices[j], k…]`, where j counts all indices, of any shape.
     IndexSelect {
         /// The axis.
         axis: usize,
     },
-    /// out = x, then out[i…, indices[j], k…] += source[i…, j, k…]; the inputs are x, the indices and
+    /// out = x, then `out[i…, indices[j], k…] += source[i…, j, k…]`; the inputs are x, the indices and
     /// the source.
     IndexAdd {
         /// The axis.

@@ -67,7 +67,7 @@ pub fn embedded() -> Result<Digits> {
         let (_, bytes) = EMBEDDED.iter().find(|(other, _)| *other == name).expect("it is listed");
         idx::decode_array(bytes)
     };
-    let set = |[images, labels]: [&str; 2]| join("the program", array(images)?, array(labels)?);
+    let set = |names: [&str; 2]| join("the program", names, names.map(array));
     let digits = Digits { train: set(TRAIN)?, test: set(TEST)? };
     Ok(DIGITS.get_or_init(|| digits).clone())
 }
@@ -84,9 +84,8 @@ pub fn from_folder(folder: impl AsRef<Path>) -> Result<Digits> {
         let message = "is not a folder: give the one that holds the files of MNIST";
         return Err(Error::format(folder.display(), message));
     }
-    let set = |[images, labels]: [&str; 2]| {
-        join(folder.display(), read(folder, images)?, read(folder, labels)?)
-    };
+    let set =
+        |names: [&str; 2]| join(folder.display(), names, names.map(|name| read(folder, name)));
     Ok(Digits { train: set(TRAIN)?, test: set(TEST)? })
 }
 
@@ -105,23 +104,29 @@ fn read(folder: &Path, name: &str) -> Result<Array> {
     }
 }
 
-/// The set of these images and labels.
-fn join(origin: impl std::fmt::Display, images: Array, labels: Array) -> Result<DigitSet> {
+/// The set of the images and the labels in two files.
+fn join(
+    origin: impl std::fmt::Display,
+    [images_name, labels_name]: [&str; 2],
+    [images, labels]: [Result<Array>; 2],
+) -> Result<DigitSet> {
+    let (images, labels) = (images?, labels?);
     let (image_shape, label_shape) = (images.shape, labels.shape);
     let fits = images.kind == Kind::U8
         && labels.kind == Kind::U8
         && matches!(*image_shape, [_, DigitSet::HEIGHT, DigitSet::WIDTH])
-        && *label_shape == image_shape[..1];
+        && *label_shape == image_shape[..1]
+        && image_shape[0] > 0;
     if !fits {
         let message = format_args!(
-            "images of shape {image_shape} and labels of shape {label_shape} do not fit: wanted \
-             are [N, 28, 28] and [N], of bytes"
+            "{images_name} of shape {image_shape} and {labels_name} of shape {label_shape} do not \
+             fit: wanted are [N, 28, 28] and [N] with N > 0, of bytes"
         );
         return Err(Error::format(origin, message));
     }
     if let Some(index) = labels.bytes.iter().position(|&label| label as usize >= CLASSES) {
         let label = labels.bytes[index];
-        let message = format_args!("label {index} is {label}: digits are 0 to 9");
+        let message = format_args!("label {index} of {labels_name} is {label}: digits are 0 to 9");
         return Err(Error::format(origin, message));
     }
     Ok(DigitSet::new(images.bytes, labels.bytes))

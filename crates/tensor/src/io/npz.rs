@@ -62,10 +62,10 @@ pub fn write(
     write_atomically(path, |file| Ok(encode(file, tensors, &headers, compression)?))
 }
 
-/// The bytes of the file that [`write`] writes.
+/// The bytes of the file that [`write()`] writes.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 ///
 /// ```
 /// use gradus_tensor::Tensor;

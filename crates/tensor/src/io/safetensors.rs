@@ -97,7 +97,7 @@ pub fn write(path: impl AsRef<Path>, contents: &Contents) -> Result<()> {
     write_atomically(path, |file| plan.write(file))
 }
 
-/// The bytes of the file that [`write`] writes.
+/// The bytes of the file that [`write()`] writes.
 ///
 /// # Errors
 /// If two tensors or texts have the same name.

@@ -321,8 +321,8 @@ macro_rules! methods {
 }
 
 methods! {
-    /// The convolution along one axis: y[b, o, t] = Σ x[b, c, t · stride + k · dilation - padding] ·
-    /// w[o, c, k] + bias[o].
+    /// The convolution along one axis:
+    /// `y[b, o, t] = Σ x[b, c, t · stride + k · dilation - padding] · w[o, c, k] + bias[o]`.
     ///
     /// # Shapes
     /// `x: [B, C, T]`, `weight: [O, C / groups, K]`, `bias: [O]` -> `[B, O, T']`, where T' is
@@ -335,8 +335,9 @@ methods! {
     /// PyTorch: `torch.nn.functional.conv1d`.
     conv1d(1, Plain, ConvOptions, Forward);
 
-    /// The convolution of images: y[b, o, i, j] = Σ x[b, c, i' + k, j' + l] · w[o, c, k, l] +
-    /// bias[o], where i' = i · stride - padding, and so with j'.
+    /// The convolution of images:
+    /// `y[b, o, i, j] = Σ x[b, c, i' + k, j' + l] · w[o, c, k, l] + bias[o]`, where
+    /// i' = i · stride - padding, and so with j'.
     ///
     /// # Shapes
     /// `x: [B, C, H, W]`, `weight: [O, C / groups, K, K]`, `bias: [O]` -> `[B, O, H', W']`, where H'

@@ -273,8 +273,8 @@ impl Tensor {
         Self::apply(Scatter { axis, add: true }, &[self, &indices.as_indices(), source])
     }
 
-    /// One slice of an axis for each index of a list: y[i…, j, k…] = x[i…, indices[j], k…]. PyTorch:
-    /// `torch.index_select`.
+    /// One slice of an axis for each index of a list: `y[i…, j, k…] = x[i…, indices[j], k…]`.
+    /// PyTorch: `torch.index_select`.
     ///
     /// # Panics
     /// If an index is negative or not below the axis's length.
@@ -285,7 +285,7 @@ impl Tensor {
     }
 
     /// A copy with each slice of `source` added where its index points:
-    /// y[i…, indices[j], k…] += source[i…, j, k…]. PyTorch: `torch.index_add`.
+    /// `y[i…, indices[j], k…] += source[i…, j, k…]`. PyTorch: `torch.index_add`.
     ///
     /// # Panics
     /// If the shapes do not fit, or an index is negative or not below the axis's length.
