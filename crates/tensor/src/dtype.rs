@@ -177,76 +177,39 @@ scalar! { f64 as f64 => Float; f32 as f64 => Float; i64 as i64 => Int; i32 as i6
 u8 as i64 => Int; usize as i64 => Int; bool as bool => Bool; }
 
 /// Evaluates an expression with `$T` standing for the Rust type in memory of a [`DType`]: of all
-/// types, of numbers a kernel computes with, or of floats a kernel computes with.
+/// types, of those a kernel computes with, or of the floats or the integers among those.
 macro_rules! with_dtype {
     ($dtype:expr, all $T:ident => $body:expr) => {
-        match $dtype {
-            $crate::DType::Bool => {
-                type $T = gradus_kernels::Bool;
-                $body
-            }
-            $crate::DType::U8 => {
-                type $T = u8;
-                $body
-            }
-            $crate::DType::I32 => {
-                type $T = i32;
-                $body
-            }
-            $crate::DType::I64 => {
-                type $T = i64;
-                $body
-            }
-            $crate::DType::BF16 => {
-                type $T = half::bf16;
-                $body
-            }
-            $crate::DType::F16 => {
-                type $T = half::f16;
-                $body
-            }
-            $crate::DType::F32 => {
-                type $T = f32;
-                $body
-            }
-            $crate::DType::F64 => {
-                type $T = f64;
-                $body
-            }
-        }
+        $crate::dtype::with_dtype!(
+            @match $dtype, $T => $body;
+            Bool gradus_kernels::Bool, U8 u8, I32 i32, I64 i64, BF16 half::bf16, F16 half::f16,
+            F32 f32, F64 f64;
+        )
+    };
+    ($dtype:expr, computed $T:ident => $body:expr, else $other:expr) => {
+        $crate::dtype::with_dtype!(
+            @match $dtype, $T => $body;
+            Bool gradus_kernels::Bool, U8 u8, I32 i32, I64 i64, F32 f32, F64 f64;
+            _ => $other
+        )
     };
     ($dtype:expr, float $T:ident => $body:expr, else $other:expr) => {
-        match $dtype {
-            $crate::DType::F32 => {
-                type $T = f32;
-                $body
-            }
-            $crate::DType::F64 => {
-                type $T = f64;
-                $body
-            }
-            _ => $other,
-        }
+        $crate::dtype::with_dtype!(@match $dtype, $T => $body; F32 f32, F64 f64; _ => $other)
     };
     ($dtype:expr, integer $T:ident => $body:expr, else $other:expr) => {
+        $crate::dtype::with_dtype!(
+            @match $dtype, $T => $body;
+            Bool gradus_kernels::Bool, U8 u8, I32 i32, I64 i64;
+            _ => $other
+        )
+    };
+    (@match $dtype:expr, $T:ident => $body:expr; $($variant:ident $type:ty),*; $(_ => $other:expr)?) => {
         match $dtype {
-            $crate::DType::Bool => {
-                type $T = gradus_kernels::Bool;
+            $($crate::DType::$variant => {
+                type $T = $type;
                 $body
-            }
-            $crate::DType::U8 => {
-                type $T = u8;
-                $body
-            }
-            $crate::DType::I32 => {
-                type $T = i32;
-                $body
-            }
-            $crate::DType::I64 => {
-                type $T = i64;
-                $body
-            }
-            _ => $other,
+            })*
+            $(_ => $other,)?
         }
     };
 }

@@ -45,9 +45,22 @@ struct Channels {
     groups: usize,
 }
 
-/// Layers for each number of spatial axes: name, number of axes, method of the tensor.
+impl Channels {
+    /// Those of the weight of a convolution.
+    fn plain(inputs: usize, outputs: usize, groups: usize) -> Self {
+        Self { first: outputs, second: inputs, outputs, groups }
+    }
+
+    /// Those of the weight of a transposed convolution.
+    fn transposed(inputs: usize, outputs: usize, groups: usize) -> Self {
+        Self { first: inputs, second: outputs, outputs, groups }
+    }
+}
+
+/// Layers for each number of spatial axes: name, number of axes, method of the tensor, its settings,
+/// and which channels its weight has.
 macro_rules! convolutions {
-    ($($(#[$doc:meta])* $name:ident($axes:literal, $method:ident);)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($axes:literal, $method:ident, $options:ident, $channels:ident);)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Module)]
         pub struct $name {
@@ -55,9 +68,9 @@ macro_rules! convolutions {
             pub weight: Param,
             /// One number for each output channel.
             pub bias: Option<Param>,
-            /// Stride, padding, dilation and groups.
+            /// Stride, padding and the other settings.
             #[module(skip)]
-            pub options: ConvOptions,
+            pub options: $options,
         }
 
         impl $name {
@@ -72,11 +85,10 @@ macro_rules! convolutions {
                 inputs: usize,
                 outputs: usize,
                 kernel: impl Into<Sizes>,
-                options: ConvOptions,
+                options: $options,
                 rng: &mut Rng,
             ) -> Self {
-                let groups = options.groups;
-                let channels = Channels { first: outputs, second: inputs, outputs, groups };
+                let channels = Channels::$channels(inputs, outputs, options.groups);
                 let First { weight, bias } = First::draw(channels, kernel.into(), $axes, rng);
                 Self { weight, bias: Some(bias), options }
             }
@@ -107,7 +119,7 @@ convolutions! {
     /// # Source
     /// PyTorch: `torch.nn.Conv1d`, whose first values it has: all uniform in ±1 / √fan-in, where
     /// fan-in is C / groups · K.
-    Conv1d(1, conv1d);
+    Conv1d(1, conv1d, ConvOptions, plain);
 
     /// A convolution of images: every output is a weighted sum of a patch, with the same weights
     /// everywhere.
@@ -129,7 +141,7 @@ convolutions! {
     /// let layer = Conv2d::new(1, 32, 3, same, &mut rng);
     /// assert_eq!(layer.forward(&Tensor::ones([4, 1, 28, 28])).shape(), [4, 32, 28, 28]);
     /// ```
-    Conv2d(2, conv2d);
+    Conv2d(2, conv2d, ConvOptions, plain);
 
     /// A convolution of volumes or films; see [`Conv2d`].
     ///
@@ -139,61 +151,8 @@ convolutions! {
     ///
     /// # Source
     /// PyTorch: `torch.nn.Conv3d`, whose first values it has.
-    Conv3d(3, conv3d);
-}
+    Conv3d(3, conv3d, ConvOptions, plain);
 
-/// Transposed layers for each number of spatial axes: name, number of axes, method of the tensor.
-macro_rules! transposed_convolutions {
-    ($($(#[$doc:meta])* $name:ident($axes:literal, $method:ident);)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Module)]
-        pub struct $name {
-            /// The kernels.
-            pub weight: Param,
-            /// One number for each output channel.
-            pub bias: Option<Param>,
-            /// Stride, padding, output padding, dilation and groups.
-            #[module(skip)]
-            pub options: ConvTransposeOptions,
-        }
-
-        impl $name {
-            /// A layer from `inputs` to `outputs` channels, with a kernel of one size along all axes
-            /// or one for each.
-            ///
-            /// # Panics
-            /// If the channels do not divide into the groups, or the kernel has a wrong number of
-            /// sizes.
-            #[track_caller]
-            pub fn new(
-                inputs: usize,
-                outputs: usize,
-                kernel: impl Into<Sizes>,
-                options: ConvTransposeOptions,
-                rng: &mut Rng,
-            ) -> Self {
-                let groups = options.groups;
-                let channels = Channels { first: inputs, second: outputs, outputs, groups };
-                let First { weight, bias } = First::draw(channels, kernel.into(), $axes, rng);
-                Self { weight, bias: Some(bias), options }
-            }
-
-            /// The layer without its bias.
-            pub fn without_bias(self) -> Self {
-                Self { bias: None, ..self }
-            }
-        }
-
-        impl Layer for $name {
-            fn forward(&self, x: &Tensor) -> Tensor {
-                let bias = self.bias.as_ref().map(Param::tensor);
-                x.$method(&self.weight.tensor(), bias.as_ref(), self.options)
-            }
-        }
-    )*};
-}
-
-transposed_convolutions! {
     /// A transposed convolution along one axis; see [`ConvTranspose2d`].
     ///
     /// # Shapes
@@ -202,7 +161,7 @@ transposed_convolutions! {
     ///
     /// # Source
     /// PyTorch: `torch.nn.ConvTranspose1d`, whose first values it has.
-    ConvTranspose1d(1, conv_transpose1d);
+    ConvTranspose1d(1, conv_transpose1d, ConvTransposeOptions, transposed);
 
     /// A transposed convolution of images, which with a stride makes them larger: every number of
     /// the input adds a weighted copy of the kernel to the output.
@@ -224,7 +183,7 @@ transposed_convolutions! {
     /// let layer = ConvTranspose2d::new(8, 4, 2, twice, &mut rng);
     /// assert_eq!(layer.forward(&Tensor::ones([1, 8, 7, 7])).shape(), [1, 4, 14, 14]);
     /// ```
-    ConvTranspose2d(2, conv_transpose2d);
+    ConvTranspose2d(2, conv_transpose2d, ConvTransposeOptions, transposed);
 
     /// A transposed convolution of volumes or films; see [`ConvTranspose2d`].
     ///
@@ -234,5 +193,5 @@ transposed_convolutions! {
     ///
     /// # Source
     /// PyTorch: `torch.nn.ConvTranspose3d`, whose first values it has.
-    ConvTranspose3d(3, conv_transpose3d);
+    ConvTranspose3d(3, conv_transpose3d, ConvTransposeOptions, transposed);
 }

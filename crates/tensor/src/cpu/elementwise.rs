@@ -104,10 +104,8 @@ pub(super) fn unview(
 ) -> Result<()> {
     let (x, out) = (&inputs[0], &mut outputs[0]);
     let (offset, strides) = (layout.offset(), layout.strides());
-    with_dtype!(x.dtype, float T => {
+    with_dtype!(x.dtype, computed T => {
         kernels::unview::<T>(strided(x), offset, strides, output(out));
-    }, else with_dtype!(x.dtype, integer T => {
-        kernels::unview::<T>(strided(x), offset, strides, output(out));
-    }, else return unsupported("unview", x.dtype)));
+    }, else return unsupported("unview", x.dtype));
     Ok(())
 }

@@ -1,39 +1,21 @@
 //! Kernels that go by indices.
 
-use super::{output, slice, strided, unsupported};
+use super::{Gathered, output, strided, unsupported};
 use crate::device::{Input, Output};
 use crate::dtype::with_dtype;
 use crate::{Error, OpError, Result};
-use gradus_kernels::memory::{Scratch, scratch};
 use gradus_kernels::{self as kernels, Machine, Order};
 
-/// The indices of an input, side by side.
-enum Indices<'a> {
-    Memory(&'a [i64]),
-    Copy(Scratch<i64>),
-}
-
-impl Indices<'_> {
-    fn get(&self) -> &[i64] {
-        match self {
-            Self::Memory(memory) => memory,
-            Self::Copy(copy) => copy,
-        }
-    }
-}
-
 /// The indices of an input, if they lie within an axis of another one.
-fn indices<'a>(on: Machine, input: &Input<'a>, x: &Input<'_>, axis: usize) -> Result<Indices<'a>> {
-    let indices = match input.layout.is_contiguous() {
-        true => Indices::Memory(slice(input)),
-        false => {
-            let mut copy = scratch(input.shape().count());
-            kernels::copy(on, strided(input), &mut copy);
-            Indices::Copy(copy)
-        }
-    };
+fn indices<'a>(
+    on: Machine,
+    input: &Input<'a>,
+    x: &Input<'_>,
+    axis: usize,
+) -> Result<Gathered<'a, i64>> {
+    let indices = Gathered::new(on, input);
     let len = x.shape()[axis];
-    match kernels::out_of_range(indices.get(), len) {
+    match kernels::out_of_range(&indices, len) {
         None => Ok(indices),
         Some(index) if index < 0 => Err(Error::Op(OpError::new(format_args!(
             "index {index} is negative: those of axis {axis}, of length {len}, count from 0"
@@ -53,7 +35,7 @@ pub(super) fn gather(
     let (x, out) = (&inputs[0], &mut outputs[0]);
     let indices = indices(on, &inputs[1], x, axis)?;
     with_dtype!(x.dtype, all T => {
-        kernels::gather::<T>(on, strided(x), axis, indices.get(), output(out));
+        kernels::gather::<T>(on, strided(x), axis, &indices, output(out));
     });
     Ok(())
 }
@@ -67,7 +49,7 @@ pub(super) fn index_select(
     let (x, out) = (&inputs[0], &mut outputs[0]);
     let indices = indices(on, &inputs[1], x, axis)?;
     with_dtype!(x.dtype, all T => {
-        kernels::index_select::<T>(on, strided(x), axis, indices.get(), output(out));
+        kernels::index_select::<T>(on, strided(x), axis, &indices, output(out));
     });
     Ok(())
 }
@@ -82,7 +64,7 @@ pub(super) fn scatter(
     let indices = indices(on, &inputs[1], x, axis)?;
     with_dtype!(x.dtype, all T => {
         let source = strided::<T>(source);
-        kernels::scatter(on, strided(x), axis, indices.get(), source, output(out));
+        kernels::scatter(on, strided(x), axis, &indices, source, output(out));
     });
     Ok(())
 }
@@ -95,13 +77,10 @@ pub(super) fn scatter_add(
 ) -> Result<()> {
     let (x, source, out) = (&inputs[0], &inputs[2], &mut outputs[0]);
     let indices = indices(on, &inputs[1], x, axis)?;
-    with_dtype!(x.dtype, float T => {
+    with_dtype!(x.dtype, computed T => {
         let source = strided::<T>(source);
-        kernels::scatter_add(on, strided(x), axis, indices.get(), source, output(out));
-    }, else with_dtype!(x.dtype, integer T => {
-        let source = strided::<T>(source);
-        kernels::scatter_add(on, strided(x), axis, indices.get(), source, output(out));
-    }, else return unsupported("scatter_add", x.dtype)));
+        kernels::scatter_add(on, strided(x), axis, &indices, source, output(out));
+    }, else return unsupported("scatter_add", x.dtype));
     Ok(())
 }
 
@@ -113,13 +92,10 @@ pub(super) fn index_add(
 ) -> Result<()> {
     let (x, source, out) = (&inputs[0], &inputs[2], &mut outputs[0]);
     let indices = indices(on, &inputs[1], x, axis)?;
-    with_dtype!(x.dtype, float T => {
+    with_dtype!(x.dtype, computed T => {
         let source = strided::<T>(source);
-        kernels::index_add(on, strided(x), axis, indices.get(), source, output(out));
-    }, else with_dtype!(x.dtype, integer T => {
-        let source = strided::<T>(source);
-        kernels::index_add(on, strided(x), axis, indices.get(), source, output(out));
-    }, else return unsupported("index_add", x.dtype)));
+        kernels::index_add(on, strided(x), axis, &indices, source, output(out));
+    }, else return unsupported("index_add", x.dtype));
     Ok(())
 }
 

@@ -4,10 +4,37 @@ use super::{output, slice, unsupported};
 use crate::Result;
 use crate::device::{Input, Output};
 use crate::dtype::with_dtype;
-use gradus_kernels::Machine;
-use gradus_kernels::patches::{fold as fold_patches, unfold as unfold_patches};
 use gradus_kernels::pool::{self as kernels, Pool};
 use gradus_kernels::resize::{self, Resize};
+use gradus_kernels::{Machine, patches};
+
+/// Kernels from one input of floats to one output, with settings: the function here, the type of the
+/// settings, the function that computes, and what it is called where it does not know a type.
+macro_rules! of_one_input {
+    ($($name:ident($settings:ty) = $kernel:path, $what:literal;)*) => {$(
+        pub(super) fn $name(
+            on: Machine,
+            settings: $settings,
+            inputs: &[Input<'_>],
+            outputs: &mut [Output<'_>],
+        ) -> Result<()> {
+            let (x, out) = (&inputs[0], &mut outputs[0]);
+            with_dtype!(x.dtype, float T => {
+                $kernel(on, settings, slice::<T>(x), output(out));
+            }, else return unsupported($what, x.dtype));
+            Ok(())
+        }
+    )*};
+}
+
+of_one_input! {
+    average(Pool) = kernels::average_pool, "pooling";
+    average_adjoint(Pool) = kernels::average_unpool, "pooling";
+    unfold(Pool) = patches::unfold, "unfolding";
+    fold(Pool) = patches::fold, "folding";
+    resize(&Resize) = resize::resize, "resizing";
+    resize_adjoint(&Resize) = resize::adjoint, "resizing";
+}
 
 pub(super) fn max(
     on: Machine,
@@ -20,32 +47,6 @@ pub(super) fn max(
     let indices = indices.first_mut().map(output::<i32>);
     with_dtype!(x.dtype, float T => {
         kernels::max_pool::<T>(on, pool, slice(x), output(&mut values[0]), indices);
-    }, else return unsupported("pooling", x.dtype));
-    Ok(())
-}
-
-pub(super) fn average(
-    on: Machine,
-    pool: Pool,
-    inputs: &[Input<'_>],
-    outputs: &mut [Output<'_>],
-) -> Result<()> {
-    let (x, out) = (&inputs[0], &mut outputs[0]);
-    with_dtype!(x.dtype, float T => {
-        kernels::average_pool::<T>(on, pool, slice(x), output(out));
-    }, else return unsupported("pooling", x.dtype));
-    Ok(())
-}
-
-pub(super) fn average_adjoint(
-    on: Machine,
-    pool: Pool,
-    inputs: &[Input<'_>],
-    outputs: &mut [Output<'_>],
-) -> Result<()> {
-    let (x, out) = (&inputs[0], &mut outputs[0]);
-    with_dtype!(x.dtype, float T => {
-        kernels::average_unpool::<T>(on, pool, slice(x), output(out));
     }, else return unsupported("pooling", x.dtype));
     Ok(())
 }
@@ -65,57 +66,5 @@ pub(super) fn gather(on: Machine, inputs: &[Input<'_>], outputs: &mut [Output<'_
     with_dtype!(x.dtype, float T => {
         kernels::gather_planes::<T>(on, planes, slice(x), indices, output(out));
     }, else return unsupported("pooling", x.dtype));
-    Ok(())
-}
-
-pub(super) fn unfold(
-    on: Machine,
-    pool: Pool,
-    inputs: &[Input<'_>],
-    outputs: &mut [Output<'_>],
-) -> Result<()> {
-    let (x, out) = (&inputs[0], &mut outputs[0]);
-    with_dtype!(x.dtype, float T => {
-        unfold_patches::<T>(on, pool, slice(x), output(out));
-    }, else return unsupported("unfolding", x.dtype));
-    Ok(())
-}
-
-pub(super) fn fold(
-    on: Machine,
-    pool: Pool,
-    inputs: &[Input<'_>],
-    outputs: &mut [Output<'_>],
-) -> Result<()> {
-    let (x, out) = (&inputs[0], &mut outputs[0]);
-    with_dtype!(x.dtype, float T => {
-        fold_patches::<T>(on, pool, slice(x), output(out));
-    }, else return unsupported("folding", x.dtype));
-    Ok(())
-}
-
-pub(super) fn resize(
-    on: Machine,
-    resize: &Resize,
-    inputs: &[Input<'_>],
-    outputs: &mut [Output<'_>],
-) -> Result<()> {
-    let (x, out) = (&inputs[0], &mut outputs[0]);
-    with_dtype!(x.dtype, float T => {
-        resize::resize::<T>(on, resize, slice(x), output(out));
-    }, else return unsupported("resizing", x.dtype));
-    Ok(())
-}
-
-pub(super) fn resize_adjoint(
-    on: Machine,
-    resize: &Resize,
-    inputs: &[Input<'_>],
-    outputs: &mut [Output<'_>],
-) -> Result<()> {
-    let (x, out) = (&inputs[0], &mut outputs[0]);
-    with_dtype!(x.dtype, float T => {
-        resize::adjoint::<T>(on, resize, slice(x), output(out));
-    }, else return unsupported("resizing", x.dtype));
     Ok(())
 }

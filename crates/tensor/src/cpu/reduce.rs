@@ -14,11 +14,9 @@ pub(super) fn reduce(
     outputs: &mut [Output<'_>],
 ) -> Result<()> {
     let (x, out) = (&inputs[0], &mut outputs[0]);
-    with_dtype!(x.dtype, float T => {
+    with_dtype!(x.dtype, computed T => {
         kernels::reduce::<T>(on, reduction, strided(x), kept, output(out));
-    }, else with_dtype!(x.dtype, integer T => {
-        kernels::reduce::<T>(on, reduction, strided(x), kept, output(out));
-    }, else return unsupported("a reduction", x.dtype)));
+    }, else return unsupported("a reduction", x.dtype));
     Ok(())
 }
 

@@ -14,11 +14,9 @@ pub(super) fn scan(
     outputs: &mut [Output<'_>],
 ) -> Result<()> {
     let (x, out) = (&inputs[0], &mut outputs[0]);
-    with_dtype!(x.dtype, float T => {
+    with_dtype!(x.dtype, computed T => {
         kernels::scan::<T>(on, scan, way, strided(x), output(out));
-    }, else with_dtype!(x.dtype, integer T => {
-        kernels::scan::<T>(on, scan, way, strided(x), output(out));
-    }, else return unsupported("a scan", x.dtype)));
+    }, else return unsupported("a scan", x.dtype));
     Ok(())
 }
 

@@ -86,6 +86,8 @@ const CASES: &[&[Case]] = &[
     softmax::CASES,
     cross_entropy::CASES,
     binary_cross_entropy::CASES,
+    pool::SLIDING,
+    pool::ADAPTIVE,
     pool::CASES,
     patches::CASES,
     upsample::CASES,

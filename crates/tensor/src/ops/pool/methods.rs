@@ -7,10 +7,10 @@ use crate::ops::case::{Arg, Case, Gradient, Sample};
 use crate::ops::sizes::Sizes;
 use crate::{DType, Tensor};
 
-/// For each pooling by windows of a size: its method, its op, its number of axes, shapes and
-/// PyTorch's name.
+/// For each pooling by windows of a size: its method, which PyTorch calls the same, its op, its
+/// number of axes, what it computes, whether windows may be dilated, and shapes.
 macro_rules! sliding {
-    ($($method:ident, $op:ident, $axes:literal, $what:literal, $shapes:literal, $torch:literal;)*) => {
+    ($($method:ident, $op:ident, $axes:literal, $what:literal, $dilates:literal, $shapes:literal;)*) => {
         impl Tensor {$(
             #[doc = concat!("y = the ", $what, " of each window of `kernel` places.")]
             ///
@@ -19,28 +19,36 @@ macro_rules! sliding {
             /// ⌊(L + 2 · padding - dilation · (kernel - 1) - 1) / stride⌋ + 1 windows.
             ///
             /// # Source
-            #[doc = concat!("PyTorch: `torch.nn.functional.", $torch, "`.")]
+            #[doc = concat!("PyTorch: `torch.nn.functional.", stringify!($method), "`.")]
             #[track_caller]
             pub fn $method(&self, kernel: impl Into<Sizes>, options: PoolOptions) -> Self {
                 Self::apply($op(Windows::sliding($axes, kernel.into(), options)), &[self])
             }
         )*}
+
+        pub(in crate::ops) const SLIDING: &[Case] = &[$(Case {
+            name: stringify!($method),
+            formula: concat!("the ", $what, " of each window"),
+            torch: concat!("torch.nn.functional.", stringify!($method)),
+            gradient: Gradient::Twice,
+            samples: || samples($axes, Tensor::$method, $dilates),
+        }),*];
     };
 }
 
 sliding! {
-    max_pool1d, MaxPool, 1, "largest x", "[.., L] -> [.., L']", "max_pool1d";
-    max_pool2d, MaxPool, 2, "largest x", "[.., H, W] -> [.., H', W']", "max_pool2d";
-    max_pool3d, MaxPool, 3, "largest x", "[.., D, H, W] -> [.., D', H', W']", "max_pool3d";
-    avg_pool1d, AveragePool, 1, "mean", "[.., L] -> [.., L']", "avg_pool1d";
-    avg_pool2d, AveragePool, 2, "mean", "[.., H, W] -> [.., H', W']", "avg_pool2d";
-    avg_pool3d, AveragePool, 3, "mean", "[.., D, H, W] -> [.., D', H', W']", "avg_pool3d";
+    max_pool1d, MaxPool, 1, "largest x", true, "[.., L] -> [.., L']";
+    max_pool2d, MaxPool, 2, "largest x", true, "[.., H, W] -> [.., H', W']";
+    max_pool3d, MaxPool, 3, "largest x", true, "[.., D, H, W] -> [.., D', H', W']";
+    avg_pool1d, AveragePool, 1, "mean", false, "[.., L] -> [.., L']";
+    avg_pool2d, AveragePool, 2, "mean", false, "[.., H, W] -> [.., H', W']";
+    avg_pool3d, AveragePool, 3, "mean", false, "[.., D, H, W] -> [.., D', H', W']";
 }
 
-/// For each pooling to a number of windows: its method, its op, its number of axes, shapes and
-/// PyTorch's name.
+/// For each pooling to a number of windows: its method, which PyTorch calls the same, its op, its
+/// number of axes, what it computes, and shapes.
 macro_rules! adaptive {
-    ($($method:ident, $op:ident, $axes:literal, $what:literal, $shapes:literal, $torch:literal;)*) => {
+    ($($method:ident, $op:ident, $axes:literal, $what:literal, $shapes:literal;)*) => {
         impl Tensor {$(
             #[doc = concat!("y = the ", $what, " of each of `size` windows that cover the axes.")]
             ///
@@ -50,22 +58,30 @@ macro_rules! adaptive {
             #[doc = concat!("`", $shapes, "`.")]
             ///
             /// # Source
-            #[doc = concat!("PyTorch: `torch.nn.functional.", $torch, "`.")]
+            #[doc = concat!("PyTorch: `torch.nn.functional.", stringify!($method), "`.")]
             #[track_caller]
             pub fn $method(&self, size: impl Into<Sizes>) -> Self {
                 Self::apply($op(Windows::adaptive($axes, size.into())), &[self])
             }
         )*}
+
+        pub(in crate::ops) const ADAPTIVE: &[Case] = &[$(Case {
+            name: stringify!($method),
+            formula: concat!("the ", $what, " of each of n windows"),
+            torch: concat!("torch.nn.functional.", stringify!($method)),
+            gradient: Gradient::Twice,
+            samples: || adaptive_samples($axes, Tensor::$method),
+        }),*];
     };
 }
 
 adaptive! {
-    adaptive_max_pool1d, MaxPool, 1, "largest x", "[.., L] -> [.., L']", "adaptive_max_pool1d";
-    adaptive_max_pool2d, MaxPool, 2, "largest x", "[.., H, W] -> [.., H', W']", "adaptive_max_pool2d";
-    adaptive_max_pool3d, MaxPool, 3, "largest x", "[.., D, H, W] -> [.., D', H', W']", "adaptive_max_pool3d";
-    adaptive_avg_pool1d, AveragePool, 1, "mean", "[.., L] -> [.., L']", "adaptive_avg_pool1d";
-    adaptive_avg_pool2d, AveragePool, 2, "mean", "[.., H, W] -> [.., H', W']", "adaptive_avg_pool2d";
-    adaptive_avg_pool3d, AveragePool, 3, "mean", "[.., D, H, W] -> [.., D', H', W']", "adaptive_avg_pool3d";
+    adaptive_max_pool1d, MaxPool, 1, "largest x", "[.., L] -> [.., L']";
+    adaptive_max_pool2d, MaxPool, 2, "largest x", "[.., H, W] -> [.., H', W']";
+    adaptive_max_pool3d, MaxPool, 3, "largest x", "[.., D, H, W] -> [.., D', H', W']";
+    adaptive_avg_pool1d, AveragePool, 1, "mean", "[.., L] -> [.., L']";
+    adaptive_avg_pool2d, AveragePool, 2, "mean", "[.., H, W] -> [.., H', W']";
+    adaptive_avg_pool3d, AveragePool, 3, "mean", "[.., D, H, W] -> [.., D', H', W']";
 }
 
 impl Tensor {
@@ -84,74 +100,13 @@ impl Tensor {
     }
 }
 
-/// A row of the list of ops.
-macro_rules! case {
-    ($method:ident, $formula:literal, $samples:expr) => {
-        Case {
-            name: stringify!($method),
-            formula: $formula,
-            torch: concat!("torch.nn.functional.", stringify!($method)),
-            gradient: Gradient::Twice,
-            samples: || $samples,
-        }
-    };
-}
-
 /// The windows of the samples of adjoints: three of three places, the ends padded.
 fn windows() -> Windows {
     let options = PoolOptions { stride: Some(2.into()), padding: 1.into(), ..Default::default() };
     Windows::sliding(1, 3.into(), options)
 }
 
-pub(super) const CASES: &[Case] = &[
-    case!(
-        max_pool1d,
-        "the largest x of each window",
-        samples(1, |x, k, o| x.max_pool1d(k, o), true)
-    ),
-    case!(
-        max_pool2d,
-        "the largest x of each window",
-        samples(2, |x, k, o| x.max_pool2d(k, o), true)
-    ),
-    case!(
-        max_pool3d,
-        "the largest x of each window",
-        samples(3, |x, k, o| x.max_pool3d(k, o), true)
-    ),
-    case!(avg_pool1d, "the mean of each window", samples(1, |x, k, o| x.avg_pool1d(k, o), false)),
-    case!(avg_pool2d, "the mean of each window", samples(2, |x, k, o| x.avg_pool2d(k, o), false)),
-    case!(avg_pool3d, "the mean of each window", samples(3, |x, k, o| x.avg_pool3d(k, o), false)),
-    case!(
-        adaptive_max_pool1d,
-        "the largest x of each of n windows",
-        adaptive_samples(1, |x, size| x.adaptive_max_pool1d(size))
-    ),
-    case!(
-        adaptive_max_pool2d,
-        "the largest x of each of n windows",
-        adaptive_samples(2, |x, size| x.adaptive_max_pool2d(size))
-    ),
-    case!(
-        adaptive_max_pool3d,
-        "the largest x of each of n windows",
-        adaptive_samples(3, |x, size| x.adaptive_max_pool3d(size))
-    ),
-    case!(
-        adaptive_avg_pool1d,
-        "the mean of each of n windows",
-        adaptive_samples(1, |x, size| x.adaptive_avg_pool1d(size))
-    ),
-    case!(
-        adaptive_avg_pool2d,
-        "the mean of each of n windows",
-        adaptive_samples(2, |x, size| x.adaptive_avg_pool2d(size))
-    ),
-    case!(
-        adaptive_avg_pool3d,
-        "the mean of each of n windows",
-        adaptive_samples(3, |x, size| x.adaptive_avg_pool3d(size))
-    ),
+pub(in crate::ops) const CASES: &[Case] = &[
     Case {
         name: "max_pool_indices",
         formula: "where the largest x of each window lies",

@@ -4,12 +4,14 @@ mod average;
 mod max;
 mod methods;
 
-use super::case::{Arg, Case, Sample};
+use super::case::{Arg, Sample};
 use super::sizes::Sizes;
 use crate::error::reject;
 use crate::kernel::{Pool, Window};
 use crate::op::Spec;
 use crate::{OpError, Shape, Tensor};
+
+pub(super) use methods::{ADAPTIVE, CASES, SLIDING};
 
 /// How windows lie, as in PyTorch.
 #[derive(Clone, Copy, Debug)]
@@ -228,5 +230,3 @@ fn adaptive_samples(axes: usize, call: fn(&Tensor, Sizes) -> Tensor) -> Vec<Samp
             .label("empty"),
     ]
 }
-
-pub(super) const CASES: &[Case] = methods::CASES;
