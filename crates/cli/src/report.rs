@@ -39,7 +39,7 @@ pub fn write(
         title: format!("Training {}", facts.run.path().display()),
         subtitle: "A network that reads handwritten digits".into(),
         facts: headline(facts, model, answers),
-        settings: config.map(|(name, value)| (name.clone(), text(value))).collect(),
+        settings: config.map(|(name, value)| (name.clone(), text(name, value))).collect(),
         curves: vec![
             chart(facts.history, "Loss", "loss", Unit::Number, Best::Lowest),
             chart(facts.history, "Accuracy", "accuracy", Unit::Percent, Best::Highest),
@@ -52,11 +52,11 @@ pub fn write(
     write_atomically(facts.run.file("report.html"), |file| file.write_all(page.as_bytes()))
 }
 
-/// A JSON value as people write it.
-fn text(value: &Value) -> String {
+/// A setting as people write it.
+fn text(name: &str, value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Null => "none".into(),
+        Value::Null if name == "data" => "the digits within the program".into(),
         value => value.to_string(),
     }
 }
@@ -72,7 +72,7 @@ fn headline(facts: &Facts<'_>, model: &DigitsNet, answers: &Answers) -> Vec<(Str
         named("Parameters", model.param_count().to_string()),
         named("Time", format!("{seconds:.1} s")),
         named("Peak memory", mebibytes.map_or("unknown".into(), |size| format!("{size:.0} MiB"))),
-        named("Seed", text(&facts.config["seed"])),
+        named("Seed", facts.config["seed"].to_string()),
     ]
 }
 

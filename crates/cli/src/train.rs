@@ -214,7 +214,7 @@ fn train(
     let mut optimizer = Adam::new(model.params(), options);
     let last = run.file("last.safetensors");
     let history = match last.is_file() {
-        true => Checkpoint::read(last)?.restore(&model, &mut optimizer)?,
+        true => Checkpoint::restore_from(last, &model, &mut optimizer)?,
         false => Default::default(),
     };
     let steps = (epochs * train.len()) as u64;

@@ -317,6 +317,15 @@ fn missing_and_damaged_files_are_explained() {
     let contents = safetensors::Contents { tensors: other, metadata: vec![] };
     safetensors::write(&best, &contents).unwrap();
     fail(gradus(&["eval"]).arg(run()), 1, &["best.safetensors", "fc9.weight"]);
+    let resume = || {
+        let mut resume = gradus(&["train", "digits", "--resume"]);
+        resume.arg(run());
+        resume
+    };
+    fs::write(run().join("last.safetensors"), fs::read(&best).unwrap()).unwrap();
+    fail(&mut resume(), 1, &["last.safetensors", "no checkpoint"]);
+    fs::write(run().join("last.safetensors"), "{").unwrap();
+    fail(&mut resume(), 1, &["last.safetensors"]);
     fs::remove_file(&best).unwrap();
     fail(gradus(&["eval"]).arg(run()), 1, &["best.safetensors", "--resume"]);
     fs::write(run().join("config.json"), "{\"task\": \"letters\"}").unwrap();

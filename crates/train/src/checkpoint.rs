@@ -53,6 +53,19 @@ impl Checkpoint {
         Ok(self.history.clone())
     }
 
+    /// Puts a model and an optimizer into the state that a file holds, and gives the history.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`] and [`Checkpoint::restore`].
+    pub fn restore_from<M: Module + ?Sized>(
+        path: impl AsRef<Path>,
+        model: &M,
+        optimizer: &mut dyn Optimizer,
+    ) -> Result<History> {
+        let path = path.as_ref();
+        Self::read(path)?.restore(model, optimizer).map_err(|error| naming(path, error))
+    }
+
     /// Writes the checkpoint to one file, whole or not at all: tensors under `model.` and
     /// `optimizer.`, all else as JSON in the metadata. The same JSON is then written beside it, to
     /// be read by people.
@@ -136,10 +149,15 @@ pub fn write_weights<M: Module + ?Sized>(
 pub fn read_weights<M: Module + ?Sized>(path: impl AsRef<Path>, model: &M) -> Result<()> {
     let path = path.as_ref();
     let contents = safetensors::read(path)?;
-    model.load_state_dict(&contents.tensors).map_err(|error| match error {
+    model.load_state_dict(&contents.tensors).map_err(|error| naming(path, error))
+}
+
+/// Says in which file the state of something else was.
+fn naming(path: &Path, error: Error) -> Error {
+    match error {
         Error::Mismatch(message) => Error::Mismatch(format!("{}: {message}", path.display())),
         error => error,
-    })
+    }
 }
 
 fn write_described(path: &Path, tensors: Vec<(String, Tensor)>, description: Value) -> Result<()> {

@@ -131,6 +131,8 @@ fn a_checkpoint_of_something_else_is_refused() {
         panic!("the weights of another model were taken");
     };
     assert!(message.contains("2.weight"), "{message}");
+    let error = Checkpoint::restore_from(&path, &other, &mut adam(&other)).unwrap_err();
+    assert!(error.to_string().contains("last.safetensors"), "{error}");
     let mut sgd = Sgd::new(model.params()[..1].to_vec(), SgdOptions::default());
     assert!(checkpoint.restore(&model, &mut sgd).is_err());
 
