@@ -79,6 +79,16 @@ fn seeds(format: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn readers_withstand_what_once_broke_them() {
+    let body = |format| BODIES.into_iter().find(|(name, _)| *name == format).unwrap().1;
+    // An empty array that has more than 2⁶⁴ elements but for its one axis of length 0.
+    let shape = [1 << 26, 0, 1 << 29, u32::MAX].map(u32::to_be_bytes).concat();
+    body("idx")(&[&[0, 0, 9, 4], &shape[..]].concat());
+    // A header of control characters, each of which takes five to show.
+    body("npy")(&[&b"\x93NUMPY\x01\0\xf6\0"[..], &[0; 246]].concat());
+}
+
+#[test]
 fn readers_withstand_damaged_files() {
     for (seed, (format, body)) in BODIES.into_iter().enumerate() {
         let seeds = seeds(format);

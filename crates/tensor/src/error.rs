@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// A result whose error is Gradus's own unless another is named.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Of a complaint about bytes, so many signs are shown.
+/// Of a complaint about a file, about so many bytes are shown.
 const MAX_MESSAGE: usize = 500;
 
 /// Everything that can go wrong, each with one sentence that says what and, where there is one, the
@@ -62,16 +62,15 @@ impl Error {
     /// terminal are escaped, and what is too long is cut: both may come from the bytes.
     pub fn format(origin: impl fmt::Display, message: impl fmt::Display) -> Self {
         let mut shown = String::new();
-        let message = message.to_string();
-        let mut signs = message.chars();
-        for sign in signs.by_ref().take(MAX_MESSAGE) {
+        for sign in message.to_string().chars() {
+            if shown.len() >= MAX_MESSAGE {
+                shown.push('…');
+                break;
+            }
             match sign.is_control() {
                 true => shown.extend(sign.escape_default()),
                 false => shown.push(sign),
             }
-        }
-        if signs.next().is_some() {
-            shown.push('…');
         }
         Self::Format { origin: origin.to_string(), message: shown }
     }
