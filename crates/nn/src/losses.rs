@@ -5,7 +5,7 @@
 
 use gradus_tensor::{OpError, Tensor};
 
-pub use gradus_tensor::{CrossEntropyOptions, LossReduction};
+pub use gradus_tensor::ops::{CrossEntropyOptions, LossReduction};
 
 /// The mean of (x - y)².
 ///

@@ -49,7 +49,6 @@ pub use error::{Error, OpError, Result};
 pub use gradus_kernels::{Isa, Machine, memory};
 pub use kernel::Order;
 pub use layout::Layout;
-pub use ops::{BatchNormOutput, CrossEntropyOptions, LossReduction, NormOptions};
 pub use random::Rng;
 pub use shape::{Axes, Shape};
 pub use storage::Buffer;

@@ -1,7 +1,8 @@
 //! Normalisations as layers.
 
 use crate::{Buffer, Layer, Mode, Module, Param};
-use gradus_tensor::{DType, Device, NormOptions, OpError, Shape, Tensor};
+use gradus_tensor::ops::NormOptions;
+use gradus_tensor::{DType, Device, OpError, Shape, Tensor};
 
 /// The settings of [`BatchNorm1d`] and [`BatchNorm2d`].
 #[derive(Clone, Copy, Debug, PartialEq)]

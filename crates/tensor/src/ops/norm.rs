@@ -222,7 +222,8 @@ impl Tensor {
     /// Ba, Kiros, Hinton 2016, "Layer Normalization"; PyTorch: `torch.nn.functional.layer_norm`.
     ///
     /// ```
-    /// use gradus_tensor::{NormOptions, Tensor};
+    /// use gradus_tensor::Tensor;
+    /// use gradus_tensor::ops::NormOptions;
     ///
     /// let x = Tensor::from_vec(vec![1001f32, 1003.0], [1, 2]);
     /// let y = x.layer_norm(2, &NormOptions { epsilon: 0.0, ..Default::default() });
