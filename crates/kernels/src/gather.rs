@@ -254,25 +254,29 @@ fn add_tree<S: Simd, T: Reducible>(isa: S, source: &[T], places: &[usize], out: 
     // groups so far wait for a carry.
     let mut waiting = scratch::<T>((places.len().ilog2() as usize + 2) * inner);
     let mut height = 0;
-    let fold = |waiting: &mut [T], height: usize| {
-        let (below, top) = waiting.split_at_mut((height - 1) * inner);
-        T::reduce_rows(isa, Reduction::Sum, &top[..inner], &mut below[(height - 2) * inner..]);
-    };
     for (group, places) in places.chunks(GROUP).enumerate() {
         let sum = &mut waiting[height * inner..][..inner];
         sum.fill(T::ZERO);
         add_rows(isa, source, places, sum);
         height += 1;
         for _ in 0..(group + 1).trailing_zeros() {
-            fold(&mut waiting, height);
+            add_top(isa, &mut waiting[..height * inner], inner);
             height -= 1;
         }
     }
     while height > 1 {
-        fold(&mut waiting, height);
+        add_top(isa, &mut waiting[..height * inner], inner);
         height -= 1;
     }
     T::reduce_rows(isa, Reduction::Sum, &waiting[..inner], out);
+}
+
+/// Adds the last of some rows to the one before it.
+#[inline(always)]
+fn add_top<S: Simd, T: Reducible>(isa: S, rows: &mut [T], inner: usize) {
+    let (below, top) = rows.split_at_mut(rows.len() - inner);
+    let last = below.len() - inner;
+    T::reduce_rows(isa, Reduction::Sum, top, &mut below[last..]);
 }
 
 /// What becomes of an element to which an index points.

@@ -41,6 +41,8 @@ fn pools() -> Vec<Pool> {
     let mut pools = vec![
         plane(28, 28, |len| sliding(len, 2, 2, 0, 1)),
         plane(15, 39, |len| sliding(len, 2, 2, 0, 1)),
+        pool([3, 14, 14], [3, 14, 14].map(|len| sliding(len, 1 + (len > 3) as usize, 2, 0, 1))),
+        pool([1, 8, 40], [sliding(1, 3, 1, 1, 1), sliding(8, 2, 2, 0, 1), sliding(40, 2, 2, 0, 1)]),
         plane(12, 37, |len| sliding(len, 3, 1, 1, 1)),
         plane(13, 41, |len| sliding(len, 3, 2, 1, 1)),
         plane(20, 20, |len| sliding(len, 5, 3, 2, 1)),

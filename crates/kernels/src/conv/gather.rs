@@ -56,12 +56,11 @@ pub(super) fn copy_channel<S: Simd, T: Float>(
 ) {
     let from = Channel { first_image: part.first_image, images: part.images, channel };
     let phase_len = layout.images * layout.lens.iter().product::<usize>();
-    let mut end = 0;
-    plan.for_each_phase(layout, part.origin, |phase, windows| {
-        gather(isa, source, &from, &windows, layout.images, &mut to[phase * phase_len..]);
-        end = (phase + 1) * phase_len;
-    });
-    to[end..layout.channel_len].fill(T::ZERO);
+    for index in 0..plan.phases() {
+        let windows = plan.phase(index, layout, part.origin);
+        gather(isa, source, &from, &windows, layout.images, &mut to[index * phase_len..]);
+    }
+    to[plan.phases() * phase_len..layout.channel_len].fill(T::ZERO);
 }
 
 /// Copies a part of a channel to the front of `to`. Whatever lies behind that front may be

@@ -154,35 +154,26 @@ impl Plan {
         }
     }
 
-    /// Calls a function for each phase, in the order in which they lie in scratch, with what it
-    /// reads for a box that starts at an output.
-    pub(super) fn for_each_phase(
-        &self,
-        layout: &Layout,
-        origin: [usize; 3],
-        mut body: impl FnMut(usize, [Window; 3]),
-    ) {
-        let window = |axis: usize, phase: usize| {
+    /// What a phase reads for a box that starts at an output. The phases count in the order in which
+    /// they lie in scratch.
+    pub(super) fn phase(&self, index: usize, layout: &Layout, origin: [usize; 3]) -> [Window; 3] {
+        let [_, height, width] = &self.axes;
+        let (rest, w) = (index / width.phases.len(), index % width.phases.len());
+        let numbers = [rest / height.phases.len(), rest % height.phases.len(), w];
+        [0, 1, 2].map(|axis| {
             let of = &self.axes[axis];
+            let phase = of.phases[numbers[axis]];
             Window {
                 first: of.start + (phase + origin[axis] * of.step) as isize,
                 step: of.step,
                 end: of.source_len,
                 len: layout.lens[axis],
             }
-        };
-        let mut index = 0;
-        for &depth in &self.axes[0].phases {
-            for &height in &self.axes[1].phases {
-                for &width in &self.axes[2].phases {
-                    body(index, [window(0, depth), window(1, height), window(2, width)]);
-                    index += 1;
-                }
-            }
-        }
+        })
     }
 
-    fn phases(&self) -> usize {
+    /// How many phases there are.
+    pub(super) fn phases(&self) -> usize {
         self.axes.iter().map(|axis| axis.phases.len()).product()
     }
 

@@ -105,16 +105,22 @@ impl<T: Float> Product<'_, T> {
         for first in (0..self.steps.len()).step_by(TAPS) {
             // Beyond the last tap it is computed again, and dropped.
             let last = self.steps.len() - 1;
-            let starts: [usize; TAPS] = std::array::from_fn(|i| self.steps[last.min(first + i)]);
+            let mut starts = [0; TAPS];
+            for (i, start) in starts.iter_mut().enumerate() {
+                *start = self.steps[last.min(first + i)];
+            }
             assert!(starts.iter().all(|start| start + end <= self.input.len()));
-            let mut sums = [[T::Vector::<S>::splat(isa, T::ZERO); TAPS]; ROWS];
+            let zero = T::Vector::<S>::splat(isa, T::ZERO);
+            let mut sums = [[zero; TAPS]; ROWS];
             for place in (0..end).step_by(lanes) {
                 // SAFETY: both copies hold `end` numbers from each start on, as asserted above.
                 unsafe {
                     let input = self.input.as_ptr().add(place);
                     let grad = self.grad.as_ptr().add(row * self.pitch + place);
-                    let taps: [T::Vector<S>; TAPS] =
-                        std::array::from_fn(|i| T::Vector::<S>::read(isa, input.add(starts[i])));
+                    let mut taps = [zero; TAPS];
+                    for (tap, &start) in taps.iter_mut().zip(&starts) {
+                        *tap = T::Vector::<S>::read(isa, input.add(start));
+                    }
                     for (i, sums) in sums.iter_mut().enumerate() {
                         let grad = T::Vector::<S>::read(isa, grad.add(i * self.pitch));
                         for (sum, &tap) in sums.iter_mut().zip(&taps) {

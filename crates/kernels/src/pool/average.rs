@@ -1,8 +1,8 @@
 //! The mean of each window, and its adjoint.
 
-use super::{Grid, Pool, Span, Window};
+use super::{Grid, Pool, Span, Window, quads};
 use crate::reduce::sum_slice;
-use crate::simd::{Routine, Simd};
+use crate::simd::{Routine, Simd, Vector};
 use crate::{Chunks, Float, Machine};
 
 /// The most places of a window whose sum is added up in the type of the numbers.
@@ -68,8 +68,11 @@ impl<T: Float> Routine for AverageTask<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
         let pool = self.grid.pool;
-        for (row, out) in self.out.chunks_exact_mut(pool.output[2]).enumerate() {
-            let (plane, depth, height) = self.grid.row(self.first + row);
+        if self.grid.has_quads() {
+            return self.quads(isa);
+        }
+        let rows = self.out.chunks_exact_mut(pool.output[2]);
+        for (out, (plane, depth, height)) in rows.zip(self.grid.rows_from(self.first)) {
             let row =
                 Row { grid: self.grid, x: &self.x[plane..][..pool.input_len()], depth, height };
             match pool.windows[2] {
@@ -87,6 +90,35 @@ impl<T: Float> Routine for AverageTask<'_, T> {
             let divisor = self.grid.divisor(depth) * self.grid.divisor(height);
             for (out, &span) in out.iter_mut().zip(&self.grid.spans[2]) {
                 *out = out.over(divisor * self.grid.divisor(span));
+            }
+        }
+    }
+}
+
+impl<T: Float> AverageTask<'_, T> {
+    /// Windows of two by two numbers, side by side.
+    #[inline(always)]
+    fn quads<S: Simd>(self, isa: S) {
+        let Self { grid, x, first, out } = self;
+        let (width, lanes) = (grid.pool.output[2], T::Vector::<S>::LANES);
+        let quarter = T::from_f64(0.25);
+        let quarters = T::Vector::<S>::splat(isa, quarter);
+        let starts = (0..out.len()).step_by(width);
+        for (start, (plane, depth, height)) in starts.zip(grid.rows_from(first)) {
+            let (upper, below) = (plane + grid.start(depth, height), grid.strides().1);
+            let end = start + width;
+            let mut done = start;
+            while done < end && done + lanes <= out.len() {
+                let place = upper + 2 * (done - start);
+                let Some(quads) = quads::read(isa, x, place, place + below) else { break };
+                let sums = quads.upper.0 + quads.upper.1 + quads.lower.0 + quads.lower.1;
+                (sums * quarters).store(&mut out[done..]);
+                done += lanes;
+            }
+            for (i, out) in out[done.min(end)..end].iter_mut().enumerate() {
+                let place = upper + 2 * (done - start + i);
+                let sum = x[place].plus(x[place + 1]).plus(x[place + below]);
+                *out = sum.plus(x[place + below + 1]).times(quarter);
             }
         }
     }
@@ -203,8 +235,8 @@ impl<T: Float> Routine for AdjointTask<'_, T> {
         for (plane, out) in (self.first..).zip(planes) {
             let x = self.x[plane * pool.output_len()..][..pool.output_len()]
                 .chunks_exact(pool.output[2].max(1));
-            for (row, x) in (plane * rows..).zip(x) {
-                let (_, depth, height) = self.grid.row(row);
+            let windows = self.grid.rows_from(plane * rows);
+            for (x, (_, depth, height)) in x.zip(windows) {
                 let divisor = self.grid.divisor(depth) * self.grid.divisor(height);
                 for (&value, &span) in x.iter().zip(&self.grid.spans[2]) {
                     let share = value.over(divisor * self.grid.divisor(span));

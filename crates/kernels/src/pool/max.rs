@@ -1,9 +1,10 @@
 //! The largest number of each window, and moving numbers by the places where those were.
 
+use super::quads::{self, Quads};
 use super::{Grid, Pool, Span, TASK, Window};
 use crate::memory::scratch;
-use crate::simd::{Routine, Simd};
-use crate::{Chunks, Float, Machine};
+use crate::simd::{MAX_LANES, Mask, Routine, Simd, Vector};
+use crate::{Chunks, Element, Float, Machine, Number};
 
 /// out = the largest number of each window, NaN if there is one; `indices` = where in its plane it
 /// lies: the first of several, and the last NaN.
@@ -50,21 +51,17 @@ impl<T: Float> Routine for MaxTask<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, isa: S) {
         let width = self.grid.pool.output[2];
+        if self.grid.has_quads() && self.grid.pool.input_len() <= EXACT {
+            return self.quads(isa);
+        }
         let rows = self.out.chunks_exact_mut(width).zip(self.indices.chunks_exact_mut(width));
-        for (row, (out, indices)) in rows.enumerate() {
-            let (plane, depth, height) = self.grid.row(self.first + row);
+        let windows = self.grid.rows_from(self.first);
+        for ((out, indices), (plane, depth, height)) in rows.zip(windows) {
             let x = &self.x[plane..][..self.grid.pool.input_len()];
             let row = Row { grid: self.grid, x, depth, height };
             match self.grid.pool.windows[2] {
-                Window::Sliding { size: 2, stride: 2, padding: 0, dilation: 1 }
-                    if height.places == 2
-                        && depth.places == 1
-                        && 2 * width <= self.grid.pool.input[2] =>
-                {
-                    row.pairs(out, indices);
-                }
                 Window::Sliding { size, stride, padding, dilation } if width >= 4 => {
                     let taps = Taps { size, padding, dilation };
                     match stride {
@@ -76,6 +73,85 @@ impl<T: Float> Routine for MaxTask<'_, T> {
                 _ => row.by_windows(out, indices),
             }
         }
+    }
+}
+
+impl<T: Float> MaxTask<'_, T> {
+    /// Windows of two by two numbers, side by side.
+    #[inline(always)]
+    fn quads<S: Simd>(self, isa: S) {
+        let Self { grid, x, first, out, indices } = self;
+        let (width, lanes) = (grid.pool.output[2], T::Vector::<S>::LANES);
+        let starts = (0..out.len()).step_by(width);
+        for (start, (plane, depth, height)) in starts.zip(grid.rows_from(first)) {
+            let (upper, below) = (grid.start(depth, height), grid.strides().1);
+            let end = start + width;
+            let mut done = start;
+            while done < end && done + lanes <= out.len() {
+                let place = upper + 2 * (done - start);
+                let Some(quads) = quads::read(isa, x, plane + place, plane + place + below) else {
+                    break;
+                };
+                let (largest, at) = largest_of(isa, quads, place, below);
+                largest.store(&mut out[done..]);
+                at.store_ints(&mut indices[done..]);
+                done += lanes;
+            }
+            if done < end {
+                let x = &x[plane..][..grid.pool.input_len()];
+                let (out, indices) = (&mut out[done..end], &mut indices[done..end]);
+                let place = upper + 2 * (done - start);
+                largest_of_rows(x, place, below, out, indices);
+            }
+        }
+    }
+}
+
+/// The planes whose places floats of 32 bits can count.
+const EXACT: usize = 1 << 24;
+
+/// The largest numbers of windows, and their places.
+#[inline(always)]
+fn largest_of<S: Simd, V: Vector<Isa = S>>(
+    isa: S,
+    quads: Quads<V>,
+    place: usize,
+    below: usize,
+) -> (V, V) {
+    let Quads { upper: (mut best, second), lower: (third, fourth) } = quads;
+    let mut even = [V::Scalar::ZERO; MAX_LANES];
+    for (i, even) in even.iter_mut().enumerate() {
+        *even = V::Scalar::from_f64(2.0 * i as f64);
+    }
+    let places = V::load(isa, &even) + best.of(place as f64);
+    let mut at = places;
+    for (value, step) in [(second, 1), (third, below), (fourth, below + 1)] {
+        let larger = value.greater(best).or(value.is_nan());
+        best = V::select(larger, value, best);
+        at = V::select(larger, places + best.of(step as f64), at);
+    }
+    (best, at)
+}
+
+/// The largest numbers of windows of two by two, whose upper row starts at `place`.
+#[inline(always)]
+fn largest_of_rows<T: Float>(
+    x: &[T],
+    place: usize,
+    below: usize,
+    out: &mut [T],
+    indices: &mut [i32],
+) {
+    for (i, (out, index)) in out.iter_mut().zip(indices).enumerate() {
+        let first = place + 2 * i;
+        let (mut best, mut at) = (x[first], first);
+        for place in [first + 1, first + below, first + below + 1] {
+            let larger = is_larger(x[place], best);
+            best = if larger { x[place] } else { best };
+            at = if larger { place } else { at };
+        }
+        *out = best;
+        *index = at as i32;
     }
 }
 
@@ -111,30 +187,6 @@ impl<T: Float> Row<'_, T> {
         self.depth
             .positions()
             .flat_map(move |d| height.positions().map(move |h| d * by_depth + h * by_height))
-    }
-
-    /// Windows of two by two numbers, side by side.
-    #[inline(always)]
-    fn pairs(&self, out: &mut [T], indices: &mut [i32]) {
-        let (by_depth, by_height) = self.grid.strides();
-        let start = self.depth.first * by_depth + self.height.first * by_height;
-        let below = start + self.height.step * by_height;
-        let step = (below - start) as i32;
-        let first = &self.x[start..][..2 * out.len()];
-        let second = &self.x[below..][..2 * out.len()];
-        let windows = first.as_chunks::<2>().0.iter().zip(second.as_chunks::<2>().0);
-        let places = (start as i32..).step_by(2);
-        for ((out, index), ((a, b), place)) in out.iter_mut().zip(indices).zip(windows.zip(places))
-        {
-            let upper = is_larger(a[1], a[0]);
-            let (above, at_above) = (if upper { a[1] } else { a[0] }, upper as i32);
-            let third = is_larger(b[0], above);
-            let (best, at) =
-                (if third { b[0] } else { above }, if third { step } else { at_above });
-            let fourth = is_larger(b[1], best);
-            *out = if fourth { b[1] } else { best };
-            *index = place + if fourth { step + 1 } else { at };
-        }
     }
 
     /// All windows at once, one of their places after another.

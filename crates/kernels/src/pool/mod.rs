@@ -6,6 +6,7 @@
 
 mod average;
 mod max;
+mod quads;
 
 pub use average::{average_pool, average_unpool};
 pub use max::{gather_planes, max_pool, scatter_planes};
@@ -145,14 +146,13 @@ impl Grid {
         (self.rows * self.pool.output[2]).max(1)
     }
 
-    /// The row of the result with a number counted over all planes: where its plane starts in the
-    /// input, and its windows along the first two axes.
+    /// The rows of the result from one on, whose number counts over all planes: where its plane
+    /// starts in the input, and its windows along the first two axes.
     #[inline(always)]
-    fn row(&self, row: usize) -> (usize, Span, Span) {
+    fn rows_from(&self, row: usize) -> Rows<'_> {
         let [depths, heights, _] = self.pool.output;
-        let plane = row / (depths * heights);
-        let (depth, height) = (self.spans[0][row / heights % depths], self.spans[1][row % heights]);
-        (plane * self.pool.input_len(), depth, height)
+        let plane = row / (depths * heights) * self.pool.input_len();
+        Rows { grid: self, plane, depth: row / heights % depths, height: row % heights }
     }
 
     /// How many places one step along the first axis moves on, and one along the second.
@@ -170,6 +170,33 @@ impl Grid {
     /// How many planes one task of a backward pass takes.
     fn planes(&self) -> usize {
         (TASK / (self.pool.input_len() + self.pool.output_len() * self.pool.places()).max(1)).max(1)
+    }
+}
+
+/// Rows of the result one after another.
+struct Rows<'a> {
+    grid: &'a Grid,
+    /// Where the plane starts.
+    plane: usize,
+    depth: usize,
+    height: usize,
+}
+
+impl Iterator for Rows<'_> {
+    type Item = (usize, Span, Span);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let [depths, heights] = [0, 1].map(|axis| &self.grid.spans[axis]);
+        let row = (self.plane, depths[self.depth], heights[self.height]);
+        self.height += 1;
+        if self.height == heights.len() {
+            (self.height, self.depth) = (0, self.depth + 1);
+        }
+        if self.depth == depths.len() {
+            (self.depth, self.plane) = (0, self.plane + self.grid.pool.input_len());
+        }
+        Some(row)
     }
 }
 

@@ -82,6 +82,15 @@ float_vector! {
     less_equal(a, b) = Mask32(_mm256_cmp_ps::<_CMP_LE_OQ>(a, b));
     equal(a, b) = Mask32(_mm256_cmp_ps::<_CMP_EQ_OQ>(a, b));
     select(mask, yes, no) = _mm256_blendv_ps(no, yes, mask.0);
+    deinterleave(a, b) = {
+        let even = _mm256_castps_pd(_mm256_shuffle_ps::<0b10_00_10_00>(a, b));
+        let odd = _mm256_castps_pd(_mm256_shuffle_ps::<0b11_01_11_01>(a, b));
+        (
+            _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(even)),
+            _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(odd)),
+        )
+    };
+    write_ints(p, v) = _mm256_storeu_si256(p.cast(), _mm256_cvtps_epi32(v));
 }
 
 float_vector! {
@@ -112,6 +121,11 @@ float_vector! {
     less_equal(a, b) = Mask64(_mm256_cmp_pd::<_CMP_LE_OQ>(a, b));
     equal(a, b) = Mask64(_mm256_cmp_pd::<_CMP_EQ_OQ>(a, b));
     select(mask, yes, no) = _mm256_blendv_pd(no, yes, mask.0);
+    deinterleave(a, b) = (
+        _mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_unpacklo_pd(a, b)),
+        _mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_unpackhi_pd(a, b)),
+    );
+    write_ints(p, v) = _mm_storeu_si128(p.cast(), _mm256_cvtpd_epi32(v));
 }
 impl Real for F64x4 {}
 

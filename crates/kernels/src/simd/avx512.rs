@@ -86,6 +86,13 @@ float_vector! {
     less_equal(a, b) = _mm512_cmp_ps_mask::<_CMP_LE_OQ>(a, b);
     equal(a, b) = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b);
     select(mask, yes, no) = _mm512_mask_mov_ps(no, mask, yes);
+    deinterleave(a, b) = {
+        let even =
+            _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+        let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+        (_mm512_permutex2var_ps(a, even, b), _mm512_permutex2var_ps(a, odd, b))
+    };
+    write_ints(p, v) = _mm512_storeu_si512(p.cast(), _mm512_cvtps_epi32(v));
 }
 
 float_vector! {
@@ -116,6 +123,12 @@ float_vector! {
     less_equal(a, b) = _mm512_cmp_pd_mask::<_CMP_LE_OQ>(a, b);
     equal(a, b) = _mm512_cmp_pd_mask::<_CMP_EQ_OQ>(a, b);
     select(mask, yes, no) = _mm512_mask_mov_pd(no, mask, yes);
+    deinterleave(a, b) = {
+        let even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+        let odd = _mm512_add_epi64(even, _mm512_set1_epi64(1));
+        (_mm512_permutex2var_pd(a, even, b), _mm512_permutex2var_pd(a, odd, b))
+    };
+    write_ints(p, v) = _mm256_storeu_si256(p.cast(), _mm512_cvtpd_epi32(v));
 }
 impl Real for F64x8 {}
 

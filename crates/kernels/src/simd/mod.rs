@@ -120,6 +120,15 @@ pub trait Vector:
     /// Lane by lane, `yes` where the mask is set and `no` elsewhere.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
 
+    /// The numbers at the even places of two vectors that follow each other, and those at the odd
+    /// places.
+    fn deinterleave(self, next: Self) -> (Self, Self);
+    /// Writes the lanes, which must be integers in the range of `i32`, as [`Self::LANES`] of those.
+    ///
+    /// # Safety
+    /// `to` must be valid for writes of [`Self::LANES`] numbers; it need not be aligned.
+    unsafe fn write_ints(self, to: *mut i32);
+
     /// `self > other`; false where either is NaN.
     #[inline(always)]
     fn greater(self, other: Self) -> Self::Mask {
@@ -158,6 +167,14 @@ pub trait Vector:
         assert!(values.len() >= Self::LANES);
         // SAFETY: the slice holds at least LANES numbers.
         unsafe { self.write(values.as_mut_ptr()) }
+    }
+    /// Writes the lanes, which must be integers in the range of `i32`, to the front of a slice that
+    /// holds at least as many.
+    #[inline(always)]
+    fn store_ints(self, values: &mut [i32]) {
+        assert!(values.len() >= Self::LANES);
+        // SAFETY: the slice holds at least LANES numbers.
+        unsafe { self.write_ints(values.as_mut_ptr()) }
     }
     /// Reads at most [`Self::LANES`] numbers and fills the lanes beyond the slice with `rest`.
     #[inline(always)]

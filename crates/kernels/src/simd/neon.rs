@@ -64,6 +64,8 @@ float_vector! {
     less_equal(a, b) = Mask32(vcleq_f32(a, b));
     equal(a, b) = Mask32(vceqq_f32(a, b));
     select(mask, yes, no) = vbslq_f32(mask.0, yes, no);
+    deinterleave(a, b) = (vuzp1q_f32(a, b), vuzp2q_f32(a, b));
+    write_ints(p, v) = vst1q_s32(p, vcvtnq_s32_f32(v));
 }
 
 float_vector! {
@@ -91,6 +93,8 @@ float_vector! {
     less_equal(a, b) = Mask64(vcleq_f64(a, b));
     equal(a, b) = Mask64(vceqq_f64(a, b));
     select(mask, yes, no) = vbslq_f64(mask.0, yes, no);
+    deinterleave(a, b) = (vuzp1q_f64(a, b), vuzp2q_f64(a, b));
+    write_ints(p, v) = vst1_s32(p, vmovn_s64(vcvtnq_s64_f64(v)));
 }
 impl Real for F64x2 {}
 

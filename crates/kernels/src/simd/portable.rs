@@ -70,6 +70,11 @@ float_vector! {
     less_equal(a, b) = Lanes(from_fn(|i| a[i] <= b[i]));
     equal(a, b) = Lanes(from_fn(|i| a[i] == b[i]));
     select(mask, yes, no) = from_fn(|i| if mask.0[i] { yes[i] } else { no[i] });
+    deinterleave(a, b) = (
+        from_fn(|i| if i < 4 { a[2 * i] } else { b[2 * i - 8] }),
+        from_fn(|i| if i < 4 { a[2 * i + 1] } else { b[2 * i - 7] }),
+    );
+    write_ints(p, v) = p.cast::<[i32; 8]>().write_unaligned(v.map(|x| x as i32));
 }
 
 float_vector! {
@@ -97,6 +102,11 @@ float_vector! {
     less_equal(a, b) = Lanes(from_fn(|i| a[i] <= b[i]));
     equal(a, b) = Lanes(from_fn(|i| a[i] == b[i]));
     select(mask, yes, no) = from_fn(|i| if mask.0[i] { yes[i] } else { no[i] });
+    deinterleave(a, b) = (
+        from_fn(|i| if i < 2 { a[2 * i] } else { b[2 * i - 4] }),
+        from_fn(|i| if i < 2 { a[2 * i + 1] } else { b[2 * i - 3] }),
+    );
+    write_ints(p, v) = p.cast::<[i32; 4]>().write_unaligned(v.map(|x| x as i32));
 }
 impl Real for F64s {}
 

@@ -38,6 +38,8 @@ macro_rules! float_vector {
         less_equal($ka:ident, $kb:ident) = $less_equal:expr;
         equal($ga:ident, $gb:ident) = $equal:expr;
         select($m:ident, $yes:ident, $no:ident) = $select:expr;
+        deinterleave($va:ident, $vb:ident) = $deinterleave:expr;
+        write_ints($it:ident, $iw:ident) = $write_ints:expr;
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
@@ -177,6 +179,18 @@ macro_rules! float_vector {
             fn select($m: $mask, yes: Self, no: Self) -> Self {
                 let ($yes, $no) = (yes.0, no.0);
                 Self(intrinsic!($select))
+            }
+            #[inline(always)]
+            fn deinterleave(self, next: Self) -> (Self, Self) {
+                let ($va, $vb) = (self.0, next.0);
+                let (even, odd) = intrinsic!($deinterleave);
+                (Self(even), Self(odd))
+            }
+            #[inline(always)]
+            unsafe fn write_ints(self, $it: *mut i32) {
+                let $iw = self.0;
+                // SAFETY: the vector proves the instruction set; the caller vouches for the pointer.
+                unsafe { $write_ints }
             }
         }
     };
