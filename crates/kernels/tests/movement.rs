@@ -233,6 +233,19 @@ fn padding_surrounds_a_view() {
 }
 
 #[test]
+fn padding_surrounds_nothing() {
+    for on in machines() {
+        for shape in [[2, 0], [0, 2], [0, 0]] {
+            let x = Strided { data: &[], offset: 0, shape: &shape, strides: &[1, 1] };
+            let mut out = [0f32; 20];
+            kernels::pad(on, x, &[2, 1], 0.5, &[4, 5], &mut out);
+            assert_eq!(out, [0.5; 20]);
+            kernels::pad(on, x, &[0, 0], 0.5, &shape, &mut []);
+        }
+    }
+}
+
+#[test]
 fn scans_are_those_of_f64() {
     for_each_view(|on, x, axis| {
         for reverse in [false, true] {

@@ -103,46 +103,56 @@ impl Init {
     #[track_caller]
     pub fn draw(self, shape: impl Into<Shape>, rng: &mut Rng) -> Tensor {
         let shape = shape.into();
-        let fan = |which| fan(&shape, which);
-        let both = || fan(Fan::In) + fan(Fan::Out);
         match self {
             Self::Constant(value) => Tensor::full(shape, value),
             Self::Uniform { low, high } => Tensor::rand(shape, rng) * (high - low) + low,
             Self::Normal { mean, std } => Tensor::randn(shape, rng) * std + mean,
-            Self::XavierUniform { gain } => symmetric(gain * (6.0 / both()).sqrt(), shape, rng),
+            Self::XavierUniform { gain } => {
+                symmetric(gain * (6.0 / both_fans(&shape)).sqrt(), shape, rng)
+            }
             Self::XavierNormal { gain } => {
-                Tensor::randn(shape, rng) * (gain * (2.0 / both()).sqrt())
+                Tensor::randn(shape, rng) * (gain * (2.0 / both_fans(&shape)).sqrt())
             }
-            Self::HeUniform { gain, fan: which } => {
-                symmetric(gain * (3.0 / fan(which)).sqrt(), shape, rng)
+            Self::HeUniform { gain, fan } => {
+                symmetric(gain * (3.0 / fan.of(&shape)).sqrt(), shape, rng)
             }
-            Self::HeNormal { gain, fan: which } => {
-                Tensor::randn(shape, rng) * (gain / fan(which).sqrt())
+            Self::HeNormal { gain, fan } => {
+                Tensor::randn(shape, rng) * (gain / fan.of(&shape).sqrt())
             }
-            Self::LeCunUniform => symmetric((3.0 / fan(Fan::In)).sqrt(), shape, rng),
-            Self::LeCunNormal => Tensor::randn(shape, rng) * (1.0 / fan(Fan::In).sqrt()),
+            Self::LeCunUniform => symmetric((3.0 / Fan::In.of(&shape)).sqrt(), shape, rng),
+            Self::LeCunNormal => Tensor::randn(shape, rng) * (1.0 / Fan::In.of(&shape).sqrt()),
             Self::Orthogonal { gain } => orthogonal(gain, shape, rng),
         }
     }
 }
 
 /// Uniform numbers in ±bound.
+#[track_caller]
 fn symmetric(bound: f64, shape: Shape, rng: &mut Rng) -> Tensor {
     Tensor::rand(shape, rng) * (2.0 * bound) - bound
 }
 
+impl Fan {
+    /// How large it is for a weight of this shape.
+    #[track_caller]
+    fn of(self, shape: &Shape) -> f64 {
+        assert!(shape.rank() >= 2, "a weight of shape {shape} has no fans: they need two axes");
+        let units = match self {
+            Self::In => shape[1],
+            Self::Out => shape[0],
+        };
+        shape[2..].iter().fold(units as f64, |fan, &len| fan * len as f64)
+    }
+}
+
+/// The sum of both fans.
 #[track_caller]
-fn fan(shape: &Shape, which: Fan) -> f64 {
-    assert!(shape.rank() >= 2, "a weight of shape {shape} has no fans: they need two axes");
-    let kernel: usize = shape[2..].iter().product();
-    let units = match which {
-        Fan::In => shape[1],
-        Fan::Out => shape[0],
-    };
-    (units * kernel) as f64
+fn both_fans(shape: &Shape) -> f64 {
+    Fan::In.of(shape) + Fan::Out.of(shape)
 }
 
 /// Random orthogonal rows, by Gram and Schmidt's process in `f64`, made twice for accuracy.
+#[track_caller]
 fn orthogonal(gain: f64, shape: Shape, rng: &mut Rng) -> Tensor {
     assert!(shape.rank() >= 2, "a weight of shape {shape} is no matrix: that needs two axes");
     let (rows, columns) = (shape[0], shape[1..].iter().product::<usize>());

@@ -176,6 +176,10 @@ pub trait Module {
 /// A module that makes one tensor of another: what stands in a [`Sequential`](crate::Sequential).
 pub trait Layer: Module + fmt::Debug + Send + Sync {
     /// The output for an input.
+    ///
+    /// # Panics
+    /// If the layer does not take the input.
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor;
 }
 

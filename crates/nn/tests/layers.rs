@@ -166,7 +166,7 @@ fn an_optimizer_goes_on_where_its_state_was_saved() {
     }
     check(|params| Sgd::new(params, SgdOptions { momentum: 0.9, ..Default::default() }));
     check(|params| Adam::new(params, AdamOptions::default()));
-    check(|params| AdamW::new(params, AdamOptions { weight_decay: 0.01, ..Default::default() }));
+    check(|params| AdamW::new(params, AdamOptions::adamw()));
 
     let layer = Linear::new(3, 2, &mut Rng::new(5));
     let sgd = Sgd::new(layer.params(), SgdOptions { momentum: 0.9, ..Default::default() });

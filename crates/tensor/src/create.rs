@@ -4,6 +4,7 @@ use crate::error::fail;
 use crate::kernel::Kernel;
 use crate::op::{Spec, launch};
 use crate::{Device, Element, Error, Layout, OpError, Result, Rng, Scalar, Shape, Tensor};
+use gradus_kernels::memory::OutOfMemory;
 use gradus_kernels::random::{Distribution, blocks};
 use std::sync::Arc;
 
@@ -43,11 +44,22 @@ impl Tensor {
         Ok(Self::from_parts(Arc::new(buffer), Layout::contiguous(shape), T::DTYPE, device))
     }
 
+    /// The tensor whose number at each row-major index is what a function gives for the index.
+    fn try_of_each<T: Element>(shape: Shape, number: impl FnMut(usize) -> T) -> Result<Self> {
+        let count = shape.try_count()?;
+        let mut numbers = Vec::new();
+        if numbers.try_reserve_exact(count).is_err() {
+            return Err(OutOfMemory { bytes: count.saturating_mul(size_of::<T>()) }.into());
+        }
+        numbers.extend((0..count).map(number));
+        Self::try_from_slice(&numbers, shape, Device::cpu())
+    }
+
     /// A tensor filled with one number. The spec is a shape, (shape, type) or (shape, type, device).
     /// PyTorch: `torch.full`.
     #[track_caller]
     pub fn full(spec: impl Into<Spec>, value: impl Into<Scalar>) -> Self {
-        Self::try_full(spec.into(), value.into().to_f64()).unwrap_or_else(|error| fail(error))
+        made("full", Self::try_full(spec.into(), value.into().to_f64()))
     }
 
     /// A tensor filled with one number.
@@ -97,16 +109,19 @@ impl Tensor {
     pub fn arange<S: Into<Scalar>>(start: S, end: S, step: S) -> Self {
         let (start, end, step) = (start.into(), end.into(), step.into());
         let (from, to, by) = (start.to_f64(), end.to_f64(), step.to_f64());
-        let count = ((to - from) / by).ceil();
-        if by == 0.0 || !count.is_finite() {
+        let steps = ((to - from) / by).ceil();
+        if by == 0.0 || !steps.is_finite() {
             let message = format_args!("no steps of {by} lead from {from} to {to}");
             fail(OpError::of("arange", message));
         }
-        let count = count.max(0.0) as usize;
-        if let (Scalar::Int(start), Scalar::Int(step)) = (start, step) {
-            return Self::from_vec((0..count as i64).map(|i| start + i * step).collect(), count);
+        if let (Scalar::Int(start), Scalar::Int(end), Scalar::Int(step)) = (start, end, step) {
+            let count = Shape::from(count_integers(start, end, step));
+            // The number is in range, though on the way to it another may not be.
+            let number = |i: usize| start.wrapping_add((i as i64).wrapping_mul(step));
+            return made("arange", Self::try_of_each(count, number));
         }
-        Self::from_vec((0..count).map(|i| (from + i as f64 * by) as f32).collect(), count)
+        let count = Shape::from(steps.max(0.0) as usize);
+        made("arange", Self::try_of_each(count, |i| (from + i as f64 * by) as f32))
     }
 
     /// `count` numbers from `start` to `end`, both included, evenly spaced. PyTorch:
@@ -119,15 +134,14 @@ impl Tensor {
             true => start + step * i as f64,
             false => end - step * (count - 1 - i) as f64,
         };
-        Self::from_vec((0..count).map(|i| at(i) as f32).collect(), count)
+        made("linspace", Self::try_of_each(count.into(), |i| at(i) as f32))
     }
 
     /// The identity matrix, `[count, count]`. PyTorch: `torch.eye`.
     #[track_caller]
     pub fn eye(count: usize) -> Self {
-        let mut numbers = vec![0f32; count * count];
-        numbers.iter_mut().step_by(count + 1).for_each(|x| *x = 1.0);
-        Self::from_vec(numbers, [count, count])
+        let on_diagonal = |i: usize| i.is_multiple_of(count + 1);
+        made("eye", Self::try_of_each([count, count].into(), |i| on_diagonal(i) as u8 as f32))
     }
 
     /// Random numbers in [0, 1), all alike. PyTorch: `torch.rand`.
@@ -136,7 +150,7 @@ impl Tensor {
     /// If the type is not a float.
     #[track_caller]
     pub fn rand(spec: impl Into<Spec>, rng: &mut Rng) -> Self {
-        Self::random(Distribution::Uniform, spec.into(), rng).unwrap_or_else(|error| fail(error))
+        made("rand", Self::random(Distribution::Uniform, spec.into(), rng))
     }
 
     /// Random numbers of the normal distribution with mean 0 and standard deviation 1. PyTorch:
@@ -146,15 +160,16 @@ impl Tensor {
     /// If the type is not a float.
     #[track_caller]
     pub fn randn(spec: impl Into<Spec>, rng: &mut Rng) -> Self {
-        Self::random(Distribution::Normal, spec.into(), rng).unwrap_or_else(|error| fail(error))
+        made("randn", Self::random(Distribution::Normal, spec.into(), rng))
     }
 
     fn random(distribution: Distribution, spec: Spec, rng: &mut Rng) -> Result<Self> {
         if !spec.dtype.is_float() {
-            return Err(Error::Op(OpError::dtype(spec.dtype, "floats").named("rand")));
+            return Err(OpError::dtype(spec.dtype, "floats").into());
         }
+        let count = spec.shape.try_count()?;
         let key = rng.key();
-        let position = rng.take(blocks(spec.shape.count()));
+        let position = rng.take(blocks(count));
         launch(&Kernel::Random { distribution, key, position }, &[], spec)
     }
 
@@ -171,9 +186,9 @@ impl Tensor {
                 format_args!("no integer is at least {low} and below {high}"),
             ));
         }
-        let (shape, bound) = (shape.into(), high.wrapping_sub(low) as u64);
+        let bound = high.wrapping_sub(low) as u64;
         let draw = |_| low.wrapping_add(rng.below(bound) as i64);
-        Self::from_vec((0..shape.count()).map(draw).collect(), shape)
+        made("randint", Self::try_of_each(shape.into(), draw))
     }
 
     /// 1 with the probability that this tensor holds for each element, else 0. PyTorch:
@@ -182,6 +197,26 @@ impl Tensor {
     pub fn bernoulli(&self, rng: &mut Rng) -> Self {
         let draws = Self::rand(self.spec(), rng);
         draws.lt(&self.detach()).to_dtype(self.dtype())
+    }
+}
+
+/// How many integers there are from `start` on, `step` apart, before `end`.
+fn count_integers(start: i64, end: i64, step: i64) -> usize {
+    let distance = end as i128 - start as i128;
+    if distance == 0 || (distance > 0) != (step > 0) {
+        return 0;
+    }
+    let count = distance.unsigned_abs().div_ceil(step.unsigned_abs() as u128);
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// What a function made, or a panic in its name.
+#[track_caller]
+fn made(function: &'static str, result: Result<Tensor>) -> Tensor {
+    match result {
+        Ok(tensor) => tensor,
+        Err(Error::Op(error)) => fail(error.named(function)),
+        Err(error) => fail(error),
     }
 }
 

@@ -14,13 +14,14 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Elements side by side, in row-major order, from the start of memory on.
+    /// Elements side by side, in row-major order, from the start of memory on. Where there are more
+    /// than can be counted, no tensor has the layout, and distances end at the largest number.
     pub fn contiguous(shape: Shape) -> Self {
         let mut strides = [0; MAX_RANK];
-        let mut stride = 1;
+        let mut stride = 1isize;
         for (axis, &len) in shape.iter().enumerate().rev() {
             strides[axis] = stride;
-            stride *= len.max(1) as isize;
+            stride = stride.saturating_mul(signed(len.max(1)));
         }
         Self { shape, strides, offset: 0 }
     }
@@ -42,7 +43,7 @@ impl Layout {
 
     /// True if the elements lie side by side in row-major order.
     pub fn is_contiguous(&self) -> bool {
-        let mut stride = 1;
+        let mut stride = 1isize;
         for axis in (0..self.shape.rank()).rev() {
             let len = self.shape[axis];
             if len == 0 {
@@ -52,7 +53,7 @@ impl Layout {
                 if self.strides[axis] != stride {
                     return false;
                 }
-                stride *= len as isize;
+                stride = stride.saturating_mul(signed(len));
             }
         }
         true
@@ -98,7 +99,8 @@ impl Layout {
             view.offset = self.offset.wrapping_add_signed(shift);
         }
         view.shape[axis] = count;
-        view.strides[axis] *= step;
+        // Where it matters, the step leads to another element.
+        view.strides[axis] = view.strides[axis].saturating_mul(step);
         view
     }
 
@@ -117,7 +119,7 @@ impl Layout {
         lens.push(size);
         let mut strides = self.strides().to_vec();
         strides.push(strides[axis]);
-        strides[axis] *= step as isize;
+        strides[axis] = strides[axis].saturating_mul(signed(step));
         Ok(self.with(Shape::try_new(&lens)?, &strides))
     }
 
@@ -129,8 +131,7 @@ impl Layout {
         let count = self.shape[second].saturating_sub(right).min(rows);
         let mut lens = self.shape.to_vec();
         let mut strides = self.strides().to_vec();
-        let stride = strides[first] + strides[second];
-        let start = down as isize * strides[first] + right as isize * strides[second];
+        let stride = strides[first].saturating_add(strides[second]);
         for axis in [first.max(second), first.min(second)] {
             lens.remove(axis);
             strides.remove(axis);
@@ -139,6 +140,8 @@ impl Layout {
         strides.push(stride);
         let mut view = self.with(Shape::from(lens), &strides);
         if count > 0 && self.shape.count() > 0 {
+            let strides = self.strides();
+            let start = down as isize * strides[first] + right as isize * strides[second];
             view.offset = self.offset.wrapping_add_signed(start);
         }
         view
@@ -199,4 +202,9 @@ impl Layout {
         layout.strides[..strides.len()].copy_from_slice(strides);
         layout
     }
+}
+
+/// A length or a step as a factor of a distance.
+fn signed(len: usize) -> isize {
+    isize::try_from(len).unwrap_or(isize::MAX)
 }

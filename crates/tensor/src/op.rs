@@ -68,7 +68,8 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// The name under which errors, traces and tables speak of it.
     fn name(&self) -> &'static str;
 
-    /// What the output will be. This is the only place where inputs are rejected.
+    /// What the output will be. This is the only place where inputs are rejected; a shape of more
+    /// elements than can be counted is rejected by whoever applies the op.
     ///
     /// # Errors
     /// One sentence that names shapes and numbers.
@@ -195,7 +196,8 @@ impl Tensor {
     /// [`Error::Op`] if the op rejects the inputs; else whatever the device reports.
     pub fn try_apply(op: impl Op, inputs: &[&Self]) -> Result<Self> {
         let specs: SmallVec<[Spec; 4]> = inputs.iter().map(|input| input.spec()).collect();
-        let spec = op.infer(&specs).map_err(|error| error.named(op.name()))?;
+        let spec = op.infer(&specs).and_then(|spec| spec.shape.try_count().map(|_| spec));
+        let spec = spec.map_err(|error| error.named(op.name()))?;
         let mode = autograd::mode();
         let forward = match mode.watched {
             // What the op does inside is its own affair.
@@ -271,7 +273,7 @@ pub fn launch_many(
     let backend = outputs[0].device.backend();
     let mut buffers: SmallVec<[_; 3]> = SmallVec::new();
     for spec in outputs {
-        buffers.push(backend.allocate(spec.dtype, spec.shape.count())?);
+        buffers.push(backend.allocate(spec.dtype, spec.shape.try_count()?)?);
     }
     let inputs: SmallVec<[Input<'_>; 6]> = inputs.iter().map(|input| input.view()).collect();
     let views = buffers.iter_mut().zip(outputs);

@@ -39,7 +39,18 @@ impl Shape {
 
     /// The number of elements, unless it is too large for the machine.
     pub fn checked_count(&self) -> Option<usize> {
-        self.iter().try_fold(1usize, |count, &len| count.checked_mul(len))
+        // As if no axis were empty: distances between neighbours are counted too.
+        let most = self.iter().try_fold(1usize, |count, &len| count.checked_mul(len.max(1)))?;
+        (most <= isize::MAX as usize).then(|| self.count())
+    }
+
+    /// The number of elements.
+    ///
+    /// # Errors
+    /// If it is too large for the machine.
+    pub(crate) fn try_count(&self) -> Result<usize, OpError> {
+        let message = || format!("shape {self} has more elements than can be counted: use less");
+        self.checked_count().ok_or_else(|| OpError::new(message()))
     }
 
     /// The axis that a number from `-rank` to `rank - 1` means; negative ones count from the end.

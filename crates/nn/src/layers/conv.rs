@@ -26,8 +26,8 @@ impl First {
         };
         let mut shape = vec![first, second / groups];
         shape.extend(&kernel[..]);
-        let fan_in: usize = shape[1..].iter().product();
         let weight = Init::PYTORCH_WEIGHT.draw(shape, rng);
+        let fan_in: usize = weight.shape()[1..].iter().product();
         let bound = 1.0 / (fan_in.max(1) as f64).sqrt();
         let bias = Init::Uniform { low: -bound, high: bound }.draw(outputs, rng);
         Self { weight: Param::new(weight), bias: Param::new(bias) }

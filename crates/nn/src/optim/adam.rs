@@ -1,6 +1,6 @@
 //! Adam and AdamW.
 
-use super::{Memory, Optimizer};
+use super::{Memory, Optimizer, check_not_negative};
 use crate::Param;
 use gradus_tensor::kernel::{AdamStep, Kernel};
 use gradus_tensor::{Gradients, Result, Tensor};
@@ -16,7 +16,8 @@ pub struct AdamOptions {
     pub beta2: f64,
     /// ε, what keeps the division from zero.
     pub epsilon: f64,
-    /// λ, the weight decay: by way of the gradient in Adam, off the parameter itself in AdamW.
+    /// λ, the weight decay: by way of the gradient in Adam, off the parameter itself in AdamW. None
+    /// by default; see [`AdamOptions::adamw`].
     pub weight_decay: f64,
 }
 
@@ -24,6 +25,36 @@ impl Default for AdamOptions {
     /// As in PyTorch's Adam, without weight decay.
     fn default() -> Self {
         Self { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }
+    }
+}
+
+impl AdamOptions {
+    /// As in PyTorch's AdamW, with a weight decay of 0.01.
+    ///
+    /// ```
+    /// use gradus_nn::{AdamOptions, AdamW, Linear, Module};
+    /// use gradus_tensor::Rng;
+    ///
+    /// let model = Linear::new(4, 2, &mut Rng::new(1));
+    /// let options = AdamOptions { learning_rate: 3e-4, ..AdamOptions::adamw() };
+    /// let optimizer = AdamW::new(model.params(), options);
+    /// ```
+    pub fn adamw() -> Self {
+        Self { weight_decay: 0.01, ..Self::default() }
+    }
+
+    /// Refuses settings that cannot be.
+    #[track_caller]
+    fn check(&self, optimizer: &str) {
+        check_not_negative(optimizer, "learning rate", self.learning_rate);
+        check_not_negative(optimizer, "epsilon", self.epsilon);
+        check_not_negative(optimizer, "weight decay", self.weight_decay);
+        for beta in [self.beta1, self.beta2] {
+            assert!(
+                (0.0..1.0).contains(&beta),
+                "{optimizer}: a beta is {beta}: give a number from 0 to below 1"
+            );
+        }
     }
 }
 
@@ -42,7 +73,12 @@ pub struct Adam {
 
 impl Adam {
     /// An optimizer of parameters.
+    ///
+    /// # Panics
+    /// If the learning rate, ε or the weight decay is negative, or a β is not from 0 to below 1.
+    #[track_caller]
     pub fn new(params: Vec<Param>, options: AdamOptions) -> Self {
+        options.check("adam");
         let memory = Memory::new(params, &["exp_avg", "exp_avg_sq"]);
         Self { options, decoupled: false, memory }
     }
@@ -81,13 +117,19 @@ impl Optimizer for Adam {
 ///
 /// # Source
 /// Loshchilov, Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2; PyTorch:
-/// `torch.optim.AdamW`, whose weight decay is 0.01 unless another is given.
+/// `torch.optim.AdamW`, whose weight decay is 0.01 unless another is given: that of
+/// [`AdamOptions::adamw`].
 #[derive(Debug)]
 pub struct AdamW(Adam);
 
 impl AdamW {
-    /// An optimizer of parameters.
+    /// An optimizer of parameters. [`AdamOptions::adamw`] has PyTorch's settings.
+    ///
+    /// # Panics
+    /// As [`Adam::new`].
+    #[track_caller]
     pub fn new(params: Vec<Param>, options: AdamOptions) -> Self {
+        options.check("adamw");
         Self(Adam { decoupled: true, ..Adam::new(params, options) })
     }
 }

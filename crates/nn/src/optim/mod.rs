@@ -120,6 +120,12 @@ impl Memory {
     }
 }
 
+/// Refuses a setting that should be zero or more.
+#[track_caller]
+fn check_not_negative(optimizer: &str, setting: &str, value: f64) {
+    assert!(value >= 0.0, "{optimizer}: the {setting} is {value}: give zero or a positive number");
+}
+
 fn mismatch() -> Error {
     Error::Mismatch("the optimizer's saved state is that of another optimizer or model".into())
 }

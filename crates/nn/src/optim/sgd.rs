@@ -1,6 +1,6 @@
 //! Stochastic gradient descent.
 
-use super::{Memory, Optimizer};
+use super::{Memory, Optimizer, check_not_negative};
 use crate::Param;
 use gradus_tensor::kernel::{Kernel, SgdStep};
 use gradus_tensor::{Gradients, Result, Tensor};
@@ -16,7 +16,7 @@ pub struct SgdOptions {
     pub dampening: f64,
     /// λ, the factor of a parameter that is added to its gradient.
     pub weight_decay: f64,
-    /// Nesterov's look ahead.
+    /// Nesterov's look ahead: with momentum and without dampening only.
     pub nesterov: bool,
 }
 
@@ -46,8 +46,22 @@ pub struct Sgd {
 
 impl Sgd {
     /// An optimizer of parameters.
+    ///
+    /// # Panics
+    /// If the learning rate, the momentum or the weight decay is negative, or Nesterov's look ahead
+    /// is wanted without momentum or with dampening.
+    #[track_caller]
     pub fn new(params: Vec<Param>, options: SgdOptions) -> Self {
-        let names: &[&str] = if options.momentum == 0.0 { &[] } else { &["momentum_buffer"] };
+        let SgdOptions { learning_rate, momentum, dampening, weight_decay, nesterov } = options;
+        check_not_negative("sgd", "learning rate", learning_rate);
+        check_not_negative("sgd", "momentum", momentum);
+        check_not_negative("sgd", "weight decay", weight_decay);
+        assert!(
+            !nesterov || (momentum > 0.0 && dampening == 0.0),
+            "sgd: Nesterov's look ahead wants a positive momentum and no dampening, not a momentum \
+             of {momentum} and a dampening of {dampening}"
+        );
+        let names: &[&str] = if momentum == 0.0 { &[] } else { &["momentum_buffer"] };
         Self { options, memory: Memory::new(params, names) }
     }
 }

@@ -254,9 +254,11 @@ impl Tensor {
         let total = match (&weight, ignore_index) {
             (None, None) => return losses.mean(..),
             (None, Some(index)) => target.ne_scalar(index).sum(..).to_dtype(wide),
-            (Some(weight), _) => {
-                let (hot, _) = one_hot(logits.spec(), &target, ignore_index);
-                (hot.to_dtype(wide) * along_classes(&weight.to_dtype(wide), logits.rank())).sum(..)
+            (Some(weight), None) => weight.to_dtype(wide).take(&target).sum(..),
+            (Some(weight), Some(index)) => {
+                let ignored = target.eq_scalar(index);
+                let weights = weight.to_dtype(wide).take(&target.masked_fill(&ignored, 0));
+                weights.masked_fill(&ignored, 0.0).sum(..)
             }
         };
         (losses.to_dtype(wide).sum(..) / total).to_dtype(dtype)

@@ -19,7 +19,7 @@ impl Op for Cat {
 
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         let first = inputs[0];
-        let mut len = 0;
+        let mut len = 0usize;
         for input in inputs {
             let fits = input.shape.rank() == first.shape.rank()
                 && input.shape.with(self.axis, 0) == first.shape.with(self.axis, 0);
@@ -30,7 +30,7 @@ impl Op for Cat {
             if input.dtype != first.dtype {
                 reject!("types differ: {} and {}", first.dtype, input.dtype);
             }
-            len += input.shape[self.axis];
+            len = len.saturating_add(input.shape[self.axis]);
         }
         let shape = first.shape.with(self.axis, len);
         Ok(Spec { shape, dtype: first.dtype, device: common_device(inputs)? })

@@ -5,7 +5,7 @@ use super::sizes::Sizes;
 use crate::error::reject;
 use crate::kernel::{Kernel, Pool, Window};
 use crate::op::{Context, Forward, Grads, Op, Spec, launch};
-use crate::{OpError, Result, Shape, Tensor};
+use crate::{OpError, Result, Tensor};
 use smallvec::smallvec;
 
 /// How patches lie in an image, as in PyTorch.
@@ -95,11 +95,7 @@ impl Op for Unfold {
         let (Some(windows), Some(rows)) = (windows, channels.checked_mul(places)) else {
             reject!("too many patches of {}", x.shape);
         };
-        let shape = Shape::from([batch, rows, windows]);
-        if shape.checked_count().is_none() {
-            reject!("too many patches of {}", x.shape);
-        }
-        Ok(x.with_shape(shape))
+        Ok(x.with_shape([batch, rows, windows].into()))
     }
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
@@ -146,11 +142,7 @@ impl Op for Fold {
             let [_, rows, columns] = pool.output;
             reject!("an image of {height} x {width} has {rows} x {columns} patches, not {windows}");
         }
-        let shape = Shape::from([batch, rows / places, height, width]);
-        if shape.checked_count().is_none() {
-            reject!("an image of {shape} is too large");
-        }
-        Ok(x.with_shape(shape))
+        Ok(x.with_shape([batch, rows / places, height, width].into()))
     }
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {

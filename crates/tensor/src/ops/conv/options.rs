@@ -1,6 +1,6 @@
 //! The settings of convolutions.
 
-use super::Sizes;
+use crate::ops::Sizes;
 
 /// The settings of a convolution; by default its kernel moves by one place at a time and stays
 /// within the input.

@@ -1,0 +1,36 @@
+//! A mistake is reported at the line that made it.
+
+use gradus_nn::init::Fan;
+use gradus_nn::*;
+use gradus_tensor::{Rng, Tensor};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
+use std::sync::Mutex;
+
+/// Where the last panic came from.
+static PLACE: Mutex<Option<(String, u32)>> = Mutex::new(None);
+
+#[test]
+fn mistakes_are_reported_at_the_callers_line() {
+    set_hook(Box::new(|panic| {
+        let place = panic.location().map(|place| (place.file().to_string(), place.line()));
+        *PLACE.lock().unwrap() = place;
+    }));
+    let check = |line: u32, mistake: &dyn Fn()| {
+        assert!(catch_unwind(AssertUnwindSafe(mistake)).is_err());
+        assert_eq!(PLACE.lock().unwrap().take(), Some((file!().to_string(), line)));
+    };
+    let rng = || Rng::new(1);
+    let (linear, x) = (Linear::new(2, 3, &mut rng()), Tensor::ones([4, 5]));
+    check(line!(), &|| drop(linear.forward(&x)));
+    let conv = Conv2d::new(1, 1, 3, Default::default(), &mut rng());
+    check(line!(), &|| drop(conv.forward(&x)));
+    check(line!(), &|| drop(Init::HeUniform { gain: 1.0, fan: Fan::In }.draw([3], &mut rng())));
+    check(line!(), &|| drop(Init::Orthogonal { gain: 1.0 }.draw([3], &mut rng())));
+    let options = SgdOptions { learning_rate: -1.0, ..Default::default() };
+    check(line!(), &|| drop(Sgd::new(vec![], options)));
+    let options = AdamOptions { beta1: 1.0, ..Default::default() };
+    check(line!(), &|| drop(Adam::new(vec![], options)));
+    check(line!(), &|| drop(AdamW::new(vec![], options)));
+    check(line!(), &|| drop(losses::mse_loss(&x, &Tensor::ones([4]))));
+    check(line!(), &|| drop(losses::cross_entropy(&x, &Tensor::ones([7]))));
+}
