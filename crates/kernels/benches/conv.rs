@@ -2,10 +2,12 @@
 //! that is in `GFLOP/s`. `cargo bench -p gradus-kernels --bench conv`; compare with `conv.py` beside
 //! this file, run at the same time of day on the same cores.
 
+mod median;
+
 use gradus_kernels::conv::{self, Geometry};
 use gradus_kernels::{Machine, Strided};
+use median::median;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 /// Batch, channels in and out, length of the sides, kernel, stride, groups.
 const LAYERS: &[(&str, [usize; 7])] = &[
@@ -73,18 +75,4 @@ fn layer(on: Machine, name: &str, geometry: &Geometry) {
         format!("{:9.3} ms {rate:6.0}", time.as_secs_f64() * 1e3)
     });
     println!("{name:10} forward, by input, by weight: {}", columns.join(" "));
-}
-
-/// The median time of at least five runs and a quarter of a second.
-fn median(mut body: impl FnMut()) -> Duration {
-    body();
-    let start = Instant::now();
-    let mut times = vec![];
-    while times.len() < 5 || start.elapsed() < Duration::from_millis(250) {
-        let start = Instant::now();
-        body();
-        times.push(start.elapsed());
-    }
-    times.sort();
-    times[times.len() / 2]
 }

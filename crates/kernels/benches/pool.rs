@@ -1,10 +1,12 @@
 //! How long pooling by windows of two by two takes: the median of several runs, and the time for
 //! each number of the result. `cargo bench -p gradus-kernels --bench pool`.
 
+mod median;
+
 use gradus_kernels::Machine;
 use gradus_kernels::pool::{Pool, Window, average_pool, max_pool};
+use median::median;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 /// How many planes there are, and how long their sides are.
 const PLANES: &[(usize, usize)] = &[(64 * 32, 28), (64 * 64, 14)];
@@ -35,18 +37,4 @@ fn main() {
         });
         println!("{planes} planes of {side} by {side}, largest, mean: {}", columns.join(" "));
     }
-}
-
-/// The median time of at least five runs and a quarter of a second.
-fn median(mut body: impl FnMut()) -> Duration {
-    body();
-    let start = Instant::now();
-    let mut times = vec![];
-    while times.len() < 5 || start.elapsed() < Duration::from_millis(250) {
-        let start = Instant::now();
-        body();
-        times.push(start.elapsed());
-    }
-    times.sort();
-    times[times.len() / 2]
 }

@@ -1,19 +1,12 @@
 //! Convolutions and their gradients against plain loops in f64, on every instruction set and number
 //! of threads.
 
-use gradus_kernels::conv::{self, Geometry};
-use gradus_kernels::{Float, Isa, Machine, Strided};
+mod numbers;
 
-/// Numbers in [-1, 1) from a linear congruential generator.
-fn numbers<T: Float>(count: usize, seed: u64) -> Vec<T> {
-    let mut state = seed;
-    let mut next = || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f64 / (1u64 << 23) as f64 - 1.0
-    };
-    (0..count).map(|_| T::from_f64(next())).collect()
-}
+use gradus_kernels::conv::{self, Geometry};
+use gradus_kernels::memory::scratch;
+use gradus_kernels::{Float, Isa, Machine, Strided};
+use numbers::numbers;
 
 /// Sizes of a convolution, by axis: input, kernel, stride, dilation, padding before and after.
 #[derive(Clone, Copy, Debug)]
@@ -229,6 +222,15 @@ impl Sums {
     }
 }
 
+/// Fills scratch memory that kernels may get with NaN: what it held may not matter.
+fn spoil_scratch() {
+    let lens = (4..19).flat_map(|doubling| (5..9).map(move |quarters: usize| quarters << doubling));
+    let blocks: Vec<_> = lens.flat_map(|len| [scratch::<u8>(len), scratch(len)]).collect();
+    for mut block in blocks {
+        block.fill(u8::MAX);
+    }
+}
+
 /// Checks all three directions on all machines.
 fn check<T: Float>(case: Case, reversed: bool, machines: &[Machine], epsilon: f64) {
     let g = case.geometry();
@@ -255,6 +257,7 @@ fn check<T: Float>(case: Case, reversed: bool, machines: &[Machine], epsilon: f6
 
     let mut first: Option<(Machine, [Vec<T>; 3])> = None;
     for &on in machines {
+        spoil_scratch();
         let mut outs = [&forward, &by_input, &by_weight].map(|sums| vec![T::NAN; sums.sums.len()]);
         conv::forward(on, &g, x.view(), w.view(), Some(&out_bias), &mut outs[0]);
         conv::input_gradient(on, &g, y.view(), w.view(), Some(&in_bias), &mut outs[1]);

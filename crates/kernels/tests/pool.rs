@@ -1,19 +1,16 @@
 //! Pooling against plain loops in f64, on every instruction set and number of threads.
 
+mod numbers;
+
 use gradus_kernels::pool::{
     Pool, Window, average_pool, average_unpool, gather_planes, max_pool, scatter_planes,
 };
 use gradus_kernels::{Float, Isa, Machine};
 
-/// Numbers in [-1, 1) from a linear congruential generator, some of them equal.
+/// Numbers in [-1, 1), some of them equal.
 fn numbers<T: Float>(count: usize, seed: u64) -> Vec<T> {
-    let mut state = seed;
-    let mut next = || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((state >> 52) as f64 - 2048.0) / 2048.0
-    };
-    (0..count).map(|_| T::from_f64(next())).collect()
+    let fine = numbers::numbers::<f64>(count, seed);
+    fine.into_iter().map(|x| T::from_f64((x * 2048.0).floor() / 2048.0)).collect()
 }
 
 /// Windows of `size` places along an axis of length `len`: the window and how many there are.

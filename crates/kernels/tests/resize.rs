@@ -1,21 +1,13 @@
 //! Patches of planes and planes in other sizes against plain loops in f64, on every instruction set
 //! and number of threads; and that adjoints are adjoint.
 
+mod numbers;
+
 use gradus_kernels::patches::{fold, unfold};
 use gradus_kernels::pool::{Pool, Window};
 use gradus_kernels::resize::{Interpolation, Resize, adjoint, resize};
 use gradus_kernels::{Float, Isa, Machine};
-
-/// Numbers in [-1, 1) from a linear congruential generator.
-fn numbers<T: Float>(count: usize, seed: u64) -> Vec<T> {
-    let mut state = seed;
-    let mut next = || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f64 / (1u64 << 23) as f64 - 1.0
-    };
-    (0..count).map(|_| T::from_f64(next())).collect()
-}
+use numbers::numbers;
 
 const PLANES: usize = 9;
 

@@ -5,6 +5,7 @@
 //! it, tile by tile in registers ([`patch_tile`]). Products of many channels are cut along their
 //! depth into blocks, whose sums wait in scratch.
 
+use super::Geometry;
 use super::gather::{copy_channel, scatter};
 use super::plan::{Goal, Layout, Part, Plan};
 use crate::memory::{Scratch, scratch};
@@ -38,6 +39,26 @@ pub(super) struct Weights<'a, T> {
     pub(super) row_stride: isize,
     pub(super) channel_stride: isize,
     pub(super) tap_strides: [isize; 3],
+}
+
+impl<'a, T> Weights<'a, T> {
+    /// The weight `[O, C / groups, D, H, W]`, one of whose first two axes gives the rows, the other
+    /// one the channels.
+    pub(super) fn new(
+        geometry: &Geometry,
+        weight: Strided<'a, T>,
+        [rows, channels]: [usize; 2],
+    ) -> Self {
+        let group = geometry.out_channels / geometry.groups;
+        Self {
+            data: weight.data,
+            offset: weight.offset,
+            group_stride: weight.strides[0] * group as isize,
+            row_stride: weight.strides[rows],
+            channel_stride: weight.strides[channels],
+            tap_strides: [2, 3, 4].map(|axis| weight.strides[axis]),
+        }
+    }
 }
 
 /// A correlation: target[b, g, r, …] = Σ source[b, g, c, …] · weight[g, r, c, tap] + bias[g, r].

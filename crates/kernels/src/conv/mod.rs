@@ -98,21 +98,13 @@ pub fn forward<T: Float>(
     assert_eq!(weight.shape, geometry.weight_shape());
     assert_eq!(out.len(), geometry.output_shape().iter().product::<usize>());
     assert!(bias.is_none_or(|bias| bias.len() == geometry.out_channels));
-    let rows = geometry.out_channels / geometry.groups;
     let correlation = Correlation {
         batch: geometry.batch,
         groups: geometry.groups,
         channels: geometry.in_channels / geometry.groups,
-        rows,
+        rows: geometry.out_channels / geometry.groups,
         source: x,
-        weights: Weights {
-            data: weight.data,
-            offset: weight.offset,
-            group_stride: weight.strides[0] * rows as isize,
-            row_stride: weight.strides[0],
-            channel_stride: weight.strides[1],
-            tap_strides: [weight.strides[2], weight.strides[3], weight.strides[4]],
-        },
+        weights: Weights::new(geometry, weight, [0, 1]),
         bias,
         target: geometry.output,
         cost_ns: geometry.cost_ns(),
@@ -137,21 +129,13 @@ pub fn input_gradient<T: Float>(
     assert_eq!(weight.shape, geometry.weight_shape());
     assert_eq!(out.len(), geometry.input_shape().iter().product::<usize>());
     assert!(bias.is_none_or(|bias| bias.len() == geometry.in_channels));
-    let channels = geometry.out_channels / geometry.groups;
     let correlation = Correlation {
         batch: geometry.batch,
         groups: geometry.groups,
-        channels,
+        channels: geometry.out_channels / geometry.groups,
         rows: geometry.in_channels / geometry.groups,
         source: grad,
-        weights: Weights {
-            data: weight.data,
-            offset: weight.offset,
-            group_stride: weight.strides[0] * channels as isize,
-            row_stride: weight.strides[1],
-            channel_stride: weight.strides[0],
-            tap_strides: [weight.strides[2], weight.strides[3], weight.strides[4]],
-        },
+        weights: Weights::new(geometry, weight, [1, 0]),
         bias,
         target: geometry.input,
         cost_ns: geometry.cost_ns(),
@@ -160,6 +144,9 @@ pub fn input_gradient<T: Float>(
 }
 
 /// The gradient by the weight, given the input and the gradient by the output.
+///
+/// An infinity or NaN in either may make any number of the weight's gradient NaN, as zeros between
+/// the lines of copies are multiplied too; finite numbers never do.
 ///
 /// # Panics
 /// If a shape is not that of the geometry.
