@@ -41,7 +41,8 @@ fn softmax_and_its_gradient_equal_the_definition() {
         let (x, g) = (normal(rows * len, 4.0, 1), normal(rows * len, 1.0, 2));
         let mut logs = vec![];
         for row in x.chunks(len) {
-            logs.extend(row.iter().map(|&x| x as f64 - log_sum(row)));
+            let sum = log_sum(row);
+            logs.extend(row.iter().map(|&x| x as f64 - sum));
         }
         let plain: Vec<f64> = logs.iter().map(|y| y.exp()).collect();
         let (mut plain_gradient, mut log_gradient) = (vec![], vec![]);
