@@ -5,7 +5,9 @@ use crate::output::say_json;
 use crate::report;
 use clap::{Args, ValueEnum};
 use gradus_data::digits::{Digits, MEAN, STANDARD_DEVIATION};
-use gradus_data::{Augment, DataLoader, Dataset, LoaderOptions, random_shift, random_split};
+use gradus_data::{
+    AffineOptions, Augment, DataLoader, Dataset, LoaderOptions, random_affine, random_split,
+};
 use gradus_nn::schedule::Cosine;
 use gradus_nn::{Adam, AdamOptions, Module, losses::cross_entropy};
 use gradus_tensor::memory::peak_resident_bytes;
@@ -25,7 +27,7 @@ use std::time::Instant;
 /// handwritten digits, and leaves a folder with its weights, figures and a report.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  gradus train digits\n  gradus train digits --data mnist/ \
-                        --epochs 12 --seed 7\n  gradus train digits --resume runs/digits-1")]
+                        --epochs 20 --seed 7\n  gradus train digits --resume runs/digits-1")]
 pub struct Train {
     /// What to train
     task: Task,
@@ -37,7 +39,7 @@ pub struct Train {
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs: PathBuf,
     /// How often to go through the data
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
     /// How many digits to look at for a step
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
@@ -72,8 +74,13 @@ struct Settings {
 /// How far the first step goes.
 const LEARNING_RATE: f64 = 2e-3;
 
-/// By how many pixels training digits are moved at most, anew in each epoch.
-const SHIFT: usize = 2;
+/// How training digits are changed, anew in each epoch; beyond their edges is blank paper.
+const CHANGES: AffineOptions = AffineOptions {
+    degrees: 10.0,
+    scale: 0.1,
+    shift_pixels: 2.0,
+    fill: -MEAN / STANDARD_DEVIATION,
+};
 
 /// One in so many of the training digits is kept for validation.
 const VALIDATION: usize = 20;
@@ -89,7 +96,12 @@ impl Settings {
             "learning_rate": LEARNING_RATE,
             "schedule": "cosine",
             "optimizer": "adam",
-            "augmentation": format!("moved by up to {SHIFT} pixels"),
+            "augmentation": format!(
+                "turned by {} degrees, scaled by {} %, shifted by {} pixels at most",
+                CHANGES.degrees,
+                100.0 * CHANGES.scale,
+                CHANGES.shift_pixels
+            ),
             "validation": format!("1/{VALIDATION} of the training digits"),
             "version": env!("CARGO_PKG_VERSION"),
         })
@@ -204,8 +216,7 @@ fn train(
             LoaderOptions { batch_size: batch, shuffle, workers: 1, ..Default::default() };
         DataLoader::new(part, options)
     };
-    let paper = -MEAN / STANDARD_DEVIATION;
-    let train = Augment::new(train, seed, random_shift(SHIFT, paper));
+    let train = Augment::new(train, seed, random_affine(CHANGES));
     let (train, valid) = (loader(Arc::new(train), Some(seed)), loader(Arc::new(valid), None));
 
     let mut rng = Rng::new(seed);

@@ -29,7 +29,7 @@ pub mod idx;
 pub mod image;
 mod loader;
 
-pub use augment::{Augment, random_shift};
+pub use augment::{AffineOptions, Augment, random_affine};
 pub use combine::{Concat, Map, Subset, random_split};
 pub use dataset::{Batch, Dataset, Sample, TensorDataset};
 pub use loader::{Batches, DataLoader, LoaderOptions};
