@@ -17,13 +17,17 @@ fn mistakes_are_reported_at_the_callers_line() {
     }));
     let check = |line: u32, mistake: &dyn Fn()| {
         assert!(catch_unwind(AssertUnwindSafe(mistake)).is_err());
-        assert_eq!(PLACE.lock().unwrap().take(), Some((file!().to_string(), line)));
+        // Let go of before it is compared: the hook wants it too.
+        let place = PLACE.lock().unwrap().take();
+        assert_eq!(place, Some((file!().to_string(), line)));
     };
     let rng = || Rng::new(1);
     let (linear, x) = (Linear::new(2, 3, &mut rng()), Tensor::ones([4, 5]));
     check(line!(), &|| drop(linear.forward(&x)));
     let conv = Conv2d::new(1, 1, 3, Default::default(), &mut rng());
     check(line!(), &|| drop(conv.forward(&x)));
+    check(line!(), &|| drop(Linear::new(usize::MAX, 2, &mut rng())));
+    check(line!(), &|| drop(Upsample::new(2, UpsampleMode::Nearest).forward(&x)));
     check(line!(), &|| drop(Init::HeUniform { gain: 1.0, fan: Fan::In }.draw([3], &mut rng())));
     check(line!(), &|| drop(Init::Orthogonal { gain: 1.0 }.draw([3], &mut rng())));
     let options = SgdOptions { learning_rate: -1.0, ..Default::default() };

@@ -19,14 +19,14 @@ fn the_largest_of_each_window() {
     let x = counted(&[1, 1, 4, 4]);
     assert_eq!(MaxPool2d::new(2).forward(&x).to_vec::<f32>(), [5.0, 7.0, 13.0, 15.0]);
     let padded = PoolOptions { stride: Some(2.into()), padding: 1.into(), ..Default::default() };
-    let y = MaxPool2d::with(3, padded).forward(&x);
+    let y = MaxPool2d::with_options(3, padded).forward(&x);
     assert_eq!(y.to_vec::<f32>(), [5.0, 7.0, 13.0, 15.0]);
     let x = Tensor::from_vec(vec![3.0f32, 1.0, 4.0, 1.0, 5.0], [1, 5]);
     assert_eq!(MaxPool1d::new(2).forward(&x).to_vec::<f32>(), [3.0, 4.0]);
     let ceil = PoolOptions { ceil_mode: true, ..Default::default() };
-    assert_eq!(MaxPool1d::with(2, ceil).forward(&x).to_vec::<f32>(), [3.0, 4.0, 5.0]);
+    assert_eq!(MaxPool1d::with_options(2, ceil).forward(&x).to_vec::<f32>(), [3.0, 4.0, 5.0]);
     let dilated = PoolOptions { stride: Some(1.into()), dilation: 3.into(), ..Default::default() };
-    assert_eq!(MaxPool1d::with(2, dilated).forward(&x).to_vec::<f32>(), [3.0, 5.0]);
+    assert_eq!(MaxPool1d::with_options(2, dilated).forward(&x).to_vec::<f32>(), [3.0, 5.0]);
     let y = MaxPool3d::new([1, 2, 3]).forward(&counted(&[2, 2, 3]));
     assert_eq!(y.to_vec::<f32>(), [5.0, 11.0]);
 }
@@ -37,12 +37,12 @@ fn the_mean_of_each_window() {
     assert_eq!(AvgPool2d::new(2).forward(&x).to_vec::<f32>(), [2.5, 4.5, 10.5, 12.5]);
     let x = Tensor::from_vec(vec![3.0f32, 6.0, 9.0], [3]);
     let padded = PoolOptions { padding: 1.into(), ..Default::default() };
-    assert_eq!(AvgPool1d::with(3, padded).forward(&x).to_vec::<f32>(), [3.0]);
+    assert_eq!(AvgPool1d::with_options(3, padded).forward(&x).to_vec::<f32>(), [3.0]);
     let within = PoolOptions { count_include_pad: false, ..padded };
-    assert_eq!(AvgPool1d::with(3, within).forward(&x).to_vec::<f32>(), [4.5]);
+    assert_eq!(AvgPool1d::with_options(3, within).forward(&x).to_vec::<f32>(), [4.5]);
     // PyTorch divides a last window that reaches beyond the padding by what is left of it.
     let ceil = PoolOptions { ceil_mode: true, ..Default::default() };
-    assert_eq!(AvgPool1d::with(2, ceil).forward(&x).to_vec::<f32>(), [4.5, 9.0]);
+    assert_eq!(AvgPool1d::with_options(2, ceil).forward(&x).to_vec::<f32>(), [4.5, 9.0]);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn what_every_layer_should_pass() {
 #[should_panic(expected = "max_pool2d: padding 2 is more than half a window of 3")]
 fn too_much_padding_is_refused() {
     let options = PoolOptions { padding: 2.into(), ..Default::default() };
-    MaxPool2d::with(3, options).forward(&Tensor::zeros([1, 1, 8, 8]));
+    MaxPool2d::with_options(3, options).forward(&Tensor::zeros([1, 1, 8, 8]));
 }
 
 #[test]

@@ -39,6 +39,7 @@ impl Rng {
     ///
     /// # Panics
     /// If the bound is 0.
+    #[track_caller]
     pub fn below(&mut self, bound: u64) -> u64 {
         assert!(bound > 0, "no integer is below 0");
         // Lemire 2019, "Fast Random Integer Generation in an Interval", algorithm 5.

@@ -29,6 +29,7 @@ pub struct Embedding {
 
 impl Embedding {
     /// A table of `count` vectors of `features` numbers.
+    #[track_caller]
     pub fn new(count: usize, features: usize, rng: &mut Rng) -> Self {
         let weight = Init::Normal { mean: 0.0, std: 1.0 }.draw([count, features], rng);
         Self { weight: Param::new(weight), padding: None }

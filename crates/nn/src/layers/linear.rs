@@ -29,6 +29,7 @@ pub struct Linear {
 
 impl Linear {
     /// A layer from `inputs` to `outputs` features.
+    #[track_caller]
     pub fn new(inputs: usize, outputs: usize, rng: &mut Rng) -> Self {
         let weight = Param::new(Init::PYTORCH_WEIGHT.draw([outputs, inputs], rng));
         let bound = 1.0 / (inputs.max(1) as f64).sqrt();

@@ -58,11 +58,13 @@ macro_rules! batch_norm {
 
         impl $name {
             /// A layer of that many channels, as in PyTorch.
+            #[track_caller]
             pub fn new(channels: usize) -> Self {
                 Self::with_options(channels, BatchNormOptions::default())
             }
 
             /// A layer with options.
+            #[track_caller]
             pub fn with_options(channels: usize, options: BatchNormOptions) -> Self {
                 let param = |value: Tensor| options.affine.then(|| Param::new(value));
                 Self {
@@ -172,6 +174,7 @@ pub struct LayerNorm {
 
 impl LayerNorm {
     /// A layer that normalises the last axes, which have these lengths, with ε = 10⁻⁵.
+    #[track_caller]
     pub fn new(shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
         let (weight, bias) = (Param::new(Tensor::ones(shape)), Param::new(Tensor::zeros(shape)));
@@ -220,6 +223,7 @@ pub struct RmsNorm {
 
 impl RmsNorm {
     /// A layer that normalises the last axes, which have these lengths, with ε = 2⁻²³.
+    #[track_caller]
     pub fn new(shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
         Self { weight: Param::new(Tensor::ones(shape)), shape, epsilon: f32::EPSILON as f64 }

@@ -20,12 +20,14 @@ macro_rules! pools {
 
         impl $name {
             /// Windows of a size, side by side and without padding.
+            #[track_caller]
             pub fn new(kernel: impl Into<Sizes>) -> Self {
-                Self::with(kernel, PoolOptions::default())
+                Self::with_options(kernel, PoolOptions::default())
             }
 
             /// Windows of a size, with their stride, padding and so on.
-            pub fn with(kernel: impl Into<Sizes>, options: PoolOptions) -> Self {
+            #[track_caller]
+            pub fn with_options(kernel: impl Into<Sizes>, options: PoolOptions) -> Self {
                 Self { kernel: kernel.into(), options }
             }
         }
@@ -60,6 +62,7 @@ macro_rules! adaptive_pools {
 
         impl $name {
             /// As many windows as given: one number for each axis, or one for all.
+            #[track_caller]
             pub fn new(size: impl Into<Sizes>) -> Self {
                 Self { size: size.into() }
             }

@@ -39,13 +39,13 @@ pub struct Upsample {
 
 impl Upsample {
     /// A layer that gives its input a size, or makes it larger by a factor.
+    #[track_caller]
     pub fn new(to: impl Into<Extent>, mode: UpsampleMode) -> Self {
         Self { to: to.into(), mode }
     }
 }
 
 impl Layer for Upsample {
-    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let to = self.to;
         match (self.mode, x.rank()) {

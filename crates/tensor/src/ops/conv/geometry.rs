@@ -23,6 +23,7 @@ impl Conv {
         let (x, weight) = (inputs[0].shape, inputs[1].shape);
         self.check_channels(&x, &weight, options.groups)?;
         let axes = Axes {
+            padding,
             stride: options.stride.resolve("stride", self.axes)?,
             dilation: options.dilation.resolve("dilation", self.axes)?,
             output_padding: output_padding.resolve("output padding", self.axes)?,
@@ -47,31 +48,35 @@ impl Conv {
         for axis in 0..self.axes {
             let at = 3 - self.axes + axis;
             let (len, kernel) = (x[2 + axis], weight[2 + axis]);
-            let (stride, dilation) = (axes.stride[axis], axes.dilation[axis]);
-            if kernel == 0 || stride == 0 || dilation == 0 {
-                reject!(
-                    "kernel, stride and dilation are at least 1, not {kernel}, {stride} and \
-                     {dilation}"
-                );
-            }
-            let reach = (kernel - 1).checked_mul(dilation);
-            let Some(reach) = reach.filter(|&reach| reach < MOST) else {
-                reject!("a kernel of {kernel} with a dilation of {dilation} reaches too far");
-            };
-            let (before, after) = self.padding(padding, axis, reach, stride)?;
-            let line = Line { len, stride, reach, before, after };
+            let line = self.line(&axes, axis, len, kernel)?;
             let (input, output) = match transposed {
-                true => (line.transposed(axes.output_padding[axis], dilation)?, len),
+                true => (line.transposed(axes.output_padding[axis], axes.dilation[axis])?, len),
                 false => (len, line.outputs()?),
             };
             geometry.input[at] = input;
             geometry.kernel[at] = kernel;
             geometry.output[at] = output;
-            geometry.stride[at] = stride;
-            geometry.dilation[at] = dilation;
-            geometry.before[at] = before;
+            geometry.stride[at] = line.stride;
+            geometry.dilation[at] = axes.dilation[axis];
+            geometry.before[at] = line.before;
         }
         Ok(geometry)
+    }
+
+    /// How a kernel moves along a spatial axis of the input.
+    fn line(&self, axes: &Axes, axis: usize, len: usize, kernel: usize) -> Result<Line, OpError> {
+        let (stride, dilation) = (axes.stride[axis], axes.dilation[axis]);
+        if kernel == 0 || stride == 0 || dilation == 0 {
+            reject!(
+                "kernel, stride and dilation are at least 1, not {kernel}, {stride} and {dilation}"
+            );
+        }
+        let reach = (kernel - 1).checked_mul(dilation);
+        let Some(reach) = reach.filter(|&reach| reach < MOST) else {
+            reject!("a kernel of {kernel} with a dilation of {dilation} reaches too far");
+        };
+        let (before, after) = self.padding(axes.padding, axis, reach, stride)?;
+        Ok(Line { len, stride, reach, before, after })
     }
 
     /// Checks ranks, channels and groups.
@@ -140,6 +145,7 @@ impl Conv {
 
 /// Settings for each spatial axis.
 struct Axes {
+    padding: Padding,
     stride: Sizes,
     dilation: Sizes,
     output_padding: Sizes,
