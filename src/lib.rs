@@ -54,3 +54,9 @@ pub mod prelude {
     pub use gradus_tensor::{DType, Device, Gradients, Result, Rng, Shape, Tensor, no_grad};
     pub use gradus_train::{Accuracy, Checkpoints, Progress, Trainer};
 }
+
+/// The code in the guides is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[doc = include_str!("../README.zh-CN.md")]
+struct Guides;
