@@ -2,8 +2,8 @@
 
 use gradus_nn::testing::check_layer;
 use gradus_nn::{
-    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool1d, AvgPool2d, Layer,
-    MaxPool1d, MaxPool2d, MaxPool3d,
+    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d, AvgPool1d, AvgPool2d, AvgPool3d, Layer, MaxPool1d, MaxPool2d, MaxPool3d,
 };
 use gradus_tensor::ops::PoolOptions;
 use gradus_tensor::{Rng, Tensor};
@@ -87,9 +87,13 @@ fn what_every_layer_should_pass() {
     check_layer(|_| MaxPool3d::new(2), &x, &[]);
     check_layer(|_| AvgPool1d::new(2), &x, &[]);
     check_layer(|_| AvgPool2d::new(2), &x, &[]);
+    check_layer(|_| AvgPool3d::new(2), &x, &[]);
     check_layer(|_| AdaptiveAvgPool1d::new(3), &x, &[]);
     check_layer(|_| AdaptiveAvgPool2d::new(1), &x, &[]);
+    check_layer(|_| AdaptiveAvgPool3d::new(2), &x, &[]);
+    check_layer(|_| AdaptiveMaxPool1d::new(3), &x, &[]);
     check_layer(|_| AdaptiveMaxPool2d::new([4, 2]), &x, &[]);
+    check_layer(|_| AdaptiveMaxPool3d::new(2), &x, &[]);
 }
 
 #[test]
