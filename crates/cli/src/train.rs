@@ -83,7 +83,7 @@ const CHANGES: AffineOptions = AffineOptions {
 };
 
 /// One in so many of the training digits is kept for validation.
-const VALIDATION: usize = 20;
+const VALIDATION: usize = 10;
 
 impl Settings {
     fn to_json(&self) -> Value {
