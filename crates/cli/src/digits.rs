@@ -133,10 +133,15 @@ impl Answers {
         }
     }
 
+    /// The numbers of the images that were taken for another digit.
+    pub fn mistakes(&self) -> impl Iterator<Item = usize> {
+        (0..self.truths.len()).filter(|&index| self.guesses[index] != self.truths[index])
+    }
+
     /// The share of right answers.
     pub fn accuracy(&self) -> f64 {
-        let right = self.guesses.iter().zip(&self.truths).filter(|(guess, truth)| guess == truth);
-        right.count() as f64 / self.truths.len() as f64
+        let count = self.truths.len();
+        (count - self.mistakes().count()) as f64 / count as f64
     }
 
     /// The mean of -ln p over all images, p being the probability of the right digit.

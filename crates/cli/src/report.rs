@@ -109,17 +109,15 @@ fn confusion(answers: &Answers) -> Confusion {
 
 /// The digits that were taken for others.
 fn mistakes(test: &DigitSet, answers: &Answers) -> Result<Vec<Mistake>> {
-    let mut mistakes = vec![];
-    for (index, (&truth, &guess)) in answers.truths.iter().zip(&answers.guesses).enumerate() {
-        if truth != guess {
-            mistakes.push(Mistake {
-                png: encode_png(&test.picture(index))?,
-                truth: truth.to_string(),
-                guess: guess.to_string(),
-                confidence: answers.probabilities[index][guess] as f64,
-                index,
-            });
-        }
-    }
-    Ok(mistakes)
+    let mistake = |index: usize| {
+        let guess = answers.guesses[index];
+        Ok(Mistake {
+            png: encode_png(&test.picture(index))?,
+            truth: answers.truths[index].to_string(),
+            guess: guess.to_string(),
+            confidence: answers.probabilities[index][guess] as f64,
+            index,
+        })
+    };
+    answers.mistakes().map(mistake).collect()
 }

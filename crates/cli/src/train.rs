@@ -133,8 +133,7 @@ impl Train {
     pub fn run(self) -> Result<()> {
         let start = Instant::now();
         let Task::Digits = self.task;
-        let (run, settings) = self.open()?;
-        let data = digits::load(settings.data.as_deref())?;
+        let (run, settings, data) = self.open()?;
         if !self.json {
             eprintln!("{} digits to learn from, in {}", data.train.len(), run.path().display());
         }
@@ -167,15 +166,16 @@ impl Train {
         Ok(())
     }
 
-    /// The run's folder, and what the training goes by.
-    fn open(&self) -> Result<(RunFolder, Settings)> {
+    /// The run's folder, what the training goes by, and the digits.
+    fn open(&self) -> Result<(RunFolder, Settings, Digits)> {
         if let Some(resume) = &self.resume {
             let run = match resume {
                 Some(path) => RunFolder::open(path)?,
                 None => RunFolder::newest(&self.runs, NAME)?,
             };
             let settings = Settings::from_json(&run, &run.read_config()?)?;
-            return Ok((run, settings));
+            let data = digits::load(settings.data.as_deref())?;
+            return Ok((run, settings, data));
         }
         let settings = Settings {
             data: self.data.as_deref().map(absolute).transpose()?,
@@ -184,10 +184,10 @@ impl Train {
             seed: self.seed,
         };
         // Data that cannot be read should not leave an empty run behind.
-        digits::load(settings.data.as_deref())?;
+        let data = digits::load(settings.data.as_deref())?;
         let run = RunFolder::create(&self.runs, NAME)?;
         run.write_config(&settings.to_json())?;
-        Ok((run, settings))
+        Ok((run, settings, data))
     }
 }
 
@@ -255,7 +255,7 @@ impl Callback for JsonLines {
 
 fn say_result(run: &RunFolder, answers: &Answers, wall_s: f64) {
     let count = answers.truths.len();
-    let wrong = answers.guesses.iter().zip(&answers.truths).filter(|(a, b)| a != b).count();
+    let wrong = answers.mistakes().count();
     let path = run.path().display();
     crate::output::say(format_args!(
         "test accuracy {:.2} % ({wrong} of {count} digits wrong), loss {:.4}, after {wall_s:.1} s\n\
