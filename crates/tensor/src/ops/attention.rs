@@ -15,6 +15,15 @@ pub struct AttentionOptions {
     pub scale: Option<f64>,
 }
 
+impl AttentionOptions {
+    /// The settings for queries.
+    fn of(self, query: &Tensor) -> Attention {
+        let features = query.shape().last().copied().unwrap_or(1);
+        let scale = self.scale.unwrap_or(1.0 / (features.max(1) as f64).sqrt());
+        Attention { scale, causal: self.causal }
+    }
+}
+
 /// y = softmax(scale · Q Kᵀ + mask) · V for Q: [.., T, D], K: [.., S, D], V: [.., S, E] and, if there
 /// is a fourth input, a mask [.., T, S].
 #[derive(Debug)]
@@ -80,27 +89,8 @@ impl Op for Attend {
     }
 
     fn composite(&self, inputs: &[&Tensor]) -> Option<Result<Tensor>> {
-        let (q, k, v) = (inputs[0], inputs[1], inputs[2]);
-        let mut scores = q.matmul(&k.t()) * self.0.scale;
-        if let Some(&mask) = inputs.get(3) {
-            scores = scores + mask;
-        }
-        let (queries, keys) = (scores.len_of(-2), scores.len_of(-1));
-        if keys == 0 {
-            return Some(Ok(scores.matmul(v)));
-        }
-        if self.0.causal {
-            let count = |len: usize| Tensor::arange(0, len as i64, 1).to_device(q.device());
-            let later = count(keys).unsqueeze(0).gt(&count(queries).unsqueeze(1));
-            scores = scores.masked_fill(&later, f64::NEG_INFINITY);
-        }
-        let highest = scores.detach().max_keepdim(-1);
-        // A query that meets no key has weights of zero.
-        let highest = highest.masked_fill(&highest.eq_scalar(f64::NEG_INFINITY), 0.0);
-        let weights = (scores - highest).exp();
-        let sum = weights.sum_keepdim(-1);
-        let sum = sum.masked_fill(&sum.eq_scalar(0.0), 1.0);
-        Some(Ok((weights / sum).matmul(v)))
+        let weights = weights(self.0, inputs[0], inputs[1], inputs.get(3).copied());
+        Some(Ok(weights.matmul(inputs[2])))
     }
 
     fn flops(&self, inputs: &[Spec], output: &Spec) -> u64 {
@@ -108,6 +98,29 @@ impl Op for Attend {
         let products = inputs[0].shape.count() + output.shape.count();
         2 * products as u64 * key[key.rank() - 2] as u64
     }
+}
+
+/// softmax(scale · Q Kᵀ + mask) for Q: [.., T, D], K: [.., S, D]; zeros for a query that meets no key.
+#[track_caller]
+fn weights(how: Attention, query: &Tensor, key: &Tensor, mask: Option<&Tensor>) -> Tensor {
+    let mut scores = query.matmul(&key.t()) * how.scale;
+    let (queries, keys) = (scores.len_of(-2), scores.len_of(-1));
+    if keys == 0 {
+        return scores;
+    }
+    if let Some(mask) = mask {
+        scores = scores + mask;
+    }
+    if how.causal {
+        let count = |len: usize| Tensor::arange(0, len as i64, 1).to_device(query.device());
+        let later = count(keys).unsqueeze(0).gt(&count(queries).unsqueeze(1));
+        scores = scores.masked_fill(&later, f64::NEG_INFINITY);
+    }
+    if mask.is_none() {
+        return scores.softmax(-1);
+    }
+    let alone = scores.detach().max_keepdim(-1).eq_scalar(f64::NEG_INFINITY);
+    scores.masked_fill(&alone, 0.0).softmax(-1).masked_fill(&alone, 0.0)
 }
 
 /// The type in which sums are kept.
@@ -180,8 +193,7 @@ impl Tensor {
             x.broadcast_to(lens)
         };
         let whole = |x: &Self| spread(x, [x.len_of(-2), x.len_of(-1)]);
-        let scale = options.scale.unwrap_or(1.0 / (self.len_of(-1).max(1) as f64).sqrt());
-        let op = Attend(Attention { scale, causal: options.causal });
+        let op = Attend(options.of(self));
         let inputs = [whole(self), whole(key), whole(value)];
         let mut inputs: Vec<&Self> = inputs.iter().collect();
         let Some(mask) = mask else {
@@ -197,6 +209,29 @@ impl Tensor {
         }
         Self::apply(op, &inputs)
     }
+
+    /// The weights of attention: softmax(scale · Q Kᵀ + mask), where these are the queries Q. A query
+    /// that meets no key has weights of zero.
+    ///
+    /// [`Tensor::scaled_dot_product_attention`] is faster where only the means are wanted: it never
+    /// holds all weights.
+    ///
+    /// # Shapes
+    /// `Q: [.., T, D], K: [.., S, D], mask: [.., T, S] -> [.., T, S]`, with broadcasting of the axes
+    /// before the last two and of the mask.
+    ///
+    /// # Source
+    /// Vaswani et al. 2017, "Attention Is All You Need", equation 1 without its last product.
+    #[track_caller]
+    pub fn attention_weights(
+        &self,
+        key: &Self,
+        mask: Option<&Self>,
+        options: AttentionOptions,
+    ) -> Self {
+        let mask = mask.map(|mask| additive(mask, self.dtype()));
+        weights(options.of(self), self, key, mask.as_ref())
+    }
 }
 
 /// The mask that is added to the scores: of a mask of truth values, minus infinity where it is not.
@@ -208,34 +243,67 @@ fn additive(mask: &Tensor, dtype: DType) -> Tensor {
     zeros.masked_fill(&mask.logical_not(), f64::NEG_INFINITY)
 }
 
-pub(super) const CASES: &[Case] = &[Case {
-    name: "scaled_dot_product_attention",
-    formula: "softmax(scale · Q Kᵀ + mask) · V",
-    torch: "torch.nn.functional.scaled_dot_product_attention",
-    gradient: Gradient::Twice,
-    samples: || {
-        let floats = |shape: &[usize]| Arg::floats(shape, -1.0..1.0);
-        let inputs = |queries: usize, keys: usize| {
-            vec![floats(&[2, queries, 4]), floats(&[2, keys, 4]), floats(&[2, keys, 3])]
-        };
-        let call = |x: &[Tensor], causal: bool| {
-            let options = AttentionOptions { causal, ..Default::default() };
-            x[0].scaled_dot_product_attention(&x[1], &x[2], x.get(3), options)
-        };
-        let masked = |mask: Arg| {
-            let mut inputs = inputs(3, 5);
-            inputs.push(mask);
-            Sample::new(inputs, move |x| call(x, false))
-        };
-        let heads = vec![floats(&[2, 3, 2, 4]), floats(&[2, 1, 5, 4]), floats(&[1, 5, 3])];
-        vec![
-            Sample::new(inputs(3, 5), move |x| call(x, false)),
-            Sample::new(inputs(5, 3), move |x| call(x, true)).label("causal"),
-            masked(Arg::bools(&[3, 5])).label("mask"),
-            masked(floats(&[2, 3, 1])).label("mask that is added"),
-            Sample::new(heads, move |x| call(x, false)).label("broadcast"),
-            Sample::new(inputs(0, 4), move |x| call(x, true)).label("empty"),
-            Sample::new(inputs(3, 0), move |x| call(x, false)).label("no keys"),
-        ]
+/// Queries and keys.
+fn queries_and_keys(queries: usize, keys: usize) -> Vec<Arg> {
+    vec![Arg::floats(&[2, queries, 4], -1.0..1.0), Arg::floats(&[2, keys, 4], -1.0..1.0)]
+}
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        name: "scaled_dot_product_attention",
+        formula: "softmax(scale · Q Kᵀ + mask) · V",
+        torch: "torch.nn.functional.scaled_dot_product_attention",
+        gradient: Gradient::Twice,
+        samples: || {
+            let floats = |shape: &[usize]| Arg::floats(shape, -1.0..1.0);
+            let inputs = |queries: usize, keys: usize| {
+                let mut inputs = queries_and_keys(queries, keys);
+                inputs.push(floats(&[2, keys, 3]));
+                inputs
+            };
+            let call = |x: &[Tensor], causal: bool| {
+                let options = AttentionOptions { causal, ..Default::default() };
+                x[0].scaled_dot_product_attention(&x[1], &x[2], x.get(3), options)
+            };
+            let masked = |mask: Arg| {
+                let mut inputs = inputs(3, 5);
+                inputs.push(mask);
+                Sample::new(inputs, move |x| call(x, false))
+            };
+            let heads = vec![floats(&[2, 3, 2, 4]), floats(&[2, 1, 5, 4]), floats(&[1, 5, 3])];
+            vec![
+                Sample::new(inputs(3, 5), move |x| call(x, false)),
+                Sample::new(inputs(5, 3), move |x| call(x, true)).label("causal"),
+                masked(Arg::bools(&[3, 5])).label("mask"),
+                masked(floats(&[2, 3, 1])).label("mask that is added"),
+                Sample::new(heads, move |x| call(x, false)).label("broadcast"),
+                Sample::new(inputs(0, 4), move |x| call(x, true)).label("empty"),
+                Sample::new(inputs(3, 0), move |x| call(x, false)).label("no keys"),
+            ]
+        },
     },
-}];
+    Case {
+        name: "attention_weights",
+        formula: "softmax(scale · Q Kᵀ + mask)",
+        torch: "",
+        gradient: Gradient::Twice,
+        samples: || {
+            let call = |x: &[Tensor], causal: bool| {
+                let options = AttentionOptions { causal, scale: Some(0.7) };
+                x[0].attention_weights(&x[1], x.get(2), options)
+            };
+            let masked = |mask: Arg| {
+                let mut inputs = queries_and_keys(3, 5);
+                inputs.push(mask);
+                Sample::new(inputs, move |x| call(x, false))
+            };
+            vec![
+                Sample::new(queries_and_keys(3, 5), move |x| call(x, false)),
+                Sample::new(queries_and_keys(5, 3), move |x| call(x, true)).label("causal"),
+                masked(Arg::bools(&[3, 5])).label("mask"),
+                masked(Arg::floats(&[2, 3, 1], -1.0..1.0)).label("mask that is added"),
+                Sample::new(queries_and_keys(3, 0), move |x| call(x, false)).label("empty"),
+            ]
+        },
+    },
+];
