@@ -28,6 +28,7 @@ mod file;
 pub mod idx;
 pub mod image;
 mod loader;
+pub mod text;
 
 pub use augment::{AffineOptions, Augment, random_affine};
 pub use combine::{Concat, Map, Subset, random_split};

@@ -51,10 +51,13 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
-/// Where the trait is: crates of the project depend on `gradus-nn`, all others on `gradus`.
+/// The packages that `gradus` is made of: they cannot depend on it.
+const PARTS: &[&str] = &["gradus-nn", "gradus-models", "gradus-train", "gradus-cli"];
+
+/// Where the trait is: in `gradus-nn` for the parts of `gradus`, in `gradus` for all others.
 fn nn_path() -> TokenStream {
     let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
-    if package.starts_with("gradus-") { quote!(::gradus_nn) } else { quote!(::gradus::nn) }
+    if PARTS.contains(&package.as_str()) { quote!(::gradus_nn) } else { quote!(::gradus::nn) }
 }
 
 /// The visit of one field; none if it is skipped.

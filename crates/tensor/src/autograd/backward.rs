@@ -91,6 +91,36 @@ impl Tensor {
             Err(error) => fail(error),
         }
     }
+
+    /// The gradients by all leaves of the sum of this tensor's elements, each times a factor: what
+    /// [`Tensor::backward`] gives for `(self * gradient).sum(..)`.
+    ///
+    /// # Panics
+    /// If the factors have another shape, or this does not depend on any leaf.
+    ///
+    /// # Source
+    /// PyTorch: `Tensor.backward(gradient)`.
+    ///
+    /// ```
+    /// use gradus_tensor::Tensor;
+    ///
+    /// let x = Tensor::from_vec(vec![1f32, 2.0], 2).requires_grad();
+    /// let gradients = x.square().backward_from(&Tensor::from_vec(vec![1f32, 10.0], 2));
+    /// assert_eq!(gradients.get(&x).unwrap().to_vec::<f32>(), [2.0, 40.0]);
+    /// ```
+    #[track_caller]
+    pub fn backward_from(&self, gradient: &Tensor) -> Gradients {
+        if gradient.shape() != self.shape() {
+            let (own, given) = (self.shape(), gradient.shape());
+            let message = format_args!("shape {own} wants a gradient of its own, not of {given}");
+            fail(OpError::of("backward", message));
+        }
+        let gradient = gradient.detach().to_dtype(self.dtype());
+        match run(&[(self, gradient)], None, BackwardOptions::default()) {
+            Ok(gradients) => gradients,
+            Err(error) => fail(error),
+        }
+    }
 }
 
 /// Walks backwards from the roots, each with its gradient, to the leaves or, if there are targets,

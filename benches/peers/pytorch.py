@@ -1,0 +1,261 @@
+"""PyTorch on one workload: times steps, or prints their losses, as a line of JSON.
+
+    python pytorch.py W3.train --variant eager --tensors FILE [--losses 5]
+
+FILE has the weights and inputs that Gradus wrote, so that both do the same work.
+"""
+
+import argparse
+import json
+import resource
+import time
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import nn
+
+VARIANTS = ["eager", "channels_last", "fused", "compile", "compile_channels_last", "bf16"]
+
+
+def xor():
+    return nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1), nn.Sigmoid())
+
+
+def mlp():
+    return nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
+
+
+def textbook():
+    return nn.Sequential(
+        nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(4096, 128), nn.ReLU(), nn.Linear(128, 10),
+    )
+
+
+class BasicBlock(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample = None
+        if stride != 1 or inputs != outputs:
+            conv = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+            self.downsample = nn.Sequential(conv, nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        y = self.bn2(self.conv2(y))
+        y += x if self.downsample is None else self.downsample(x)
+        return F.relu(y, inplace=True)
+
+
+class ResNet(nn.Module):
+    def __init__(self, cifar):
+        super().__init__()
+        if cifar:
+            self.conv1, self.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+        else:
+            self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+            self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.bn1 = nn.BatchNorm2d(64)
+        sizes = [64, 64, 128, 256, 512]
+        for index in range(1, 5):
+            stride = 1 if index == 1 else 2
+            first = BasicBlock(sizes[index - 1], sizes[index], stride)
+            layer = nn.Sequential(first, BasicBlock(sizes[index], sizes[index], 1))
+            setattr(self, f"layer{index}", layer)
+        self.fc = nn.Linear(512, 10 if cifar else 1000)
+
+    def forward(self, x):
+        x = self.maxpool(F.relu(self.bn1(self.conv1(x)), inplace=True))
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = layer(x)
+        return self.fc(x.mean((2, 3)))
+
+
+def twice(inputs, outputs):
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True),
+        nn.Conv2d(outputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True),
+    )
+
+
+class UNet(nn.Module):
+    def __init__(self, base):
+        super().__init__()
+        sizes = [base, 2 * base, 4 * base, 8 * base]
+        self.down = nn.ModuleList(twice(a, b) for a, b in zip([3] + sizes, sizes[:3]))
+        self.middle = twice(sizes[2], sizes[3])
+        self.up = nn.ModuleList(nn.ConvTranspose2d(sizes[i + 1], sizes[i], 2, 2) for i in (2, 1, 0))
+        self.after = nn.ModuleList(twice(2 * sizes[i], sizes[i]) for i in (2, 1, 0))
+        self.output = nn.Conv2d(base, 1, 1)
+
+    def forward(self, x):
+        skips = []
+        for down in self.down:
+            x = down(x)
+            skips.append(x)
+            x = F.max_pool2d(x, 2)
+        x = self.middle(x)
+        for up, after, skip in zip(self.up, self.after, reversed(skips)):
+            x = after(torch.cat([up(x), skip], 1))
+        return self.output(x)
+
+
+class Work:
+    """What a variant changes about a workload."""
+
+    def __init__(self, variant, tensors):
+        self.variant = variant
+        self.tensors = tensors
+
+    def compiled(self, function):
+        return torch.compile(function) if self.variant.startswith("compile") else function
+
+    def ready(self, model):
+        weights = {k[6:]: v for k, v in self.tensors.items() if k.startswith("model.")}
+        model.load_state_dict(weights, strict=True)
+        if self.variant.endswith("channels_last"):
+            model = model.to(memory_format=torch.channels_last)
+        return model
+
+    def input(self):
+        x = self.tensors["x"]
+        last = self.variant.endswith("channels_last") and x.dim() == 4
+        return x.contiguous(memory_format=torch.channels_last) if last else x
+
+    def optimizer(self, kind, parameters, **options):
+        if self.variant in ("fused", "compile"):
+            options["fused"] = True
+        return kind(parameters, **options)
+
+    def train(self, model, loss, kind, **options):
+        model, x, y = self.ready(model), self.input(), self.tensors["y"]
+        optimizer = self.optimizer(kind, model.parameters(), **options)
+
+        def forward(x, y):
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.variant == "bf16"):
+                output = model(x)
+            return loss(output.float(), y)
+
+        forward = self.compiled(forward)
+
+        def step():
+            optimizer.zero_grad(set_to_none=True)
+            value = forward(x, y)
+            value.backward()
+            optimizer.step()
+            return value
+
+        return step
+
+    def infer(self, model):
+        model, x = self.ready(model).eval(), self.input()
+        if self.variant.startswith("compile"):
+            import torch._inductor.config
+
+            torch._inductor.config.freezing = True
+        forward = self.compiled(model)
+
+        def step():
+            # Frozen graphs do not run in inference mode.
+            mode = torch.no_grad if self.variant.startswith("compile") else torch.inference_mode
+            with mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.variant == "bf16"):
+                return forward(x).float().mean()
+
+        return step
+
+    def piece(self, function, *names, backward=True):
+        leaves = [self.tensors[name] for name in names]
+        upstream = self.tensors.get("upstream")
+        if backward:
+            leaves = [x.requires_grad_() if x.is_floating_point() else x for x in leaves]
+        function = self.compiled(function)
+
+        def step():
+            if not backward:
+                with torch.no_grad():
+                    return function(*leaves).flatten()[0]
+            for leaf in leaves:
+                leaf.grad = None
+            function(*leaves).backward(upstream)
+            return leaves[0].grad.flatten()[0]
+
+        return step
+
+    def adam(self):
+        count = sum(name.startswith("p") for name in self.tensors)
+        params = [nn.Parameter(self.tensors[f"p{i}"]) for i in range(count)]
+        for index, param in enumerate(params):
+            param.grad = self.tensors[f"g{index}"]
+        optimizer = self.optimizer(torch.optim.Adam, params)
+
+        def step():
+            optimizer.step()
+            return params[0].detach().flatten()[0]
+
+        return step
+
+
+def gelu(x, w, b):
+    return F.gelu(x * w + b)
+
+
+SGD, ADAM = torch.optim.SGD, torch.optim.Adam
+MOMENTUM = dict(lr=0.01, momentum=0.9)
+WORKLOADS = {
+    "W1.train": lambda work: work.train(xor(), F.mse_loss, SGD, lr=0.1),
+    "W2.train": lambda work: work.train(mlp(), F.cross_entropy, ADAM),
+    "W3.train": lambda work: work.train(textbook(), F.cross_entropy, SGD, **MOMENTUM),
+    "W4c.train": lambda work: work.train(ResNet(True), F.cross_entropy, SGD, **MOMENTUM),
+    "W4i.train": lambda work: work.train(ResNet(False), F.cross_entropy, SGD, **MOMENTUM),
+    "W4i.infer1": lambda work: work.infer(ResNet(False)),
+    "W4i.infer16": lambda work: work.infer(ResNet(False)),
+    "W7.train": lambda work: work.train(UNet(32), F.binary_cross_entropy_with_logits, ADAM),
+    "W8.gelu": lambda work: work.piece(gelu, "x", "w", "b", backward=False),
+    "W8.gelu_backward": lambda work: work.piece(gelu, "x", "w", "b"),
+    "W8.cross_entropy": lambda work: work.piece(F.cross_entropy, "x", "y"),
+    "W8.layer_norm": lambda work: work.piece(
+        lambda x, w, b: F.layer_norm(x, (1024,), w, b), "x", "w", "b"
+    ),
+    "W8.adam": lambda work: work.adam(),
+}
+
+
+def timed(step, count):
+    start = time.perf_counter()
+    for _ in range(count):
+        step()
+    return (time.perf_counter() - start) / count
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("workload", choices=WORKLOADS)
+    parser.add_argument("--variant", choices=VARIANTS, default="eager")
+    parser.add_argument("--tensors", required=True)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--losses", type=int)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    step = WORKLOADS[options.workload](Work(options.variant, load_file(options.tensors)))
+    if options.losses is not None:
+        print(json.dumps({"losses": [step().item() for _ in range(options.losses)]}))
+        return
+    timed(step, 3)
+    group = max(1, round(0.002 / timed(step, 1) + 0.5))
+    times, end = [], time.perf_counter() + options.seconds
+    while len(times) < 3 or time.perf_counter() < end:
+        times.append(timed(step, group) * 1e3)
+    times.sort()
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"step_ms": times[len(times) // 2], "peak_mib": peak_mib}))
+
+
+if __name__ == "__main__":
+    main()
