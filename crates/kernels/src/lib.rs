@@ -29,6 +29,7 @@ mod pad;
 pub mod patches;
 pub mod pool;
 pub mod random;
+pub mod recurrent;
 mod reduce;
 pub mod resize;
 mod rows;

@@ -9,6 +9,7 @@ pub use gradus_kernels::norm::{ChannelNorm, RowNorm};
 pub use gradus_kernels::optimizer::{AdamStep, SgdStep};
 pub use gradus_kernels::pool::{Pool, Window};
 pub use gradus_kernels::random::Distribution;
+pub use gradus_kernels::recurrent::{Cell, Steps};
 pub use gradus_kernels::resize::{Interpolation, Resize};
 pub use gradus_kernels::{
     Binary, Comparison, CrossEntropy, Extreme, Order, Reduction, Scan, Softmax, Unary, Way,

@@ -8,6 +8,7 @@ mod flatten;
 mod linear;
 mod norm;
 mod pool;
+mod recurrent;
 mod sequential;
 mod upsample;
 
@@ -21,5 +22,6 @@ pub use norm::{
     BatchNorm1d, BatchNorm2d, BatchNormOptions, GroupNorm, InstanceNorm2d, LayerNorm, RmsNorm,
 };
 pub use pool::*;
+pub use recurrent::*;
 pub use sequential::Sequential;
 pub use upsample::{Upsample, UpsampleMode};

@@ -23,6 +23,7 @@ mod pad;
 mod patches;
 mod pool;
 mod rearrange;
+mod recurrent;
 mod reduce;
 mod scan;
 mod sizes;
@@ -41,6 +42,7 @@ pub use norm::NormOptions;
 pub use pad::PadMode;
 pub use patches::PatchOptions;
 pub use pool::PoolOptions;
+pub use recurrent::{Recurrence, walk};
 pub use sizes::Sizes;
 pub use upsample::Extent;
 
@@ -92,6 +94,7 @@ const CASES: &[&[Case]] = &[
     upsample::CASES,
     dropout::CASES,
     attention::CASES,
+    recurrent::CASES,
     index::CASES,
     embedding::CASES,
     scan::CASES,
