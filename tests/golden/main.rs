@@ -7,6 +7,7 @@ mod layers;
 mod losses;
 mod ops;
 mod optimizers;
+mod recurrent;
 mod table;
 
 use family::{Family, Row};
@@ -37,6 +38,7 @@ families! {
     softmax, "Softmax and cross-entropy", ops::softmax;
     attention, "Attention", ops::attention;
     layers, "Layers", layers::check;
+    recurrent, "Recurrent networks", recurrent::check;
     losses, "Losses", losses::check;
     optimizers, "Optimizers", optimizers::check;
 }

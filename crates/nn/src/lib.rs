@@ -36,6 +36,7 @@ mod module;
 pub mod optim;
 mod param;
 pub mod schedule;
+mod sequence;
 mod summary;
 pub mod testing;
 
@@ -46,4 +47,5 @@ pub use layers::*;
 pub use module::{Layer, Module, Path, StateReport, Visitor};
 pub use optim::{Adam, AdamOptions, AdamW, Optimizer, Sgd, SgdOptions};
 pub use param::{Buffer, Mode, Param, Stream};
+pub use sequence::{ScheduledSampling, TeacherForcing, truncated_bptt};
 pub use summary::{Row, Summary, grouped, summary};

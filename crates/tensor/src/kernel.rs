@@ -124,6 +124,26 @@ pub enum Kernel {
     /// The gradients by queries, keys and values, from these, both outputs of
     /// [`Kernel::Attention`], the gradient by the first of them and, if there is one, the mask.
     AttentionGradient(Attention),
+    /// A cell that goes through sequences of N rows: of x [N, G H], the weight [G H, H], the hidden
+    /// states [B, H] at the start, for an LSTM the cell states, and for a GRU, if there is one, the
+    /// bias [H]. The first output is the hidden states of all rows, the last ones of all sequences
+    /// and, for an LSTM, the last cell states: [N + B, H] or [N + 2 B, H]. The second is what the
+    /// gradient needs, [N, S H] with S of [`Cell::saved`]. All are contiguous.
+    Recurrent {
+        /// What is computed at each time.
+        cell: Cell,
+        /// Which row belongs to which sequence and time.
+        steps: Steps,
+    },
+    /// The gradients by x, the weight, the states and, if there is such an output, the bias: from the
+    /// weight, the states, both outputs of [`Kernel::Recurrent`] and the gradient by the first of
+    /// them. All are contiguous.
+    RecurrentGradient {
+        /// What was computed at each time.
+        cell: Cell,
+        /// Which row belongs to which sequence and time.
+        steps: Steps,
+    },
     /// out[i…, j, k…] = x[i…, indices[i…, j, k…], k…], where j counts along an axis; the indices are
     /// the second input, `i64`.
     Gather {

@@ -1,7 +1,11 @@
 //! Recurrent networks: a cell that goes through whole sequences.
 
+mod cell;
+mod product;
+mod sequence;
 mod steps;
 
+pub use sequence::{Gradients, Inputs, Results, forward, gradient};
 pub use steps::Steps;
 
 /// What is computed at each time, of the gates' inputs x, the products W h with the hidden state
@@ -27,6 +31,16 @@ impl Cell {
             Self::Tanh | Self::Relu => 1,
             Self::Lstm => 4,
             Self::Gru => 3,
+        }
+    }
+
+    /// How many numbers are saved for each one of h: those of an LSTM are i, f, g, o and c', those
+    /// of a GRU r, z, n and W h + b.
+    pub fn saved(self) -> usize {
+        match self {
+            Self::Tanh | Self::Relu => 0,
+            Self::Lstm => 5,
+            Self::Gru => 4,
         }
     }
 

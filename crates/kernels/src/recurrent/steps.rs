@@ -90,7 +90,19 @@ impl Steps {
 
     /// The row of a sequence at a time.
     pub fn row(&self, time: usize, sequence: usize) -> usize {
-        self.starts[time] + sequence * if self.batch_first { self.time() } else { 1 }
+        self.starts[time] + sequence * self.row_stride()
+    }
+
+    /// How far apart the rows of neighbouring sequences are.
+    pub fn row_stride(&self) -> usize {
+        if self.batch_first { self.time() } else { 1 }
+    }
+
+    /// The row of a sequence at the time that is computed before a time, if there is one.
+    pub fn row_before(&self, time: usize, sequence: usize) -> Option<usize> {
+        let before = if self.reversed { time + 1 } else { time.wrapping_sub(1) };
+        let size = self.sizes.get(before)?;
+        (sequence < *size).then(|| self.row(before, sequence))
     }
 
     /// The rows of a time, if they lie side by side.

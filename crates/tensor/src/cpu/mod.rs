@@ -11,6 +11,7 @@ mod norm;
 mod optimizer;
 mod pool;
 mod random;
+mod recurrent;
 mod reduce;
 mod scan;
 mod softmax;
@@ -105,6 +106,12 @@ impl Backend for Cpu {
             Kernel::GatherPlanes => pool::gather(on, inputs, outputs),
             Kernel::Attention(how) => attention::attention(on, *how, inputs, outputs),
             Kernel::AttentionGradient(how) => attention::gradient(on, *how, inputs, outputs),
+            Kernel::Recurrent { cell, steps } => {
+                recurrent::forward(on, *cell, steps, inputs, outputs)
+            }
+            Kernel::RecurrentGradient { cell, steps } => {
+                recurrent::gradient(on, *cell, steps, inputs, outputs)
+            }
             Kernel::Dropout(settings) => random::dropout(on, *settings, inputs, outputs),
             Kernel::Unfold(pool) => pool::unfold(on, *pool, inputs, outputs),
             Kernel::Fold(pool) => pool::fold(on, *pool, inputs, outputs),

@@ -124,7 +124,7 @@ fn weights(how: Attention, query: &Tensor, key: &Tensor, mask: Option<&Tensor>) 
 }
 
 /// The type in which sums are kept.
-fn wide(dtype: DType) -> DType {
+pub(super) fn wide(dtype: DType) -> DType {
     if dtype.is_half() { DType::F32 } else { dtype }
 }
 

@@ -163,14 +163,10 @@ impl Stack {
 
     #[track_caller]
     fn check_state(&self, state: &RecurrentState, batch: usize) {
-        let mut wanted = vec![(&state.hidden, self.plan.outputs(), "hidden")];
-        match (&state.cell, self.plan.kind.has_cell_state()) {
-            (Some(cell), true) => wanted.push((cell, self.plan.hidden, "cell")),
-            (None, true) => self.fail("wants a state with a cell: see RecurrentState::lstm"),
-            (Some(_), false) => self.fail("has no cell, but the state has one"),
-            (None, false) => {}
-        }
-        for (state, len, what) in wanted {
+        let hidden = (Some(&state.hidden), self.plan.outputs(), "hidden");
+        let cell = (state.cell.as_ref(), self.plan.hidden, "cell");
+        for (state, len, what) in [hidden, cell] {
+            let Some(state) = state else { continue };
             let wanted = [self.weights.len(), batch, len];
             if state.shape() != wanted {
                 let shape = state.shape();

@@ -146,6 +146,7 @@ impl RecurrentWeights {
         steps: &Steps,
         state: &RecurrentState,
     ) -> (Tensor, RecurrentState) {
+        self.check(state);
         let (bias, hidden_bias) = self.biases();
         let gates = x.linear(&self.weight_ih.tensor(), bias.as_ref());
         let (weight, hidden) = (self.weight_hh.tensor(), &state.hidden);
@@ -162,11 +163,20 @@ impl RecurrentWeights {
                 gates.lstm_sequence(&weight, hidden, cell, steps)
             }
             (Kind::Lstm, Some(cell)) => self.extended_lstm(&gates, hidden, cell, steps),
-            (Kind::Lstm, None) => {
-                panic!("{}", OpError::of("Lstm", "its state wants a cell state beside the hidden"))
-            }
+            (Kind::Lstm, None) => unreachable!("the state was checked"),
         };
         (output, RecurrentState { hidden, cell })
+    }
+
+    /// Checks that a state is of the right kind; of its shapes, ops complain.
+    #[track_caller]
+    fn check(&self, state: &RecurrentState) {
+        let message = match (self.plan.kind.has_cell_state(), &state.cell) {
+            (true, None) => "an LSTM wants a state with a cell: see RecurrentState::lstm",
+            (false, Some(_)) => "only LSTMs have a cell, but the state has one",
+            _ => return,
+        };
+        panic!("{}", OpError::of("the state", message));
     }
 
     /// The bias of all gates, and, for a GRU that resets a product, that of this product.

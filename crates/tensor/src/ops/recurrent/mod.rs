@@ -2,11 +2,12 @@
 
 mod walk;
 
+use super::attention::wide;
 use super::case::{Arg, Case, Gradient, Sample};
 use super::matmul::check_types;
-use crate::error::{fail, reject};
-use crate::kernel::{Cell, Steps};
-use crate::op::{Spec, common_device};
+use crate::error::reject;
+use crate::kernel::{Cell, Kernel, Steps};
+use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch_many};
 use crate::{OpError, Result, Tensor};
 
 pub use walk::walk;
@@ -92,32 +93,84 @@ impl Tensor {
     }
 }
 
-/// A cell's name among ops.
-fn name(cell: Cell) -> &'static str {
-    match cell {
-        Cell::Tanh => "rnn_tanh_sequence",
-        Cell::Relu => "rnn_relu_sequence",
-        Cell::Lstm => "lstm_sequence",
-        Cell::Gru => "gru_sequence",
+/// A cell that goes through sequences; see [`Kernel::Recurrent`].
+#[derive(Debug)]
+struct Recurrent {
+    cell: Cell,
+    steps: Steps,
+}
+
+impl Op for Recurrent {
+    fn name(&self) -> &'static str {
+        match self.cell {
+            Cell::Tanh => "rnn_tanh_sequence",
+            Cell::Relu => "rnn_relu_sequence",
+            Cell::Lstm => "lstm_sequence",
+            Cell::Gru => "gru_sequence",
+        }
     }
+
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        check(self.cell, inputs, &self.steps)?;
+        let rows = self.steps.rows() + states(self.cell) * self.steps.batch();
+        let shape = [rows, inputs[1].shape[1]].into();
+        Ok(Spec { shape, dtype: inputs[0].dtype, device: common_device(inputs)? })
+    }
+
+    fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
+        let len = self.cell.saved() * output.shape[1];
+        let saved = output.with_shape([self.steps.rows(), len].into());
+        let saved = saved.with_dtype(wide(output.dtype));
+        let kernel = Kernel::Recurrent { cell: self.cell, steps: self.steps.clone() };
+        let given = side_by_side(inputs);
+        let given: Vec<&Tensor> = given.iter().collect();
+        let mut outputs = launch_many(&kernel, &given, &[output, saved])?;
+        let (saved, out) = (outputs.remove(1), outputs.remove(0));
+        Ok(Forward::new(out).saving_inputs(inputs.len()).saving_output().saving(saved))
+    }
+
+    fn backward(&self, context: &Context<'_>, grad: &Tensor) -> Result<Grads> {
+        let (inputs, results) = context.saved.split_at(context.inputs.len());
+        let given = inputs[1..2 + states(self.cell)].iter().chain(results).chain([grad]);
+        let given = side_by_side(&given.collect::<Vec<_>>());
+        let kernel = Kernel::RecurrentGradient { cell: self.cell, steps: self.steps.clone() };
+        let given: Vec<&Tensor> = given.iter().collect();
+        let grads = launch_many(&kernel, &given, context.inputs)?;
+        Ok(grads.into_iter().map(Some).collect())
+    }
+
+    fn composite(&self, inputs: &[&Tensor]) -> Option<Result<Tensor>> {
+        let first: Vec<Tensor> =
+            inputs[2..2 + states(self.cell)].iter().map(|&state| state.clone()).collect();
+        let (output, states) =
+            walk(inputs[0], &self.steps, first, |x, states| step(self.cell, x, inputs, states));
+        let all: Vec<Tensor> = std::iter::once(output).chain(states).collect();
+        Some(Ok(Tensor::cat(&all, 0)))
+    }
+
+    fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
+        let size = inputs[1].shape[1];
+        (inputs[0].shape.count() * (2 * size + 2)) as u64
+    }
+}
+
+/// The inputs of a kernel.
+fn side_by_side(inputs: &[&Tensor]) -> Vec<Tensor> {
+    inputs.iter().map(|x| x.detach().contiguous()).collect()
+}
+
+/// How many states a cell has.
+fn states(cell: Cell) -> usize {
+    1 + cell.has_cell_state() as usize
 }
 
 #[track_caller]
 fn recur(cell: Cell, inputs: &[&Tensor], steps: &Steps) -> Recurrence {
-    let specs: Vec<Spec> = inputs.iter().map(|input| input.spec()).collect();
-    if let Err(error) = check(cell, &specs, steps) {
-        fail(error.named(name(cell)));
-    }
-    let (output, mut states) =
-        walk(inputs[0], steps, initial(cell, inputs), |x, states| step(cell, x, inputs, states));
-    let cell = cell.has_cell_state().then(|| states.remove(1));
-    Recurrence { output, hidden: states.remove(0), cell }
-}
-
-/// The states at the start.
-fn initial(cell: Cell, inputs: &[&Tensor]) -> Vec<Tensor> {
-    let count = 1 + cell.has_cell_state() as usize;
-    inputs[2..2 + count].iter().map(|&state| state.clone()).collect()
+    let all = Tensor::apply(Recurrent { cell, steps: steps.clone() }, inputs);
+    let (rows, batch) = (steps.rows(), steps.batch());
+    let hidden = all.narrow(0, rows, batch);
+    let cell = cell.has_cell_state().then(|| all.narrow(0, rows + batch, batch));
+    Recurrence { output: all.narrow(0, 0, rows), hidden, cell }
 }
 
 /// The states after a time, from those before it.
@@ -167,8 +220,7 @@ fn check(cell: Cell, inputs: &[Spec], steps: &Steps) -> Result<(), OpError> {
         let rows = steps.rows();
         reject!("{rows} rows and a weight {weight} take inputs [{rows}, {}], not {x}", weight[0]);
     }
-    let states = 1 + cell.has_cell_state() as usize;
-    let batch = steps.batch();
+    let (states, batch) = (states(cell), steps.batch());
     if let Some(state) = inputs[2..2 + states].iter().find(|state| state.shape != [batch, size]) {
         reject!("{batch} sequences take states [{batch}, {size}], not {}", state.shape);
     }
