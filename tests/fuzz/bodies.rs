@@ -5,17 +5,19 @@
 use gradus_data::idx;
 use gradus_data::image::{decode_png, encode_png};
 use gradus_tensor::io::npz::Compression;
-use gradus_tensor::io::{npy, npz, safetensors};
+use gradus_tensor::io::safetensors::Contents;
+use gradus_tensor::io::{npy, npz, safetensors, torch};
 use gradus_tensor::{DType, Result, Tensor};
 
 /// Tries a reader on some bytes, and says whether it accepted them.
 pub type Body = fn(&[u8]) -> bool;
 
 /// All of them, by the name of the format.
-pub const BODIES: [(&str, Body); 5] = [
+pub const BODIES: [(&str, Body); 6] = [
     ("safetensors", try_safetensors),
     ("npy", try_npy),
     ("npz", try_npz),
+    ("pt", try_pt),
     ("idx", try_idx),
     ("png", try_png),
 ];
@@ -56,6 +58,24 @@ pub fn try_npz(bytes: &[u8]) -> bool {
     assert!(total <= MAX_WIDENING * MAX_RATIO * bytes.len());
     let written = npz::to_bytes(&read, Compression::Stored).unwrap();
     assert_same(&read, &npz::from_bytes(&written).unwrap());
+    true
+}
+
+pub fn try_pt(bytes: &[u8]) -> bool {
+    let Some(read) = accepted(torch::from_bytes(bytes)) else {
+        return false;
+    };
+    let Some((tensors, _)) = accepted(read.tensors()) else {
+        return false;
+    };
+    // Tensors that are views of few numbers may show many.
+    let count: usize = tensors.iter().map(|(_, x)| x.count()).sum();
+    assert!(count <= MAX_RATIO * bytes.len());
+    let contents = Contents { tensors, metadata: vec![] };
+    let Some(written) = accepted(safetensors::to_bytes(&contents)) else {
+        return false;
+    };
+    assert_same(&contents.tensors, &safetensors::from_bytes(&written).unwrap().tensors);
     true
 }
 

@@ -26,6 +26,12 @@ impl Layout {
         Self { shape, strides, offset: 0 }
     }
 
+    /// Elements at these distances, one for each axis, from `offset` on. The caller has checked that
+    /// they exist.
+    pub(crate) fn strided(shape: Shape, strides: &[isize], offset: usize) -> Self {
+        Self { offset, ..Self::contiguous(shape).with(shape, strides) }
+    }
+
     /// The lengths of the axes.
     pub fn shape(&self) -> &Shape {
         &self.shape

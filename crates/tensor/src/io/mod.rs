@@ -1,13 +1,18 @@
-//! Tensors in files: safetensors, and NumPy's npy and npz.
+//! Tensors in files: safetensors, NumPy's npy and npz, and what `torch.save` wrote.
 //!
 //! Readers trust nothing in a file: sizes are checked against the bytes that are there before any
 //! memory is taken for them. Writers give the same bytes for the same tensors, and a file they
 //! write is there whole or not at all.
 
+mod archive;
 pub mod atomic;
 pub mod npy;
 pub mod npz;
 pub mod safetensors;
+pub mod torch;
+mod weights;
+
+pub use weights::{Weights, load_weights};
 
 use crate::error::Error;
 use crate::kernel::Kernel;
@@ -80,7 +85,7 @@ fn open(path: &Path) -> Result<(File, u64), Fault> {
 
 /// The type of the numbers in a file: one that tensors have, or an integer that is widened to `i64`
 /// when it is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Encoding {
     Same(DType),
     I8,

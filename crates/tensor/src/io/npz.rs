@@ -2,22 +2,19 @@
 //!
 //! Source: <https://numpy.org/doc/stable/reference/generated/numpy.savez.html>.
 
+use super::archive::Archive;
 use super::atomic::write_atomically;
 use super::{Elements, Fault, npy, open};
 use crate::{Error, Result, Tensor};
 use std::collections::HashSet;
 use std::io::{BufReader, Cursor, Read, Seek, Write};
 use std::path::Path;
-use zip::read::ZipFile;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, System, ZipArchive, ZipWriter};
+use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 /// What the bytes are called in errors when they come from no file.
 const BYTES: &str = "npz bytes";
-
-/// Deflate makes nothing smaller than by this factor: two bits for 258 bytes.
-const MAX_RATIO: u64 = 1032;
 
 /// Whether a file is made smaller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,48 +125,17 @@ fn encode(
 }
 
 /// Reads a file of `len` bytes.
-fn decode(reader: impl Read + Seek, len: u64) -> Result<Vec<(String, Tensor)>, Fault> {
-    let damaged = |error| Fault::form(format_args!("is no npz file, or is damaged: {error}"));
-    let mut archive = ZipArchive::new(reader).map_err(damaged)?;
+pub(super) fn decode(reader: impl Read + Seek, len: u64) -> Result<Vec<(String, Tensor)>, Fault> {
+    let mut archive = Archive::open(reader, len, "npz file")?;
     let mut tensors = vec![];
-    // How many bytes of the file are not yet spoken for: parts that overlap are a trick.
-    let mut left = len;
-    for index in 0..archive.len() {
-        let part = archive.by_index(index).map_err(damaged)?;
-        let name = part.name().map_err(damaged)?.into_owned();
+    for name in archive.names()? {
         let Some(stem) = name.strip_suffix(".npy") else {
             return Err(Fault::form(format_args!(
                 "holds {name}, which is no array: write it with numpy.savez"
             )));
         };
-        let tensor = decode_part(part, &mut left).map_err(|fault| match fault {
-            // What the decompression says of damaged bytes.
-            Fault::Io(error) if error.raw_os_error().is_none() => {
-                Fault::form(format_args!("{name} is damaged: {error}"))
-            }
-            fault => fault.within(&name),
-        })?;
+        let tensor = archive.read(&name, |mut part, size| npy::decode(&mut part, size))?;
         tensors.push((stem.to_string(), tensor));
     }
     Ok(tensors)
-}
-
-fn decode_part(mut part: ZipFile<'_, impl Read>, left: &mut u64) -> Result<Tensor, Fault> {
-    let (size, packed) = (part.size(), part.compressed_size());
-    let possible = match part.compression() {
-        CompressionMethod::Stored => packed,
-        _ => packed.saturating_mul(MAX_RATIO),
-    };
-    if packed > *left || size > possible {
-        return Err(Fault::form(format_args!(
-            "is damaged: it says that {packed} bytes hold {size} bytes"
-        )));
-    }
-    *left -= packed;
-    let tensor = npy::decode(&mut part, size)?;
-    // The checksum is compared at the end.
-    match part.read(&mut [0])? {
-        0 => Ok(tensor),
-        _ => Err(Fault::form("is damaged: it holds more bytes than it says")),
-    }
 }

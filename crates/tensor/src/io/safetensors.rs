@@ -208,7 +208,7 @@ fn unique<'a>(names: impl Iterator<Item = (&'a str, &'a str)>) -> Result<(), Fau
 }
 
 /// Reads a file of `len` bytes.
-fn decode(reader: &mut impl Read, len: u64) -> Result<Contents, Fault> {
+pub(super) fn decode(reader: &mut impl Read, len: u64) -> Result<Contents, Fault> {
     let Some(rest) = len.checked_sub(8) else {
         return Err(Fault::form(format_args!(
             "is no safetensors file, or was cut off: it has {len} bytes"
