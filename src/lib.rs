@@ -51,6 +51,7 @@ pub mod prelude {
     pub use gradus_data::{DataLoader, Dataset, LoaderOptions, TensorDataset};
     pub use gradus_nn::losses::{bce_with_logits_loss, cross_entropy, mse_loss};
     pub use gradus_nn::*;
+    pub use gradus_tensor::io::load_weights;
     pub use gradus_tensor::{DType, Device, Gradients, Result, Rng, Shape, Tensor, no_grad};
     pub use gradus_train::{Accuracy, Checkpoints, Progress, Trainer};
 }

@@ -65,7 +65,7 @@ pub fn try_pt(bytes: &[u8]) -> bool {
     let Some(read) = accepted(torch::from_bytes(bytes)) else {
         return false;
     };
-    let Some((tensors, _)) = accepted(read.tensors()) else {
+    let Some(tensors) = accepted(read.tensors()) else {
         return false;
     };
     // Tensors that are views of few numbers may show many.

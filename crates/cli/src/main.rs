@@ -10,6 +10,7 @@ mod predict;
 mod report;
 mod summary;
 mod train;
+mod weights;
 
 use clap::{Parser, Subcommand};
 use gradus_tensor::{Device, Result};
@@ -31,6 +32,7 @@ enum Command {
     Eval(eval::Eval),
     Predict(predict::Predict),
     Summary(summary::SummaryOf),
+    Weights(weights::WeightsOf),
     Ops(ops::Ops),
 }
 
@@ -54,6 +56,7 @@ fn run(command: Command) -> Result<()> {
         Command::Eval(eval) => eval.run(),
         Command::Predict(predict) => predict.run(),
         Command::Summary(summary) => summary.run(),
+        Command::Weights(weights) => weights.run(),
         Command::Ops(ops) => ops.run(),
     }
 }

@@ -1,6 +1,6 @@
 //! Modules: structs of parameters, and what can be done with all of them.
 
-use crate::{Buffer, Mode, Param, Stream};
+use crate::{Buffer, LoadOptions, Mode, Param, StateReport, Stream};
 use gradus_tensor::{DType, Device, Error, Gradients, Result, Tensor};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -78,8 +78,37 @@ pub trait Module {
     /// # Errors
     /// [`Error::Mismatch`], which names the first missing, unexpected and mis-shaped values.
     fn load_state_dict(&self, state: &[(String, Tensor)]) -> Result<()> {
+        self.load_state_dict_with(state, &LoadOptions::default()).map(|_| ())
+    }
+
+    /// Gives parameters and buffers the values that have their names once these are renamed, and
+    /// says what was missing and what was left over. All or none: if a value does not fit, nothing
+    /// is changed. PyTorch: `load_state_dict(state, strict)`.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`], if a value has another shape, two values come to the same name, or, where
+    /// [`LoadOptions::strict`] is set, values are missing or unexpected.
+    ///
+    /// ```
+    /// use gradus_nn::{Linear, LoadOptions, Module, Renames};
+    /// use gradus_tensor::{Rng, Tensor};
+    ///
+    /// let layer = Linear::new(3, 2, &mut Rng::new(1));
+    /// let saved = [("module.weight".to_string(), Tensor::zeros([2, 3]))];
+    /// let renames = Renames::parse(&["module.* -> *"])?;
+    /// let options = LoadOptions { strict: false, renames };
+    /// let report = layer.load_state_dict_with(&saved, &options)?;
+    /// assert_eq!(report.missing, ["bias"]);
+    /// # Ok::<(), gradus_tensor::Error>(())
+    /// ```
+    fn load_state_dict_with(
+        &self,
+        state: &[(String, Tensor)],
+        options: &LoadOptions,
+    ) -> Result<StateReport> {
+        let state = &options.renames.rename(state)?;
         let report = self.compare_state_dict(state);
-        if !report.fits() {
+        if !report.fits() && (options.strict || !report.mis_shaped.is_empty()) {
             return Err(Error::Mismatch(report.to_string()));
         }
         let values: HashMap<&str, &Tensor> =
@@ -95,7 +124,7 @@ pub trait Module {
                 result = set;
             }
         });
-        result
+        result.map(|()| report)
     }
 
     /// What loading a state would find.
@@ -214,46 +243,6 @@ impl Path {
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join("."))
-    }
-}
-
-/// How a saved state differs from what a module wants.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StateReport {
-    /// Names that the module has and the state does not.
-    pub missing: Vec<String>,
-    /// Names that the state has and the module does not.
-    pub unexpected: Vec<String>,
-    /// Values of another shape, each with both shapes.
-    pub mis_shaped: Vec<String>,
-}
-
-impl StateReport {
-    /// True if there is no difference.
-    pub fn fits(&self) -> bool {
-        self.missing.is_empty() && self.unexpected.is_empty() && self.mis_shaped.is_empty()
-    }
-}
-
-impl fmt::Display for StateReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the saved values are those of another model:")?;
-        let kinds = [
-            ("missing", &self.missing),
-            ("unexpected", &self.unexpected),
-            ("mis-shaped", &self.mis_shaped),
-        ];
-        let mut separator = " ";
-        for (kind, names) in kinds.into_iter().filter(|(_, names)| !names.is_empty()) {
-            let shown = names[..names.len().min(3)].join(", ");
-            let more = match names.len() {
-                0..=3 => String::new(),
-                count => format!(" and {} more", count - 3),
-            };
-            write!(f, "{separator}{kind} {shown}{more}")?;
-            separator = "; ";
-        }
-        Ok(())
     }
 }
 

@@ -27,7 +27,7 @@ fn numbers(x: &Tensor) -> Vec<f64> {
 #[track_caller]
 fn assert_tensors(tree: &Value, prefix: &str) {
     let reference = safetensors::read(fixture("torch.safetensors")).unwrap();
-    let (tensors, others) = tree.tensors().unwrap();
+    let (tensors, others) = (tree.tensors().unwrap(), tree.others());
     assert!(others.is_empty(), "{others:?}");
     let expected = reference.tensors.iter().filter(|(name, _)| name.starts_with(prefix));
     assert_eq!(tensors.len(), expected.count());
@@ -91,7 +91,7 @@ fn a_tree_of_all_values_is_read() {
     ] {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
-    let (tensors, others) = read("tree.pt").tensors().unwrap();
+    let (tensors, others) = (read("tree.pt").tensors().unwrap(), read("tree.pt").others());
     assert_eq!(tensors.len(), 1);
     assert_eq!(tensors[0].0, "parameter");
     assert_eq!(numbers(&tensors[0].1), [0.0, 0.125, 0.25, 0.375, 0.5, 0.625]);
@@ -313,7 +313,7 @@ fn the_state_dict_of_a_training_is_found_and_the_rest_is_told() {
         }
     }
     let tree = read("checkpoint.pt");
-    let (all, others) = tree.tensors().unwrap();
+    let (all, others) = (tree.tensors().unwrap(), tree.others());
     assert!(all.iter().any(|(name, _)| name == "optimizer.state.0.exp_avg"), "{all:?}");
     assert!(others.iter().any(|name| name == "optimizer.param_groups.0.betas.1"), "{others:?}");
 }

@@ -90,7 +90,7 @@ fn state_dict(value: Value) -> Result<Weights, Fault> {
         _ => false,
     });
     let root = part.and_then(|part| value.get(part)).unwrap_or(&value);
-    let (tensors, mut left_out) = root.tensors()?;
+    let (tensors, mut left_out) = (root.tensors()?, root.others());
     if let (Some(part), Value::Dict(entries)) = (part, &value) {
         for place in &mut left_out {
             *place = format!("{part}.{place}");

@@ -69,23 +69,34 @@ impl Value {
         }
     }
 
-    /// All tensors, each with the keys and the indices on the way to it, joined by dots; and the
-    /// places of the values that are none.
+    /// All tensors, each with the keys and the indices on the way to it, joined by dots.
     ///
     /// # Errors
     /// [`Error::Mismatch`], if two tensors come under one name: `{"a": {"b": x}, "a.b": y}`.
-    pub fn tensors(&self) -> Result<(Vec<(String, Tensor)>, Vec<String>)> {
-        let (mut tensors, mut others) = (vec![], vec![]);
-        self.walk(String::new(), &mut |name, value| match value {
-            Self::Tensor(tensor) => tensors.push((name, tensor.clone())),
-            _ => others.push(name),
+    pub fn tensors(&self) -> Result<Vec<(String, Tensor)>> {
+        let mut tensors = vec![];
+        self.walk(String::new(), &mut |name, value| {
+            if let Self::Tensor(tensor) = value {
+                tensors.push((name, tensor.clone()));
+            }
         });
         let mut names: Vec<&String> = tensors.iter().map(|(name, _)| name).collect();
         names.sort();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(Error::Mismatch(format!("two tensors come under the name {}", pair[0])));
         }
-        Ok((tensors, others))
+        Ok(tensors)
+    }
+
+    /// The places of the values that are no tensors, as [`Value::tensors`] names them.
+    pub fn others(&self) -> Vec<String> {
+        let mut others = vec![];
+        self.walk(String::new(), &mut |name, value| {
+            if !matches!(value, Self::Tensor(_)) {
+                others.push(name);
+            }
+        });
+        others
     }
 
     /// Shows every value that has no parts, with its place.
