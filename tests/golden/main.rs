@@ -9,6 +9,7 @@ mod ops;
 mod optimizers;
 mod recurrent;
 mod table;
+mod transformer;
 
 use family::{Family, Row};
 
@@ -39,6 +40,7 @@ families! {
     attention, "Attention", ops::attention;
     layers, "Layers", layers::check;
     recurrent, "Recurrent networks", recurrent::check;
+    transformer, "Attention layers, positions and transformers", transformer::check;
     losses, "Losses", losses::check;
     optimizers, "Optimizers", optimizers::check;
 }

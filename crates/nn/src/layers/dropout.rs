@@ -21,6 +21,13 @@ impl Dropout {
     }
 }
 
+impl Dropout {
+    /// True if the output differs from the input.
+    pub(crate) fn is_active(&self) -> bool {
+        self.p > 0.0 && self.mode.is_training()
+    }
+}
+
 impl Layer for Dropout {
     fn forward(&self, x: &Tensor) -> Tensor {
         if !self.mode.is_training() {

@@ -108,19 +108,15 @@ fn weights(how: Attention, query: &Tensor, key: &Tensor, mask: Option<&Tensor>) 
     if keys == 0 {
         return scores;
     }
-    if let Some(mask) = mask {
-        scores = scores + mask;
-    }
     if how.causal {
         let count = |len: usize| Tensor::arange(0, len as i64, 1).to_device(query.device());
         let later = count(keys).unsqueeze(0).gt(&count(queries).unsqueeze(1));
         scores = scores.masked_fill(&later, f64::NEG_INFINITY);
     }
-    if mask.is_none() {
-        return scores.softmax(-1);
+    match mask {
+        None => scores.softmax(-1),
+        Some(mask) => scores.masked_softmax(mask),
     }
-    let alone = scores.detach().max_keepdim(-1).eq_scalar(f64::NEG_INFINITY);
-    scores.masked_fill(&alone, 0.0).softmax(-1).masked_fill(&alone, 0.0)
 }
 
 /// The type in which sums are kept.
@@ -210,6 +206,22 @@ impl Tensor {
         Self::apply(op, &inputs)
     }
 
+    /// softmax(x + mask) along the last axis. A row in which the mask leaves nothing gives zeros, and
+    /// no gradient, where the softmax of minus infinities would be NaN.
+    ///
+    /// # Shapes
+    /// `x: [.., N], mask: [.., N] -> [.., N]`, with broadcasting. The mask has truth values, true for
+    /// what takes part, or numbers that are added.
+    #[track_caller]
+    pub fn masked_softmax(&self, mask: &Self) -> Self {
+        let x = self + additive(mask, self.dtype());
+        if x.len_of(-1) == 0 {
+            return x;
+        }
+        let empty = x.detach().max_keepdim(-1).eq_scalar(f64::NEG_INFINITY);
+        x.masked_fill(&empty, 0.0).softmax(-1).masked_fill(&empty, 0.0)
+    }
+
     /// The weights of attention: softmax(scale · Q Kᵀ + mask), where these are the queries Q. A query
     /// that meets no key has weights of zero.
     ///
@@ -229,8 +241,7 @@ impl Tensor {
         mask: Option<&Self>,
         options: AttentionOptions,
     ) -> Self {
-        let mask = mask.map(|mask| additive(mask, self.dtype()));
-        weights(options.of(self), self, key, mask.as_ref())
+        weights(options.of(self), self, key, mask)
     }
 }
 
@@ -279,6 +290,24 @@ pub(super) const CASES: &[Case] = &[
                 Sample::new(heads, move |x| call(x, false)).label("broadcast"),
                 Sample::new(inputs(0, 4), move |x| call(x, true)).label("empty"),
                 Sample::new(inputs(3, 0), move |x| call(x, false)).label("no keys"),
+            ]
+        },
+    },
+    Case {
+        name: "masked_softmax",
+        formula: "softmax(x + mask), zeros where the mask leaves nothing",
+        torch: "",
+        gradient: Gradient::Twice,
+        samples: || {
+            let sample = |mask: Arg| {
+                let x = Arg::floats(&[4, 3], -1.0..1.0);
+                Sample::new(vec![x, mask], |x| x[0].masked_softmax(&x[1]))
+            };
+            let nothing = vec![Arg::floats(&[2, 0], -1.0..1.0), Arg::bools(&[0])];
+            vec![
+                sample(Arg::bools(&[4, 3])),
+                sample(Arg::floats(&[2, 1, 3], -1.0..1.0)).label("mask that is added"),
+                Sample::new(nothing, |x| x[0].masked_softmax(&x[1])).label("empty"),
             ]
         },
     },
