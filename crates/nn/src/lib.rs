@@ -29,6 +29,7 @@
 
 extern crate self as gradus_nn;
 
+pub mod decode;
 pub mod init;
 mod layers;
 pub mod losses;
