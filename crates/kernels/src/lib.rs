@@ -14,6 +14,7 @@
 
 pub mod attention;
 pub mod conv;
+pub mod ctc;
 pub mod dropout;
 mod element;
 mod elementwise;

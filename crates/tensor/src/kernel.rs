@@ -4,6 +4,7 @@ use crate::Layout;
 
 pub use gradus_kernels::attention::Attention;
 pub use gradus_kernels::conv::Geometry as ConvGeometry;
+pub use gradus_kernels::ctc::Ctc;
 pub use gradus_kernels::dropout::Dropout;
 pub use gradus_kernels::norm::{ChannelNorm, RowNorm};
 pub use gradus_kernels::optimizer::{AdamStep, SgdStep};
@@ -93,6 +94,13 @@ pub enum Kernel {
     /// The gradient by the logits: from the logits, their classes, ln Σ e^x and the gradient by the
     /// loss of each row, and the weights if there are any.
     CrossEntropyGradient(CrossEntropy),
+    /// The loss of each example by connectionist temporal classification, from log-probabilities
+    /// [T, N, C], labels, `i64` [N, S], and how many steps and how many labels count, `i64` `[N]` each.
+    /// The second output is α, `f64` [N, T + 1, 2 S + 3]; see [`gradus_kernels::ctc`].
+    Ctc(Ctc),
+    /// The gradient by the log-probabilities: from the inputs of [`Kernel::Ctc`], α and the gradient
+    /// by each example's loss.
+    CtcGradient(Ctc),
     /// out = the largest number of each window of x: [N, D, H, W], contiguous. A second output, if
     /// there is one, gets where in its plane the number lies, as `i32`.
     MaxPool(Pool),

@@ -2,6 +2,7 @@
 
 mod attention;
 mod conv;
+mod ctc;
 mod elementwise;
 mod half;
 mod index;
@@ -99,6 +100,8 @@ impl Backend for Cpu {
             Kernel::CrossEntropyGradient(options) => {
                 softmax::cross_entropy_gradient(on, *options, inputs, outputs)
             }
+            Kernel::Ctc(settings) => ctc::ctc(on, *settings, inputs, outputs),
+            Kernel::CtcGradient(settings) => ctc::gradient(on, *settings, inputs, outputs),
             Kernel::MaxPool(pool) => pool::max(on, *pool, inputs, outputs),
             Kernel::AveragePool(pool) => pool::average(on, *pool, inputs, outputs),
             Kernel::AverageUnpool(pool) => pool::average_adjoint(on, *pool, inputs, outputs),

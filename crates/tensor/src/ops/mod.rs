@@ -12,6 +12,7 @@ mod compare;
 mod conv;
 mod convert;
 mod cross_entropy;
+mod ctc;
 mod dropout;
 mod einsum;
 mod embedding;
@@ -38,6 +39,7 @@ pub use batch_norm::BatchNormOutput;
 pub use case::{Arg, Case, Gradient, Numbers, Sample};
 pub use conv::{ConvOptions, ConvTransposeOptions, Padding};
 pub use cross_entropy::{CrossEntropyOptions, LossReduction};
+pub use ctc::CtcOptions;
 pub use norm::NormOptions;
 pub use pad::PadMode;
 pub use patches::PatchOptions;
@@ -87,6 +89,7 @@ const CASES: &[&[Case]] = &[
     softmax::CASES,
     cross_entropy::CASES,
     binary_cross_entropy::CASES,
+    ctc::CASES,
     pool::SLIDING,
     pool::ADAPTIVE,
     pool::CASES,
