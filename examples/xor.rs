@@ -57,7 +57,7 @@ fn with_layers(x: &Tensor, target: &Tensor) {
     let mut optimizer = Sgd::new(model.params(), options);
     for step in 0..=STEPS {
         // The error takes the output before σ, which is more exact.
-        let loss = bce_with_logits_loss(&model.forward(x), target);
+        let loss = binary_cross_entropy_with_logits(&model.forward(x), target);
         if step % (STEPS / 5) == 0 {
             println!("  step {step:4}  error {:.5}", loss.item::<f32>());
         }

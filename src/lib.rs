@@ -49,7 +49,7 @@ pub use gradus_tensor::{Error, Result};
 /// What most programs use: `use gradus::prelude::*`.
 pub mod prelude {
     pub use gradus_data::{DataLoader, Dataset, LoaderOptions, TensorDataset};
-    pub use gradus_nn::losses::{bce_with_logits_loss, cross_entropy, mse_loss};
+    pub use gradus_nn::losses::{binary_cross_entropy_with_logits, cross_entropy, mse_loss};
     pub use gradus_nn::*;
     pub use gradus_tensor::io::load_weights;
     pub use gradus_tensor::{DType, Device, Gradients, Result, Rng, Shape, Tensor, no_grad};

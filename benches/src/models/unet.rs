@@ -71,6 +71,6 @@ pub fn train() -> Box<dyn Task> {
         model,
         x: Tensor::randn([4, 3, 128, 128], rng),
         y: Tensor::rand([4, 1, 128, 128], rng),
-        loss: |model, x, y| bce_with_logits_loss(&model.forward(x), y),
+        loss: |model, x, y| binary_cross_entropy_with_logits(&model.forward(x), y),
     })
 }

@@ -1,9 +1,10 @@
 //! Losses against values computed by hand from PyTorch's definitions.
 
 use gradus_nn::losses::{
-    BceOptions, CrossEntropyOptions, HuberOptions, LossReduction, bce_loss, bce_loss_with,
-    bce_with_logits_loss, bce_with_logits_loss_with, cross_entropy, cross_entropy_with, huber_loss,
-    mae_loss, mae_loss_with, mse_loss, mse_loss_with, smooth_l1_loss,
+    BceOptions, CrossEntropyOptions, HuberOptions, LossReduction, SmoothL1Options,
+    binary_cross_entropy, binary_cross_entropy_with, binary_cross_entropy_with_logits,
+    binary_cross_entropy_with_logits_with, cross_entropy, cross_entropy_with, huber_loss, l1_loss,
+    l1_loss_with, mse_loss, mse_loss_with, smooth_l1_loss,
 };
 use gradus_tensor::{DType, Tensor};
 
@@ -32,10 +33,11 @@ fn distances_are_squared_absolute_or_both() {
     assert_near(&mse_loss(&x, &y), &[16.25 / 3.0]);
     assert_near(&mse_loss_with(&x, &y, LossReduction::Sum), &[16.25]);
     assert_near(&mse_loss_with(&x, &y, LossReduction::None), &[0.25, 0.0, 16.0]);
-    assert_near(&mae_loss(&x, &y), &[1.5]);
-    assert_near(&mae_loss_with(&x, &y, LossReduction::None), &[0.5, 0.0, 4.0]);
+    assert_near(&l1_loss(&x, &y), &[1.5]);
+    assert_near(&l1_loss_with(&x, &y, LossReduction::None), &[0.5, 0.0, 4.0]);
     let options = HuberOptions { delta: 2.0, reduction: LossReduction::None };
     assert_near(&huber_loss(&x, &y, options), &[0.125, 0.0, 6.0]);
+    let options = SmoothL1Options { beta: 2.0, reduction: LossReduction::None };
     assert_near(&smooth_l1_loss(&x, &y, options), &[0.0625, 0.0, 3.0]);
     assert_near(&huber_loss(&x, &y, HuberOptions::default()), &[(0.125 + 3.5) / 3.0]);
 }
@@ -163,14 +165,20 @@ fn binary_cross_entropy_is_bounded() {
     let (p, y) = (tensor(&[0.25, 0.9, 0.0, 1.0]), tensor(&[1.0, 0.0, 1.0, 1.0]));
     let each = BceOptions { reduction: LossReduction::None, ..Default::default() };
     let wanted = [4f64.ln(), 10f64.ln(), 100.0, 0.0];
-    assert_near(&bce_loss_with(&p, &y, &each), &wanted);
-    assert_near(&bce_loss(&p, &y), &[wanted.iter().sum::<f64>() / 4.0]);
+    assert_near(&binary_cross_entropy_with(&p, &y, &each), &wanted);
+    assert_near(&binary_cross_entropy(&p, &y), &[wanted.iter().sum::<f64>() / 4.0]);
     let weighted = BceOptions { weight: Some(tensor(&[1.0, 2.0, 3.0, 4.0])), ..each };
-    assert_near(&bce_loss_with(&p, &y, &weighted), &[4f64.ln(), 2.0 * 10f64.ln(), 300.0, 0.0]);
+    assert_near(
+        &binary_cross_entropy_with(&p, &y, &weighted),
+        &[4f64.ln(), 2.0 * 10f64.ln(), 300.0, 0.0],
+    );
     let p = p.requires_grad();
-    let gradients =
-        bce_loss_with(&p, &y, &BceOptions { reduction: LossReduction::Sum, ..Default::default() })
-            .backward();
+    let gradients = binary_cross_entropy_with(
+        &p,
+        &y,
+        &BceOptions { reduction: LossReduction::Sum, ..Default::default() },
+    )
+    .backward();
     assert_near(gradients.get(&p).unwrap(), &[-4.0, 10.0, -1e12, 0.0]);
 }
 
@@ -180,13 +188,13 @@ fn binary_cross_entropy_of_logits_does_not_overflow() {
     let each = BceOptions { reduction: LossReduction::None, ..Default::default() };
     let (likely, unlikely) = ((4f64 / 3.0).ln(), 4f64.ln());
     let wanted = [likely, 0.5 * (likely + unlikely), 800.0, 800.0];
-    assert_near(&bce_with_logits_loss_with(&x, &y, &each), &wanted);
-    assert_near(&bce_with_logits_loss(&x, &y), &[wanted.iter().sum::<f64>() / 4.0]);
+    assert_near(&binary_cross_entropy_with_logits_with(&x, &y, &each), &wanted);
+    assert_near(&binary_cross_entropy_with_logits(&x, &y), &[wanted.iter().sum::<f64>() / 4.0]);
     let options = BceOptions { pos_weight: Some(tensor(&[3.0])), ..each };
     let wanted = [3.0 * likely, 0.5 * (likely + 3.0 * unlikely), 800.0, 2400.0];
-    assert_near(&bce_with_logits_loss_with(&x, &y, &options), &wanted);
+    assert_near(&binary_cross_entropy_with_logits_with(&x, &y, &options), &wanted);
     let x = x.requires_grad();
     let options = BceOptions { reduction: LossReduction::Sum, ..Default::default() };
-    let gradients = bce_with_logits_loss_with(&x, &y, &options).backward();
+    let gradients = binary_cross_entropy_with_logits_with(&x, &y, &options).backward();
     assert_near(gradients.get(&x).unwrap(), &[-0.25, -0.25, 1.0, -1.0]);
 }
