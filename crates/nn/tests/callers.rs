@@ -30,6 +30,10 @@ fn mistakes_are_reported_at_the_callers_line() {
     check(line!(), &|| drop(Upsample::new(2, UpsampleMode::Nearest).forward(&x)));
     check(line!(), &|| drop(Init::HeUniform { gain: 1.0, fan: Fan::In }.draw([3], &mut rng())));
     check(line!(), &|| drop(Init::Orthogonal { gain: 1.0 }.draw([3], &mut rng())));
+    let lstm = Lstm::new(2, 3, &mut rng());
+    check(line!(), &|| drop(lstm.forward(&x)));
+    check(line!(), &|| drop(GruCell::new(2, 3, &mut rng()).step(&x, None)));
+    check(line!(), &|| drop(PackedSequence::pack_padded(&x, &[6; 4], true)));
     let options = SgdOptions { learning_rate: -1.0, ..Default::default() };
     check(line!(), &|| drop(Sgd::new(vec![], options)));
     let options = AdamOptions { beta1: 1.0, ..Default::default() };

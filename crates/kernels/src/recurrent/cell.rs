@@ -17,7 +17,7 @@ pub(super) struct Forward<'a, T> {
     pub(super) hidden: &'a mut [T],
     /// The cell state, before and after.
     pub(super) cell: &'a mut [T],
-    /// What the way back will need; see [`Cell::saved`].
+    /// What the way back will need, see [`Cell::saved`], or nothing.
     pub(super) saved: &'a mut [T],
 }
 
@@ -115,11 +115,13 @@ impl<T: Float> Forward<'_, T> {
             let g = place.load_sum(self.x, self.product, 2).tanh();
             let o = place.load_sum(self.x, self.product, 3).sigmoid();
             let cell = f.mul_add(place.load(self.cell, 0), i * g);
-            place.store(i, self.saved, 0);
-            place.store(f, self.saved, 1);
-            place.store(g, self.saved, 2);
-            place.store(o, self.saved, 3);
-            place.store(cell, self.saved, 4);
+            if !self.saved.is_empty() {
+                place.store(i, self.saved, 0);
+                place.store(f, self.saved, 1);
+                place.store(g, self.saved, 2);
+                place.store(o, self.saved, 3);
+                place.store(cell, self.saved, 4);
+            }
             place.store(cell, self.cell, 0);
             place.store(o * cell.tanh(), self.hidden, 0);
         }
@@ -135,10 +137,12 @@ impl<T: Float> Forward<'_, T> {
                 candidate = candidate + place.load(bias, 0);
             }
             let n = r.mul_add(candidate, place.load(self.x, 2)).tanh();
-            place.store(r, self.saved, 0);
-            place.store(z, self.saved, 1);
-            place.store(n, self.saved, 2);
-            place.store(candidate, self.saved, 3);
+            if !self.saved.is_empty() {
+                place.store(r, self.saved, 0);
+                place.store(z, self.saved, 1);
+                place.store(n, self.saved, 2);
+                place.store(candidate, self.saved, 3);
+            }
             let hidden = z.mul_add(place.load(self.hidden, 0) - n, n);
             place.store(hidden, self.hidden, 0);
         }

@@ -79,8 +79,8 @@ impl<'a, T: Float> Job<'a, T> {
 }
 
 /// Goes through sequences. `out` gets the hidden states of all rows, then the last ones of all
-/// sequences, and then the last cell states, if there are any: [N + B, H] or [N + 2 B, H]. `saved`
-/// gets what [`gradient`] will need: [N, S H] with S of [`Cell::saved`].
+/// sequences, and then the last cell states, if there are any: [N + B, H] or [N + 2 B, H]. `saved`,
+/// if it is not empty, gets what [`gradient`] will need: [N, S H] with S of [`Cell::saved`].
 ///
 /// # Panics
 /// If a slice does not have the length that `steps` and the weight say.
@@ -98,7 +98,7 @@ pub fn forward<T: Float>(
     assert_eq!(inputs.x.len(), rows * job.gates());
     assert!(inputs.bias.is_none_or(|bias| bias.len() == size));
     assert_eq!(out.len(), (rows + batch * (1 + cell.has_cell_state() as usize)) * size);
-    assert_eq!(saved.len(), rows * job.saved());
+    assert!(saved.is_empty() || saved.len() == rows * job.saved());
     if batch * size == 0 {
         return;
     }
@@ -128,7 +128,8 @@ impl<T: Float> Routine for ForwardTask<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
         let Self { job, inputs, weight, sequences, .. } = &self;
-        let (size, gates, saved_len) = (job.size, job.gates(), job.saved());
+        let (size, gates) = (job.size, job.gates());
+        let saved_len = if self.saved.len() == 0 { 0 } else { job.saved() };
         let states = sequences.start * size..sequences.end * size;
         let mut hidden = scratch::<T>(states.len());
         hidden.copy_from_slice(&job.hidden[states.clone()]);

@@ -33,8 +33,10 @@ impl Steps {
     ///
     /// # Panics
     /// If sizes grow.
+    #[track_caller]
     pub fn packed(sizes: Vec<usize>) -> Self {
-        assert!(sizes.is_sorted_by(|a, b| a >= b), "sequences that have ended do not go on");
+        let fall = sizes.is_sorted_by(|a, b| a >= b);
+        assert!(fall, "sizes {sizes:?} grow: put the longest sequences first");
         Self::of_sizes(sizes.first().copied().unwrap_or(0), sizes)
     }
 

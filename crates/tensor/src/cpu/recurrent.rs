@@ -14,7 +14,7 @@ pub(super) fn forward(
     inputs: &[Input<'_>],
     outputs: &mut [Output<'_>],
 ) -> Result<()> {
-    let [out, saved] = outputs else { return unsupported("a cell", inputs[0].dtype) };
+    let [out, saved @ ..] = outputs else { return unsupported("a cell", inputs[0].dtype) };
     let states = 1 + cell.has_cell_state() as usize;
     with_dtype!(inputs[0].dtype, float T => {
         let inputs = Inputs::<T> {
@@ -24,7 +24,8 @@ pub(super) fn forward(
             hidden: slice(&inputs[2]),
             cell: if states > 1 { slice(&inputs[3]) } else { &[] },
         };
-        kernels::forward(on, cell, steps, inputs, (output(out), output(saved)));
+        let saved = saved.first_mut().map(output).unwrap_or_default();
+        kernels::forward(on, cell, steps, inputs, (output(out), saved));
     }, else return unsupported("a cell", inputs[0].dtype));
     Ok(())
 }

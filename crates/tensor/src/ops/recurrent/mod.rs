@@ -5,9 +5,10 @@ mod walk;
 use super::attention::wide;
 use super::case::{Arg, Case, Gradient, Sample};
 use super::matmul::check_types;
+use crate::autograd::is_grad_enabled;
 use crate::error::reject;
 use crate::kernel::{Cell, Kernel, Steps};
-use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch_many};
+use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch, launch_many};
 use crate::{OpError, Result, Tensor};
 
 pub use walk::walk;
@@ -93,7 +94,8 @@ impl Tensor {
     }
 }
 
-/// A cell that goes through sequences; see [`Kernel::Recurrent`].
+/// A cell that goes through sequences; see [`Kernel::Recurrent`]. What backward needs is saved only
+/// where there will be one: it is larger than all else.
 #[derive(Debug)]
 struct Recurrent {
     cell: Cell,
@@ -118,12 +120,14 @@ impl Op for Recurrent {
     }
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
-        let len = self.cell.saved() * output.shape[1];
-        let saved = output.with_shape([self.steps.rows(), len].into());
-        let saved = saved.with_dtype(wide(output.dtype));
         let kernel = Kernel::Recurrent { cell: self.cell, steps: self.steps.clone() };
         let given = side_by_side(inputs);
         let given: Vec<&Tensor> = given.iter().collect();
+        if !(is_grad_enabled() && inputs.iter().any(|x| x.needs_grad())) {
+            return Ok(Forward::new(launch(&kernel, &given, output)?));
+        }
+        let saved = [self.steps.rows(), self.cell.saved() * output.shape[1]];
+        let saved = output.with_shape(saved.into()).with_dtype(wide(output.dtype));
         let mut outputs = launch_many(&kernel, &given, &[output, saved])?;
         let (saved, out) = (outputs.remove(1), outputs.remove(0));
         Ok(Forward::new(out).saving_inputs(inputs.len()).saving_output().saving(saved))
