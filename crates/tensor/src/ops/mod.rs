@@ -3,6 +3,7 @@
 //! The list at the end names every op. Tests check each one in it, `docs/OPS.md` and `gradus ops`
 //! are printed from it, and an op that is missing from it fails a test.
 
+mod activation;
 mod attention;
 mod batch_norm;
 mod binary;
@@ -34,6 +35,7 @@ mod unary;
 mod upsample;
 mod view;
 
+pub use activation::GumbelOptions;
 pub use attention::AttentionOptions;
 pub use batch_norm::BatchNormOutput;
 pub use case::{Arg, Case, Gradient, Numbers, Sample};
@@ -87,6 +89,8 @@ const CASES: &[&[Case]] = &[
     matmul::CASES,
     conv::CASES,
     softmax::CASES,
+    activation::ELEMENTWISE,
+    activation::CASES,
     cross_entropy::CASES,
     binary_cross_entropy::CASES,
     ctc::CASES,
