@@ -212,6 +212,12 @@ pub trait Layer: Module + fmt::Debug + Send + Sync {
     fn forward(&self, x: &Tensor) -> Tensor;
 }
 
+impl<L: Layer + ?Sized> Layer for Box<L> {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        (**self).forward(x)
+    }
+}
+
 /// Sees every part of a module; each method does nothing unless it is written.
 pub trait Visitor {
     /// A parameter.

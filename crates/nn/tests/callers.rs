@@ -27,6 +27,16 @@ fn mistakes_are_reported_at_the_callers_line() {
     let conv = Conv2d::new(1, 1, 3, Default::default(), &mut rng());
     check(line!(), &|| drop(conv.forward(&x)));
     check(line!(), &|| drop(Linear::new(usize::MAX, 2, &mut rng())));
+    let dropout = Dropout2d::new(0.5, &mut rng());
+    check(line!(), &|| drop(dropout.forward(&x)));
+    let bilinear = Bilinear::new([2, 3], 1, &mut rng());
+    check(line!(), &|| drop(bilinear.forward(&x, &x)));
+    let bag = EmbeddingBag::new(3, 2, &mut rng());
+    check(line!(), &|| drop(bag.forward_bags(&x, &[1], None)));
+    check(line!(), &|| drop(WeightNorm::along(Linear::new(2, 3, &mut rng()), 2)));
+    check(line!(), &|| drop(Sequential::new().then_named("a.b", Tanh)));
+    check(line!(), &|| drop(ZeroPad1d::new([(1, 1), (1, 1)])));
+    check(line!(), &|| drop(PRelu::new(3).forward(&x)));
     check(line!(), &|| drop(Upsample::new(2, UpsampleMode::Nearest).forward(&x)));
     check(line!(), &|| drop(Init::HeUniform { gain: 1.0, fan: Fan::In }.draw([3], &mut rng())));
     check(line!(), &|| drop(Init::Orthogonal { gain: 1.0 }.draw([3], &mut rng())));

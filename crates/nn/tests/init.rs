@@ -1,6 +1,10 @@
 //! First values: their mean, their spread, their bounds.
 
 use gradus_nn::init::{Fan, Init, gain};
+use gradus_nn::{
+    BatchNorm2d, Bilinear, Conv2d, ConvTranspose2d, Embedding, EmbeddingBag, InstanceNorm2d,
+    InstanceNormOptions, Linear, Module, PRelu,
+};
 use gradus_tensor::{Rng, Tensor};
 
 /// A weight with fan-in 18 · 9 = 162 and fan-out 30 · 9 = 270.
@@ -71,4 +75,40 @@ fn orthogonal_weights_are() {
 #[should_panic(expected = "no fans")]
 fn vectors_have_no_fans() {
     Init::LeCunNormal.draw([3], &mut Rng::new(1));
+}
+
+#[test]
+fn layers_start_with_the_first_values_of_pytorch() {
+    let rng = &mut Rng::new(3);
+    // All of these have the bound 1 / √100.
+    let uniform: [&dyn Module; 4] = [
+        &Linear::new(100, 50, rng),
+        &Conv2d::new(4, 60, 5, Default::default(), rng),
+        &ConvTranspose2d::new(50, 4, 5, Default::default(), rng),
+        &Bilinear::new([100, 20], 40, rng),
+    ];
+    for (index, layer) in uniform.into_iter().enumerate() {
+        for (name, value) in layer.state_dict() {
+            let largest = value.abs().max(..).item::<f32>();
+            let least = if value.count() < 10 { 0.03 } else { 0.085 };
+            assert!((least..=0.1).contains(&largest), "layer {index}: {name} up to {largest}");
+        }
+    }
+    let tables: [&dyn Module; 2] =
+        [&Embedding::new(100, 50, rng), &EmbeddingBag::new(100, 50, rng)];
+    for table in tables {
+        let numbers = table.state_dict()[0].1.to_vec::<f32>();
+        let numbers: Vec<f64> = numbers.into_iter().map(f64::from).collect();
+        let (mean, std) = mean_and_std(&numbers);
+        assert!(mean.abs() < 0.06 && (std - 1.0).abs() < 0.03, "mean {mean}, deviation {std}");
+    }
+    let all = InstanceNormOptions { affine: true, track_running_stats: true, ..Default::default() };
+    let norms: [&dyn Module; 2] = [&BatchNorm2d::new(3), &InstanceNorm2d::with_options(3, all)];
+    for norm in norms {
+        let first = [("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)];
+        for ((name, value), (wanted, number)) in norm.state_dict().into_iter().zip(first) {
+            assert_eq!((name.as_str(), value.to_vec::<f32>()), (wanted, vec![number; 3]));
+        }
+    }
+    assert_eq!(PRelu::new(2).weight.tensor().to_vec::<f32>(), [0.25, 0.25]);
 }

@@ -28,31 +28,6 @@ fn linear_layers() {
 }
 
 #[test]
-fn activations_and_flatten() {
-    fn check(layer: impl Layer + Clone) {
-        check_layer(|_| layer.clone(), &input(&[3, 7]), &[]);
-    }
-    check(Gelu);
-    check(GeluTanh);
-    check(HardSigmoid);
-    check(HardSwish);
-    check(LogSigmoid);
-    check(Mish);
-    check(Relu);
-    check(Selu);
-    check(Sigmoid);
-    check(Silu);
-    check(Softsign);
-    check(Tanh);
-    check(Celu::default());
-    check(Elu::default());
-    check(LeakyRelu::default());
-    check(Softplus::default());
-    check_layer(|_| Flatten, &input(&[3, 2, 4, 5]), &[]);
-    assert_eq!(Flatten.forward(&input(&[3, 2, 4, 5])).shape(), [3, 40]);
-}
-
-#[test]
 fn sequential_layers() {
     let make = |rng: &mut Rng| {
         Sequential::new()

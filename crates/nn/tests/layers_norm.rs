@@ -2,8 +2,9 @@
 
 use gradus_nn::testing::check_layer;
 use gradus_nn::{
-    BatchNorm1d, BatchNorm2d, BatchNormOptions, GroupNorm, InstanceNorm2d, Layer, LayerNorm,
-    LogSoftmax, Module, RmsNorm, Softmax,
+    BatchNorm1d, BatchNorm2d, BatchNorm3d, BatchNormOptions, GroupNorm, InstanceNorm1d,
+    InstanceNorm2d, InstanceNorm3d, InstanceNormOptions, Layer, LayerNorm, LocalResponseNorm,
+    Module, RmsNorm,
 };
 use gradus_tensor::{DType, Device, Rng, Tensor, no_grad};
 
@@ -38,6 +39,7 @@ fn layers_are_as_they_should_be() {
     check_layer(|_| BatchNorm1d::new(3), &randn(&[5, 3]), &BATCH_NORM_3);
     check_layer(|_| BatchNorm1d::new(3), &randn(&[5, 3, 4]), &BATCH_NORM_3);
     check_layer(|_| BatchNorm2d::new(3), &randn(&[2, 3, 4, 5]), &BATCH_NORM_3);
+    check_layer(|_| BatchNorm3d::new(3), &randn(&[2, 3, 2, 4, 5]), &BATCH_NORM_3);
     let plain = BatchNormOptions { affine: false, ..Default::default() };
     check_layer(|_| BatchNorm1d::with_options(3, plain), &randn(&[5, 3]), &BATCH_NORM_3[2..]);
     let names: [(&str, &[usize]); 2] = [("weight", &[4, 5]), ("bias", &[4, 5])];
@@ -48,9 +50,15 @@ fn layers_are_as_they_should_be() {
     let names: [(&str, &[usize]); 2] = [("weight", &[6]), ("bias", &[6])];
     check_layer(|_| GroupNorm::new(3, 6), &randn(&[2, 6, 4, 5]), &names);
     check_layer(|_| GroupNorm::new(3, 6).without_affine(), &randn(&[2, 6, 4]), &[]);
-    check_layer(|_| InstanceNorm2d::default(), &randn(&[2, 6, 4, 5]), &[]);
-    check_layer(|_| Softmax::default(), &randn(&[3, 5]), &[]);
-    check_layer(|_| LogSoftmax { axis: 0 }, &randn(&[3, 5]), &[]);
+    check_layer(|_| InstanceNorm1d::new(6), &randn(&[2, 6, 9]), &[]);
+    check_layer(|_| InstanceNorm2d::new(6), &randn(&[2, 6, 4, 5]), &[]);
+    check_layer(|_| InstanceNorm3d::new(6), &randn(&[2, 6, 2, 4, 3]), &[]);
+    let all = InstanceNormOptions { affine: true, track_running_stats: true, ..Default::default() };
+    check_layer(|_| InstanceNorm1d::with_options(3, all), &randn(&[2, 3, 9]), &BATCH_NORM_3);
+    check_layer(|_| InstanceNorm2d::with_options(3, all), &randn(&[2, 3, 4, 5]), &BATCH_NORM_3);
+    check_layer(|_| InstanceNorm3d::with_options(3, all), &randn(&[2, 3, 2, 4, 5]), &BATCH_NORM_3);
+    check_layer(|_| LocalResponseNorm::new(3), &randn(&[2, 5, 4, 3]), &[]);
+    check_layer(|_| LocalResponseNorm::new(2), &randn(&[2, 5, 4]), &[]);
 }
 
 #[test]
@@ -108,7 +116,7 @@ fn parts_of_an_element_are_normalised() {
     assert_near(&y, &[-1.0, 1.0, -1.0, 1.0]);
     let y = GroupNorm::new(2, 4).forward(&x);
     assert_near(&y, &[-1.0, 1.0, -1.0, 1.0]);
-    let y = InstanceNorm2d::default().forward(&x.reshape([1, 2, 2, 1]));
+    let y = InstanceNorm2d::new(2).forward(&x.reshape([1, 2, 2, 1]));
     assert_near(&y, &[-1.0, 1.0, -1.0, 1.0]);
     // The mean square of 1 and 7 is 25.
     let y = RmsNorm::new(2).forward(&Tensor::from_slice(&[1f32, 7.0], [1, 2]));
@@ -116,7 +124,36 @@ fn parts_of_an_element_are_normalised() {
 }
 
 #[test]
+fn instance_norm_evaluates_by_the_running_statistics() {
+    let options = InstanceNormOptions { track_running_stats: true, ..Default::default() };
+    let layer = InstanceNorm1d::with_options(1, options);
+    // Means 2 and 6, unbiased variances 2 and 8.
+    let x = Tensor::from_slice(&[1f32, 3.0, 4.0, 8.0], [2, 1, 2]);
+    assert_near(&layer.forward(&x), &[-1.0, 1.0, -1.0, 1.0]);
+    let buffer = |name: &str| {
+        layer.state_dict().into_iter().find(|(own, _)| own == name).map(|(_, value)| value).unwrap()
+    };
+    assert_near(&buffer("running_mean"), &[0.4]);
+    assert_near(&buffer("running_var"), &[0.9 + 0.5]);
+    layer.eval();
+    assert_near(&layer.forward(&x).narrow(0, 0, 1), &[0.6 / 1.4f64.sqrt(), 2.6 / 1.4f64.sqrt()]);
+    assert_near(&buffer("running_mean"), &[0.4]);
+}
+
+#[test]
+fn neighbouring_channels_share_the_response() {
+    let layer = LocalResponseNorm { size: 3, alpha: 3.0, beta: 1.0, k: 2.0 };
+    let y = layer.forward(&Tensor::from_slice(&[1f32, 2.0, 3.0], [1, 3, 1]));
+    // The sums of squares are 5, 14 and 13.
+    assert_near(&y, &[1.0 / 7.0, 2.0 / 16.0, 3.0 / 15.0]);
+}
+
+#[test]
 fn layers_say_what_they_take() {
+    let message = complaint(|| drop(InstanceNorm2d::new(3).forward(&Tensor::zeros([5, 3]))));
+    assert_eq!(message, "InstanceNorm2d: takes [B, C, H, W], not [5, 3]");
+    let message = complaint(|| drop(LocalResponseNorm::new(3).forward(&Tensor::zeros([5, 3]))));
+    assert_eq!(message, "LocalResponseNorm: takes [B, C, …] and a size above 0, not [5, 3] and 3");
     let message = complaint(|| drop(BatchNorm2d::new(3).forward(&Tensor::zeros([5, 3]))));
     assert_eq!(message, "BatchNorm2d: takes [B, C, H, W], not [5, 3]");
     let message = complaint(|| drop(BatchNorm1d::new(3).forward(&Tensor::zeros([1, 3]))));

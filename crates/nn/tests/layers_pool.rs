@@ -3,7 +3,8 @@
 use gradus_nn::testing::check_layer;
 use gradus_nn::{
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d,
-    AdaptiveMaxPool3d, AvgPool1d, AvgPool2d, AvgPool3d, Layer, MaxPool1d, MaxPool2d, MaxPool3d,
+    AdaptiveMaxPool3d, AvgPool1d, AvgPool2d, AvgPool3d, GlobalAvgPool, GlobalMaxPool, Layer,
+    LpPool1d, LpPool2d, LpPool3d, MaxPool1d, MaxPool2d, MaxPool3d,
 };
 use gradus_tensor::ops::PoolOptions;
 use gradus_tensor::{Rng, Tensor};
@@ -94,6 +95,34 @@ fn what_every_layer_should_pass() {
     check_layer(|_| AdaptiveMaxPool1d::new(3), &x, &[]);
     check_layer(|_| AdaptiveMaxPool2d::new([4, 2]), &x, &[]);
     check_layer(|_| AdaptiveMaxPool3d::new(2), &x, &[]);
+    check_layer(|_| GlobalAvgPool, &x, &[]);
+    check_layer(|_| GlobalMaxPool, &x, &[]);
+    check_layer(|_| LpPool1d::new(2.0, 2), &x, &[]);
+    check_layer(|_| LpPool2d::new(2.0, 2), &x, &[]);
+    check_layer(|_| LpPool3d::new(2.0, 2), &x, &[]);
+}
+
+#[test]
+fn all_places_of_a_channel() {
+    let x = counted(&[2, 2, 1, 3]);
+    assert_eq!(GlobalAvgPool.forward(&x).to_vec::<f32>(), [1.0, 4.0, 7.0, 10.0]);
+    assert_eq!(GlobalMaxPool.forward(&x).to_vec::<f32>(), [2.0, 5.0, 8.0, 11.0]);
+}
+
+#[test]
+fn the_norm_of_each_window() {
+    let x = Tensor::from_vec(vec![3.0f32, 4.0, 0.0, 0.0], [1, 1, 4]).requires_grad();
+    let y = LpPool1d::new(2.0, 2).forward(&x);
+    assert_eq!(y.to_vec::<f32>(), [5.0, 0.0]);
+    let gradients = y.sum(..).backward();
+    assert_eq!(gradients.get(&x).unwrap().to_vec::<f32>(), [0.6, 0.8, 0.0, 0.0]);
+    assert_eq!(LpPool1d::new(1.0, 2).forward(&-x).to_vec::<f32>(), [-7.0, 0.0]);
+}
+
+#[test]
+#[should_panic(expected = "GlobalAvgPool: takes [B, C, …] with places behind, not [2, 3]")]
+fn channels_without_places_are_refused() {
+    GlobalAvgPool.forward(&Tensor::zeros([2, 3]));
 }
 
 #[test]

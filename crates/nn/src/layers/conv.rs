@@ -1,5 +1,6 @@
 //! Convolutions.
 
+use super::weighted::Weighted;
 use crate::{Init, Layer, Module, Param};
 use gradus_tensor::ops::{ConvOptions, ConvTransposeOptions, Sizes};
 use gradus_tensor::{Rng, Tensor};
@@ -15,7 +16,7 @@ impl First {
     /// Draws them. The channels that `groups` divides are the second axis of the weight.
     #[track_caller]
     fn draw(channels: Channels, kernel: Sizes, axes: usize, rng: &mut Rng) -> Self {
-        let Channels { first, second, outputs, groups } = channels;
+        let Channels { first, second, outputs, groups, .. } = channels;
         assert!(
             groups > 0 && first.is_multiple_of(groups) && second.is_multiple_of(groups),
             "{first} and {second} channels do not divide into {groups} groups"
@@ -43,17 +44,19 @@ struct Channels {
     /// Of the output.
     outputs: usize,
     groups: usize,
+    /// The weight's axis of outputs.
+    output_axis: usize,
 }
 
 impl Channels {
     /// Those of the weight of a convolution.
     fn plain(inputs: usize, outputs: usize, groups: usize) -> Self {
-        Self { first: outputs, second: inputs, outputs, groups }
+        Self { first: outputs, second: inputs, outputs, groups, output_axis: 0 }
     }
 
     /// Those of the weight of a transposed convolution.
     fn transposed(inputs: usize, outputs: usize, groups: usize) -> Self {
-        Self { first: inputs, second: outputs, outputs, groups }
+        Self { first: inputs, second: outputs, outputs, groups, output_axis: 1 }
     }
 }
 
@@ -101,8 +104,22 @@ macro_rules! convolutions {
 
         impl Layer for $name {
             fn forward(&self, x: &Tensor) -> Tensor {
+                self.forward_with(x, &self.weight.tensor())
+            }
+        }
+
+        impl Weighted for $name {
+            fn weight(&self) -> &Param {
+                &self.weight
+            }
+
+            fn forward_with(&self, x: &Tensor, weight: &Tensor) -> Tensor {
                 let bias = self.bias.as_ref().map(Param::tensor);
-                x.$method(&self.weight.tensor(), bias.as_ref(), self.options)
+                x.$method(weight, bias.as_ref(), self.options)
+            }
+
+            fn output_axis(&self) -> usize {
+                Channels::$channels(1, 1, 1).output_axis
             }
         }
     )*};

@@ -1,5 +1,6 @@
 //! Fully connected layers.
 
+use super::weighted::Weighted;
 use crate::{Init, Layer, Module, Param};
 use gradus_tensor::{Rng, Tensor};
 
@@ -45,7 +46,17 @@ impl Linear {
 
 impl Layer for Linear {
     fn forward(&self, x: &Tensor) -> Tensor {
+        self.forward_with(x, &self.weight.tensor())
+    }
+}
+
+impl Weighted for Linear {
+    fn weight(&self) -> &Param {
+        &self.weight
+    }
+
+    fn forward_with(&self, x: &Tensor, weight: &Tensor) -> Tensor {
         let bias = self.bias.as_ref().map(Param::tensor);
-        x.linear(&self.weight.tensor(), bias.as_ref())
+        x.linear(weight, bias.as_ref())
     }
 }

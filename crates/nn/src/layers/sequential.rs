@@ -1,6 +1,6 @@
 //! Layers one after another.
 
-use crate::{Layer, Module, Path, Visitor};
+use crate::{Layer, Module, ModuleDict, Path, Visitor};
 use gradus_tensor::Tensor;
 
 /// Layers one after another: each takes the output of the one before it. PyTorch:
@@ -20,7 +20,7 @@ use gradus_tensor::Tensor;
 /// ```
 #[derive(Debug, Default)]
 pub struct Sequential {
-    layers: Vec<(String, Box<dyn Layer>)>,
+    layers: ModuleDict,
 }
 
 impl Sequential {
@@ -30,6 +30,7 @@ impl Sequential {
     }
 
     /// Appends a layer, whose name is its number.
+    #[track_caller]
     pub fn then(self, layer: impl Layer + 'static) -> Self {
         let name = self.layers.len().to_string();
         self.then_named(&name, layer)
@@ -38,18 +39,15 @@ impl Sequential {
     /// Appends a layer under a name.
     ///
     /// # Panics
-    /// If another layer has that name.
+    /// If another layer has that name, or it is empty or has a dot.
     #[track_caller]
-    pub fn then_named(mut self, name: &str, layer: impl Layer + 'static) -> Self {
-        let taken = self.layers.iter().any(|(other, _)| other == name);
-        assert!(!taken, "two layers are called '{name}'");
-        self.layers.push((name.to_string(), Box::new(layer)));
-        self
+    pub fn then_named(self, name: &str, layer: impl Layer + 'static) -> Self {
+        Self { layers: self.layers.with(name, layer) }
     }
 
     /// The layers with their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &dyn Layer)> {
-        self.layers.iter().map(|(name, layer)| (name.as_str(), &**layer))
+        self.layers.iter()
     }
 
     /// How many layers there are.
@@ -65,16 +63,12 @@ impl Sequential {
 
 impl Module for Sequential {
     fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
-        for (name, layer) in &self.layers {
-            path.enter(name);
-            layer.visit(path, visitor);
-            path.leave();
-        }
+        self.layers.visit(path, visitor);
     }
 }
 
 impl Layer for Sequential {
     fn forward(&self, x: &Tensor) -> Tensor {
-        self.layers.iter().fold(x.clone(), |x, (_, layer)| layer.forward(&x))
+        self.iter().fold(x.clone(), |x, (_, layer)| layer.forward(&x))
     }
 }
