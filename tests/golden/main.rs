@@ -2,6 +2,7 @@
 //!
 //! `make.py` beside this file made the fixtures; `golden.py` says what is in them.
 
+mod activations;
 mod family;
 mod layers;
 mod losses;
@@ -38,6 +39,7 @@ families! {
     norm, "Normalisation", ops::norm;
     softmax, "Softmax and cross-entropy", ops::softmax;
     attention, "Attention", ops::attention;
+    activations, "Activations", activations::check;
     layers, "Layers", layers::check;
     recurrent, "Recurrent networks", recurrent::check;
     transformer, "Attention layers, positions and transformers", transformer::check;
