@@ -37,6 +37,7 @@ ACTIVATIONS = {
     "Silu": nn.SiLU(),
     "Softsign": nn.Softsign(),
     "Tanh": nn.Tanh(),
+    "Tanhshrink": nn.Tanhshrink(),
     "Celu": nn.CELU(),
     "Elu": nn.ELU(),
     "Hardshrink": nn.Hardshrink(),

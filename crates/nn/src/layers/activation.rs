@@ -93,6 +93,7 @@ activations! {
     Silu, silu, torch "SiLU";
     Softsign, softsign, torch "Softsign";
     Tanh, tanh, torch "Tanh";
+    Tanhshrink, tanhshrink, torch "Tanhshrink";
 }
 
 /// For each activation with settings: its name as a layer, the settings, what they are if nothing is

@@ -87,6 +87,7 @@ composites! {
         0.6..2.0, |x| x.masked_fill(&x.abs().le_scalar(lambda), 0.0);
     softshrink(lambda: 0.5), "x - λ where x > λ, x + λ where x < -λ, else 0",
         "torch.nn.functional.softshrink", 0.6..2.0, |x| x - x.clamp(-lambda, lambda);
+    tanhshrink, "x - tanh x", "torch.nn.functional.tanhshrink", -2.0..2.0, |x| x - x.tanh();
     threshold(threshold: 0.5, value: -3.0), "x where x > threshold, else value",
         "torch.nn.functional.threshold", 0.6..2.0,
         |x| x.masked_fill(&x.le_scalar(threshold), value);
