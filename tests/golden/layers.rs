@@ -260,6 +260,8 @@ fn shapes(family: &mut Family) {
     layer(family, "pixel_shuffle", || PixelShuffle { factor: 2 });
     family.row("PixelUnshuffle", "nn.PixelUnshuffle");
     layer(family, "pixel_unshuffle", || PixelUnshuffle { factor: 2 });
+    family.row("ChannelShuffle", "nn.ChannelShuffle");
+    layer(family, "channel_shuffle", || ChannelShuffle { groups: 3 });
     family.row("Unfold", "nn.Unfold");
     let options = PatchOptions { stride: 2.into(), padding: 1.into(), dilation: [1, 2].into() };
     layer(family, "unfold", || Unfold::new([3, 2], options));

@@ -81,6 +81,13 @@ fn channels_make_whole_blocks() {
 }
 
 #[test]
+fn channels_of_groups_are_mixed() {
+    check_layer(|_| ChannelShuffle { groups: 3 }, &randn(&[2, 6, 4]), &[]);
+    let y = ChannelShuffle { groups: 2 }.forward(&counted(&[1, 6]));
+    assert_eq!(y.to_vec::<f32>(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+}
+
+#[test]
 fn patches_are_layers() {
     let options = PatchOptions { stride: 2.into(), padding: 1.into(), ..Default::default() };
     check_layer(|_| Unfold::new(3, options), &randn(&[2, 3, 5, 5]), &[]);

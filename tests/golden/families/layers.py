@@ -168,6 +168,7 @@ def shapes(family):
     family.layer("identity", nn.Identity(), family.floats(2, 3))
     family.layer("pixel_shuffle", nn.PixelShuffle(2), family.floats(2, 8, 2, 3))
     family.layer("pixel_unshuffle", nn.PixelUnshuffle(2), family.floats(2, 2, 4, 6))
+    family.layer("channel_shuffle", nn.ChannelShuffle(3), family.floats(2, 6, 2, 3))
     family.layer("unfold", nn.Unfold((3, 2), dilation=(1, 2), padding=1, stride=2), family.floats(2, 2, 5, 6))
     family.layer("fold", nn.Fold((4, 5), (3, 2), stride=(1, 1)), family.floats(2, 12, 8))
     # The axes' pairs in the opposite order: PyTorch begins with the last axis.
