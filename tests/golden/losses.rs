@@ -381,11 +381,11 @@ fn overlaps(family: &mut Family) {
     family.check("tversky_smooth", |x| tversky_loss(&x[0], &x[1], options));
 }
 
-/// A measure or a loss of boxes, and what the table calls it.
-type Named<F> = (&'static str, &'static str, F);
+type Measure = fn(&Tensor, &Tensor) -> Tensor;
+type BoxLoss = fn(&Tensor, &Tensor, BoxLossOptions) -> Tensor;
 
 fn boxes(family: &mut Family) {
-    let measures: [Named<fn(&Tensor, &Tensor) -> Tensor>; 4] = [
+    let measures: [(&'static str, &'static str, Measure); 4] = [
         ("box_iou", "torchvision.ops.box_iou", box_iou),
         ("generalized_box_iou", "torchvision.ops.generalized_box_iou", generalized_box_iou),
         ("distance_box_iou", "torchvision.ops.distance_box_iou", distance_box_iou),
@@ -395,7 +395,7 @@ fn boxes(family: &mut Family) {
         family.row(name, torch);
         family.check(name, |x| measure(&x[0], &x[1]));
     }
-    let losses: [Named<fn(&Tensor, &Tensor, BoxLossOptions) -> Tensor>; 4] = [
+    let losses: [(&'static str, &'static str, BoxLoss); 4] = [
         ("box_iou_loss", "paper: Rezatofighi 2019, algorithm 2", box_iou_loss),
         (
             "generalized_box_iou_loss",

@@ -113,7 +113,10 @@ impl<T: Float> Example<'_, T> {
 
     /// The class of a state.
     fn class(&self, state: usize) -> usize {
-        if state % 2 == 0 { self.blank } else { self.labels[state / 2] as usize }
+        match state % 2 {
+            0 => self.blank,
+            _ => self.labels[state / 2] as usize,
+        }
     }
 
     /// True if a path may come to a state from the last but one before it.
@@ -247,18 +250,17 @@ impl<T: Float> Example<'_, T> {
         shares.fill(0.0);
         for step in (0..self.steps).rev() {
             let alpha = &alpha[(step + 1) * row_len + BEFORE..][..states];
-            for state in 0..states {
-                let share = (alpha[state] + beta[state] - log_likelihood).exp();
-                shares[self.class(state)] += share;
-                next[state] = beta[state] + self.emission(step, state);
+            for (state, (alpha, beta)) in alpha.iter().zip(beta.iter()).enumerate() {
+                shares[self.class(state)] += (alpha + beta - log_likelihood).exp();
+                next[state] = beta + self.emission(step, state);
             }
-            for state in 0..states {
+            for (state, beta) in beta.iter_mut().enumerate() {
                 // The first state of a class takes its share, and leaves nothing for the next.
                 let share = std::mem::take(&mut shares[self.class(state)]);
                 if share != 0.0 {
                     found(step, self.class(state), share);
                 }
-                beta[state] = match self.may_skip_to(state + 2) {
+                *beta = match self.may_skip_to(state + 2) {
                     true => log_sum([next[state], next[state + 1], next[state + 2]]),
                     false => log_sum([next[state], next[state + 1]]),
                 };
