@@ -71,7 +71,7 @@ impl Machine {
 
     /// Cuts slices into chunks and runs `body(index, chunk)` for each; see [`Machine::parallel`].
     ///
-    /// `chunks` is one [`Chunks`] or a tuple of them that have as many chunks.
+    /// `chunks` is one [`Chunks`], or a tuple or an array of them, that have as many chunks.
     pub fn for_each<C: Chunked>(
         self,
         chunks: C,
@@ -140,6 +140,21 @@ unsafe impl<'a, T: Send + Sync> Chunked for Chunks<'a, T> {
         // SAFETY: start + len lies within the slice that is mutably borrowed for 'a, and the
         // caller promises to ask for each index once.
         unsafe { std::slice::from_raw_parts_mut(first.add(start), len) }
+    }
+}
+
+// SAFETY: chunks of different indices of any part do not overlap.
+unsafe impl<C: Chunked, const N: usize> Chunked for [C; N] {
+    type Chunk = [C::Chunk; N];
+
+    fn count(&self) -> usize {
+        assert!(self.iter().all(|part| part.count() == self[0].count()));
+        self[0].count()
+    }
+
+    unsafe fn chunk(&self, index: usize) -> Self::Chunk {
+        // SAFETY: the caller's promise holds for all parts.
+        self.each_ref().map(|part| unsafe { part.chunk(index) })
     }
 }
 

@@ -1,7 +1,6 @@
-//! Element-wise kernels, reductions and optimizer steps against plain loops in f64, in units in the
-//! last place, on every instruction set.
+//! Element-wise kernels and reductions against plain loops in f64, in units in the last place, on
+//! every instruction set.
 
-use gradus_kernels::optimizer::{AdamStep, SgdStep, adam, sgd, sgd_momentum};
 use gradus_kernels::random::{Distribution, fill};
 use gradus_kernels::{
     Binary, Bool, Comparison, Extreme, Isa, Machine, Reduction, SELU_ALPHA, SELU_SCALE, Strided,
@@ -303,57 +302,5 @@ fn sums_of_many_numbers_stay_accurate_and_reductions_keep_nan() {
         let mut place = [0i64];
         arg_extreme(on, Extreme::Min, flat(&numbers, &[COUNT]), 0, &mut place);
         assert_eq!(place, [777]);
-    }
-}
-
-#[test]
-fn optimizer_steps() {
-    let (p0, g, s0) = (uniform(-1.0, 1.0, 1), uniform(-1.0, 1.0, 2), uniform(0.0, 1.0, 3));
-    let step = SgdStep {
-        learning_rate: 0.1,
-        momentum: 0.9,
-        dampening: 0.2,
-        weight_decay: 0.01,
-        nesterov: true,
-    };
-    let adam_step = AdamStep {
-        learning_rate: 0.1,
-        beta1: 0.9,
-        beta2: 0.99,
-        epsilon: 1e-6,
-        weight_decay: 0.01,
-        decoupled: true,
-        step: 3,
-    };
-    for on in machines() {
-        let mut p = p0.clone();
-        sgd(on, step, &g, &mut p);
-        let exact = |i: usize| p0[i] as f64 - 0.1 * (g[i] as f64 + 0.01 * p0[i] as f64);
-        assert!((0..COUNT).all(|i| ulps(p[i], exact(i), 0.25) <= 2.0), "SGD on {on:?}");
-
-        let (mut p, mut v) = (p0.clone(), s0.clone());
-        sgd_momentum(on, step, &g, &mut p, &mut v);
-        let exact = |i: usize| {
-            let g = g[i] as f64 + 0.01 * p0[i] as f64;
-            let v = 0.9 * s0[i] as f64 + 0.8 * g;
-            (p0[i] as f64 - 0.1 * (g + 0.9 * v), v)
-        };
-        for i in 0..COUNT {
-            let (exact_p, exact_v) = exact(i);
-            let error = ulps(p[i], exact_p, 0.25).max(ulps(v[i], exact_v, 0.25));
-            assert!(error <= 4.0, "SGD with momentum on {on:?}: {error} ULP off");
-        }
-
-        let (mut p, mut m, mut v) = (p0.clone(), g.clone(), s0.clone());
-        adam(on, adam_step, &g, (&mut p, &mut m, &mut v));
-        for i in 0..COUNT {
-            let g = g[i] as f64;
-            let square = 0.99 * s0[i] as f64 + 0.01 * g * g;
-            let scale = (square / (1.0 - 0.99f64.powi(3))).sqrt() + 1e-6;
-            let exact = p0[i] as f64 * 0.999 - 0.1 * (g / (1.0 - 0.9f64.powi(3))) / scale;
-            let error = ulps(p[i], exact, 0.25).max(ulps(v[i], square, 0.01));
-            assert!(error <= 8.0, "Adam on {on:?}: {error} ULP off");
-            assert!(ulps(m[i], g, 0.01) <= 1.0);
-        }
     }
 }

@@ -30,6 +30,7 @@
 extern crate self as gradus_nn;
 
 pub mod decode;
+mod gradients;
 pub mod init;
 mod layers;
 pub mod losses;
@@ -45,10 +46,13 @@ pub mod testing;
 
 pub use gradus_derive::Module;
 pub use gradus_tensor::ops::{ConvOptions, ConvTransposeOptions, Padding, PoolOptions, Sizes};
+pub use gradients::{
+    Accumulator, ClipNorm, clip_grad_norm, clip_grad_value, grad_norm,
+};
 pub use init::Init;
 pub use layers::*;
 pub use module::{Layer, Module, Path, Visitor};
-pub use optim::{Adam, AdamOptions, AdamW, Optimizer, Sgd, SgdOptions};
+pub use optim::*;
 pub use param::{Buffer, Mode, Param, Stream};
 pub use rename::Renames;
 pub use sequence::{ScheduledSampling, TeacherForcing, truncated_bptt};

@@ -7,7 +7,7 @@ pub use gradus_kernels::conv::Geometry as ConvGeometry;
 pub use gradus_kernels::ctc::Ctc;
 pub use gradus_kernels::dropout::Dropout;
 pub use gradus_kernels::norm::{ChannelNorm, RowNorm};
-pub use gradus_kernels::optimizer::{AdamStep, SgdStep};
+pub use gradus_kernels::optimizer;
 pub use gradus_kernels::pool::{Pool, Window};
 pub use gradus_kernels::random::Distribution;
 pub use gradus_kernels::recurrent::{Cell, Steps};
@@ -74,12 +74,9 @@ pub enum Kernel {
         /// Where in the stream.
         position: u64,
     },
-    /// Updates a parameter, and with momentum a second output that holds its direction, by the
-    /// gradient x.
-    Sgd(SgdStep),
-    /// Updates a parameter, the mean of its gradients and the mean of their squares by the gradient
-    /// x.
-    Adam(AdamStep),
+    /// Updates a parameter by the gradient x, and what an optimizer remembers for it: the outputs
+    /// are those that the rule lists.
+    Optimizer(optimizer::Step),
     /// `out[b] = A[b] · B[b]` for inputs `[batch…, M, K]` and `[batch…, K, N]`, where a third input, if
     /// there is one, is added to each row.
     MatMul,
@@ -264,6 +261,6 @@ impl Kernel {
 
     /// True if the kernel changes values that its outputs already hold.
     pub fn updates(&self) -> bool {
-        matches!(self, Self::Sgd(_) | Self::Adam(_))
+        matches!(self, Self::Optimizer(_))
     }
 }

@@ -1,9 +1,10 @@
 //! Adam and AdamW.
 
-use super::{Memory, Optimizer, check_not_negative};
+use super::groups::{Decay, Groups, Method, State, launch};
+use super::{check_adam, filled};
 use crate::Param;
-use gradus_tensor::kernel::{AdamStep, Kernel};
-use gradus_tensor::{Gradients, Result, Tensor};
+use gradus_tensor::kernel::optimizer::{self, Rule};
+use gradus_tensor::{Result, Tensor};
 
 /// The settings of [`Adam`] and [`AdamW`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,15 +17,29 @@ pub struct AdamOptions {
     pub beta2: f64,
     /// ε, what keeps the division from zero.
     pub epsilon: f64,
-    /// λ, the weight decay: by way of the gradient in Adam, off the parameter itself in AdamW. None
-    /// by default; see [`AdamOptions::adamw`].
+    /// λ, the weight decay. None by default; see [`AdamOptions::adamw`].
     pub weight_decay: f64,
+    /// Take the decay off the parameter itself, as AdamW always does, not by way of the gradient.
+    pub decoupled: bool,
+    /// Divide by the largest mean square so far (AMSGrad).
+    pub amsgrad: bool,
+    /// Go up the gradient.
+    pub maximize: bool,
 }
 
 impl Default for AdamOptions {
     /// As in PyTorch's Adam, without weight decay.
     fn default() -> Self {
-        Self { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }
+        Self {
+            learning_rate: 1e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            decoupled: false,
+            amsgrad: false,
+            maximize: false,
+        }
     }
 }
 
@@ -40,77 +55,24 @@ impl AdamOptions {
     /// let optimizer = AdamW::new(model.params(), options);
     /// ```
     pub fn adamw() -> Self {
-        Self { weight_decay: 0.01, ..Self::default() }
+        Self { weight_decay: 0.01, ..Self::default() }.decoupling()
     }
 
-    /// Refuses settings that cannot be.
-    #[track_caller]
-    fn check(&self, optimizer: &str) {
-        check_not_negative(optimizer, "learning rate", self.learning_rate);
-        check_not_negative(optimizer, "epsilon", self.epsilon);
-        check_not_negative(optimizer, "weight decay", self.weight_decay);
-        for beta in [self.beta1, self.beta2] {
-            assert!(
-                (0.0..1.0).contains(&beta),
-                "{optimizer}: a beta is {beta}: give a number from 0 to below 1"
-            );
-        }
+    /// With the decay taken off the parameter itself.
+    pub(super) fn decoupling(self) -> Self {
+        Self { decoupled: true, ..self }
     }
 }
 
 /// Adam: m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g², and
 /// p ← p - η m̂ / (√v̂ + ε) with m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ); λ p is first added to g.
+/// AMSGrad has the largest v so far in place of v.
 ///
 /// # Source
-/// Kingma, Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 1; PyTorch:
-/// `torch.optim.Adam`.
+/// Kingma, Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 1; Reddi, Kale, Kumar
+/// 2018, "On the Convergence of Adam and Beyond", algorithm 2; PyTorch: `torch.optim.Adam`.
 #[derive(Debug)]
-pub struct Adam {
-    options: AdamOptions,
-    decoupled: bool,
-    memory: Memory,
-}
-
-impl Adam {
-    /// An optimizer of parameters.
-    ///
-    /// # Panics
-    /// If the learning rate, ε or the weight decay is negative, or a β is not from 0 to below 1.
-    #[track_caller]
-    pub fn new(params: Vec<Param>, options: AdamOptions) -> Self {
-        options.check("adam");
-        let memory = Memory::new(params, &["exp_avg", "exp_avg_sq"]);
-        Self { options, decoupled: false, memory }
-    }
-}
-
-impl Optimizer for Adam {
-    fn step(&mut self, gradients: &Gradients) {
-        let AdamOptions { learning_rate, beta1, beta2, epsilon, weight_decay } = self.options;
-        let decoupled = self.decoupled;
-        self.memory.for_each(gradients, |param, gradient, state, step| {
-            let step =
-                AdamStep { learning_rate, beta1, beta2, epsilon, weight_decay, decoupled, step };
-            param.update(&Kernel::Adam(step), &[gradient], state)
-        });
-    }
-
-    fn learning_rate(&self) -> f64 {
-        self.options.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f64) {
-        self.options.learning_rate = learning_rate;
-    }
-
-    fn state_dict(&self) -> Vec<(String, Tensor)> {
-        self.memory.state_dict()
-    }
-
-    fn load_state_dict(&mut self, state: &[(String, Tensor)]) -> Result<()> {
-        self.memory.load_state_dict(state)
-    }
-}
+pub struct Adam(pub(super) Groups<AdamOptions>);
 
 /// AdamW: Adam whose weight decay does not go by way of the gradient: p ← p - η λ p before each
 /// step.
@@ -120,38 +82,45 @@ impl Optimizer for Adam {
 /// `torch.optim.AdamW`, whose weight decay is 0.01 unless another is given: that of
 /// [`AdamOptions::adamw`].
 #[derive(Debug)]
-pub struct AdamW(Adam);
+pub struct AdamW(pub(super) Groups<AdamOptions>);
 
-impl AdamW {
-    /// An optimizer of parameters. [`AdamOptions::adamw`] has PyTorch's settings.
-    ///
-    /// # Panics
-    /// As [`Adam::new`].
+impl Method for AdamOptions {
+    fn name(&self) -> &'static str {
+        if self.decoupled { "adamw" } else { "adam" }
+    }
+
     #[track_caller]
-    pub fn new(params: Vec<Param>, options: AdamOptions) -> Self {
-        options.check("adamw");
-        Self(Adam { decoupled: true, ..Adam::new(params, options) })
-    }
-}
-
-impl Optimizer for AdamW {
-    fn step(&mut self, gradients: &Gradients) {
-        self.0.step(gradients);
+    fn check(&self) {
+        let rates = [self.learning_rate, self.epsilon, self.weight_decay];
+        check_adam(self.name(), rates, [self.beta1, self.beta2]);
     }
 
-    fn learning_rate(&self) -> f64 {
-        self.0.learning_rate()
+    fn learning_rate(&mut self) -> &mut f64 {
+        &mut self.learning_rate
     }
 
-    fn set_learning_rate(&mut self, learning_rate: f64) {
-        self.0.set_learning_rate(learning_rate);
+    fn momentum(&mut self) -> Option<&mut f64> {
+        Some(&mut self.beta1)
     }
 
-    fn state_dict(&self) -> Vec<(String, Tensor)> {
-        self.0.state_dict()
+    fn start(&self, param: &Tensor) -> State {
+        let names: &[&str] = match self.amsgrad {
+            true => &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
+            false => &["exp_avg", "exp_avg_sq"],
+        };
+        State::zeros(names, param)
     }
 
-    fn load_state_dict(&mut self, state: &[(String, Tensor)]) -> Result<()> {
-        self.0.load_state_dict(state)
+    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+        let Self { learning_rate, beta1, beta2, epsilon, weight_decay, maximize, .. } = *self;
+        let rule = Rule::Adam(optimizer::Adam {
+            size: learning_rate / filled(beta1, state.steps),
+            root: filled(beta2, state.steps).sqrt(),
+            beta1,
+            beta2,
+            epsilon,
+        });
+        let decoupled = self.decoupled.then_some(learning_rate);
+        launch(param, gradient, state, Decay { weight_decay, decoupled, maximize }.step(rule))
     }
 }

@@ -1,13 +1,60 @@
 //! Optimizers: what changes parameters by their gradients.
+//!
+//! Each takes parameters and options, and further groups of parameters with options of their own:
+//!
+//! ```
+//! use gradus_nn::{AdamOptions, AdamW, LayerNorm, Linear, Module, Sequential, optim::split_for_decay};
+//! use gradus_tensor::Rng;
+//!
+//! let model = Sequential::new().then(Linear::new(4, 2, &mut Rng::new(1))).then(LayerNorm::new(2));
+//! let options = AdamOptions { learning_rate: 3e-4, ..AdamOptions::adamw() };
+//! let (weights, others) = split_for_decay(&model);
+//! let optimizer =
+//!     AdamW::new(weights, options).group(others, AdamOptions { weight_decay: 0.0, ..options });
+//! ```
 
+mod adadelta;
+mod adafactor;
+mod adagrad;
 mod adam;
+mod adamax;
+mod asgd;
+mod belief;
+mod groups;
+mod lamb;
+mod lars;
+mod lion;
+mod lookahead;
+mod muon;
+mod nadam;
+mod radam;
+mod rmsprop;
+mod rprop;
+mod sam;
 mod sgd;
 
+pub use adadelta::{Adadelta, AdadeltaOptions};
+pub use adafactor::{Adafactor, AdafactorOptions};
+pub use adagrad::{Adagrad, AdagradOptions};
 pub use adam::{Adam, AdamOptions, AdamW};
+pub use adamax::{Adamax, AdamaxOptions};
+pub use asgd::{Asgd, AsgdOptions};
+pub use belief::{AdaBelief, AdaBeliefOptions};
+pub use lamb::{Lamb, LambOptions};
+pub use lars::{Lars, LarsOptions};
+pub use lion::{Lion, LionOptions};
+pub use lookahead::{Lookahead, LookaheadOptions};
+pub use muon::{Muon, MuonOptions, MuonScale};
+pub use nadam::{NAdam, NAdamOptions};
+pub use radam::{RAdam, RAdamOptions};
+pub use rmsprop::{RmsProp, RmsPropOptions};
+pub use rprop::{Rprop, RpropOptions};
+pub use sam::{Sam, SamOptions};
 pub use sgd::{Sgd, SgdOptions};
 
-use crate::Param;
-use gradus_tensor::{Error, Gradients, Result, Tensor};
+use crate::{Module, Param};
+use gradus_tensor::{Gradients, Result, Tensor};
+use groups::Groups;
 
 /// Changes parameters by their gradients, step by step.
 pub trait Optimizer: Send {
@@ -17,107 +64,135 @@ pub trait Optimizer: Send {
     /// If the device fails.
     fn step(&mut self, gradients: &Gradients);
 
-    /// How far a step goes.
-    fn learning_rate(&self) -> f64;
+    /// The parameters of all groups.
+    fn params(&self) -> Vec<Param>;
 
-    /// Changes how far a step goes.
+    /// How far a step goes; with several groups, in each of them.
+    fn learning_rates(&self) -> Vec<f64>;
+
+    /// How far a step goes, in the first group.
+    fn learning_rate(&self) -> f64 {
+        self.learning_rates()[0]
+    }
+
+    /// Changes how far a step goes. This is the first group's learning rate: those of the others
+    /// keep their ratios to it, so that a schedule moves all of them.
     fn set_learning_rate(&mut self, learning_rate: f64);
 
+    /// How much of the last direction is kept (β₁ in Adam and its kin), if that is a setting of this
+    /// optimizer.
+    fn momentum(&self) -> Option<f64>;
+
+    /// Changes how much of the last direction is kept, in all groups.
+    ///
+    /// # Panics
+    /// If the optimizer has no such setting, or takes no such number.
+    #[track_caller]
+    fn set_momentum(&mut self, momentum: f64);
+
     /// What the optimizer remembers, by name: it continues from there if it is given to
-    /// [`Optimizer::load_state_dict`].
+    /// [`Optimizer::load_state_dict`]. Learning rates and other settings are not among it.
     fn state_dict(&self) -> Vec<(String, Tensor)>;
 
     /// Continues from what an optimizer of the same kind remembered for the same parameters.
     ///
     /// # Errors
-    /// [`Error::Mismatch`], if it was another kind or there were other parameters.
+    /// [`Error::Mismatch`](gradus_tensor::Error::Mismatch), if it was another kind or there were
+    /// other parameters.
     fn load_state_dict(&mut self, state: &[(String, Tensor)]) -> Result<()>;
 }
 
-/// What an optimizer remembers for each of its parameters: some tensors of the parameter's shape,
-/// and how many steps it has made.
-#[derive(Debug)]
-struct Memory {
-    /// The tensors' names.
-    names: &'static [&'static str],
-    slots: Vec<Slot>,
+/// The parameters of a model that should decay, and those that should not: biases, and the weights
+/// and biases of normalisation, which are those with fewer than two axes.
+///
+/// # Source
+/// The rule goes back to Loshchilov, Hutter 2019 and to the code of GPT-2: a decay keeps matrices
+/// small, whose products make a network's slope; it would only bias shifts and scales.
+pub fn split_for_decay<M: Module + ?Sized>(model: &M) -> (Vec<Param>, Vec<Param>) {
+    model.params().into_iter().partition(|param| param.tensor().rank() >= 2)
 }
 
-/// What is remembered for one parameter.
-#[derive(Debug)]
-struct Slot {
-    param: Param,
-    /// Nothing before the first step.
-    tensors: Vec<Tensor>,
-    steps: u64,
+/// Makes each of the optimizers of its groups: how one is made, and what all of them do. Where
+/// there is a function behind the options, the options go through it first.
+macro_rules! optimizers {
+    ($($name:ident($options:ty $(, $prepare:path)?);)*) => {$(
+        impl $name {
+            /// An optimizer of parameters.
+            ///
+            /// # Panics
+            /// If a setting cannot be, or a parameter comes twice.
+            #[track_caller]
+            pub fn new(params: Vec<Param>, options: $options) -> Self {
+                $(let options = $prepare(options);)?
+                Self(Groups::new(params, options))
+            }
+
+            /// Also optimizes other parameters, with options of their own. PyTorch:
+            /// `add_param_group`.
+            ///
+            /// # Panics
+            /// If a setting cannot be, or a parameter was given before.
+            #[track_caller]
+            pub fn group(mut self, params: Vec<Param>, options: $options) -> Self {
+                $(let options = $prepare(options);)?
+                self.0.add(params, options);
+                self
+            }
+        }
+
+        impl Optimizer for $name {
+            fn step(&mut self, gradients: &Gradients) {
+                self.0.step(gradients);
+            }
+
+            fn params(&self) -> Vec<Param> {
+                self.0.params()
+            }
+
+            fn learning_rates(&self) -> Vec<f64> {
+                self.0.learning_rates()
+            }
+
+            fn set_learning_rate(&mut self, learning_rate: f64) {
+                self.0.set_learning_rate(learning_rate);
+            }
+
+            fn momentum(&self) -> Option<f64> {
+                self.0.momentum()
+            }
+
+            fn set_momentum(&mut self, momentum: f64) {
+                self.0.set_momentum(momentum);
+            }
+
+            fn state_dict(&self) -> Vec<(String, Tensor)> {
+                self.0.state_dict()
+            }
+
+            fn load_state_dict(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+                self.0.load_state_dict(state)
+            }
+        }
+    )*};
 }
-
-impl Memory {
-    fn new(params: Vec<Param>, names: &'static [&'static str]) -> Self {
-        let slot = |param| Slot { param, tensors: vec![], steps: 0 };
-        Self { names, slots: params.into_iter().map(slot).collect() }
-    }
-
-    /// Calls `update` for each parameter that has a gradient, with its tensors, which start as
-    /// zeros, and the number of its step.
-    fn for_each(
-        &mut self,
-        gradients: &Gradients,
-        update: impl Fn(&Param, &Tensor, &mut [Tensor], u64) -> Result<()>,
-    ) {
-        for Slot { param, tensors, steps } in &mut self.slots {
-            let Some(gradient) = param.grad(gradients).filter(|_| param.is_trainable()) else {
-                continue;
-            };
-            if tensors.is_empty() {
-                *tensors = self.names.iter().map(|_| gradient.zeros_like()).collect();
-            }
-            *steps += 1;
-            if let Err(error) = update(param, &gradient.contiguous(), tensors, *steps) {
-                panic!("{error}");
-            }
-        }
-    }
-
-    fn state_dict(&self) -> Vec<(String, Tensor)> {
-        let mut state = vec![];
-        for (index, slot) in self.slots.iter().enumerate() {
-            state.push((format!("{index}.step"), Tensor::from(slot.steps as i64)));
-            for (name, tensor) in self.names.iter().zip(&slot.tensors) {
-                state.push((format!("{index}.{name}"), tensor.clone()));
-            }
-        }
-        state
-    }
-
-    fn load_state_dict(&mut self, state: &[(String, Tensor)]) -> Result<()> {
-        let find = |name: String| state.iter().find(|(own, _)| *own == name).map(|(_, x)| x);
-        let mut loaded = vec![];
-        let mut used = 0;
-        for (index, slot) in self.slots.iter().enumerate() {
-            let param = slot.param.tensor();
-            let fits = |x: &&Tensor| x.shape() == param.shape();
-            let convert = |x: &Tensor| x.to_dtype(param.dtype()).to_device(param.device());
-            let steps = find(format!("{index}.step")).and_then(|x| x.try_to_vec::<i64>().ok());
-            let names = self.names.iter().map(|name| format!("{index}.{name}"));
-            let tensors: Option<Vec<Tensor>> =
-                names.map(|name| find(name).filter(fits).map(convert)).collect();
-            let slot = match (steps.as_deref(), tensors) {
-                (Some([0]), _) => (0, vec![]),
-                (Some(&[steps]), Some(tensors)) if steps > 0 => (steps as u64, tensors),
-                _ => return Err(mismatch()),
-            };
-            used += 1 + slot.1.len();
-            loaded.push(slot);
-        }
-        if used != state.len() {
-            return Err(mismatch());
-        }
-        for (slot, (steps, tensors)) in self.slots.iter_mut().zip(loaded) {
-            (slot.steps, slot.tensors) = (steps, tensors);
-        }
-        Ok(())
-    }
+optimizers! {
+    AdaBelief(AdaBeliefOptions);
+    Adadelta(AdadeltaOptions);
+    Adafactor(AdafactorOptions);
+    Adagrad(AdagradOptions);
+    Adam(AdamOptions);
+    AdamW(AdamOptions, AdamOptions::decoupling);
+    Adamax(AdamaxOptions);
+    Asgd(AsgdOptions);
+    Lamb(LambOptions);
+    Lars(LarsOptions);
+    Lion(LionOptions);
+    Muon(MuonOptions);
+    NAdam(NAdamOptions);
+    RAdam(RAdamOptions);
+    RmsProp(RmsPropOptions);
+    Rprop(RpropOptions);
+    Sgd(SgdOptions);
 }
 
 /// Refuses a setting that should be zero or more.
@@ -126,6 +201,26 @@ fn check_not_negative(optimizer: &str, setting: &str, value: f64) {
     assert!(value >= 0.0, "{optimizer}: the {setting} is {value}: give zero or a positive number");
 }
 
-fn mismatch() -> Error {
-    Error::Mismatch("the optimizer's saved state is that of another optimizer or model".into())
+/// Refuses a share that should be from 0 to below 1.
+#[track_caller]
+fn check_share(optimizer: &str, setting: &str, value: f64) {
+    assert!(
+        (0.0..1.0).contains(&value),
+        "{optimizer}: {setting} is {value}: give a number from 0 to below 1"
+    );
+}
+
+/// Refuses settings of Adam and its kin that cannot be.
+#[track_caller]
+fn check_adam(optimizer: &str, rates: [f64; 3], betas: [f64; 2]) {
+    let [learning_rate, epsilon, weight_decay] = rates;
+    check_not_negative(optimizer, "learning rate", learning_rate);
+    check_not_negative(optimizer, "epsilon", epsilon);
+    check_not_negative(optimizer, "weight decay", weight_decay);
+    betas.into_iter().for_each(|beta| check_share(optimizer, "a beta", beta));
+}
+
+/// 1 - βᵗ: how much of a running mean that started at zero is filled after t steps.
+fn filled(beta: f64, steps: u64) -> f64 {
+    1.0 - beta.powf(steps as f64)
 }

@@ -1,9 +1,10 @@
 //! Stochastic gradient descent.
 
-use super::{Memory, Optimizer, check_not_negative};
+use super::check_not_negative;
+use super::groups::{Decay, Groups, Method, State, launch};
 use crate::Param;
-use gradus_tensor::kernel::{Kernel, SgdStep};
-use gradus_tensor::{Gradients, Result, Tensor};
+use gradus_tensor::kernel::optimizer::{Descent, Momentum, Rule};
+use gradus_tensor::{Result, Tensor};
 
 /// The settings of [`Sgd`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +19,8 @@ pub struct SgdOptions {
     pub weight_decay: f64,
     /// Nesterov's look ahead: with momentum and without dampening only.
     pub nesterov: bool,
+    /// Go up the gradient.
+    pub maximize: bool,
 }
 
 impl Default for SgdOptions {
@@ -28,6 +31,7 @@ impl Default for SgdOptions {
             dampening: 0.0,
             weight_decay: 0.0,
             nesterov: false,
+            maximize: false,
         }
     }
 }
@@ -39,58 +43,52 @@ impl Default for SgdOptions {
 /// Sutskever, Martens, Dahl, Hinton 2013, "On the importance of initialization and momentum in deep
 /// learning"; PyTorch: `torch.optim.SGD`.
 #[derive(Debug)]
-pub struct Sgd {
-    options: SgdOptions,
-    memory: Memory,
-}
+pub struct Sgd(pub(super) Groups<SgdOptions>);
 
-impl Sgd {
-    /// An optimizer of parameters.
-    ///
-    /// # Panics
-    /// If the learning rate, the momentum or the weight decay is negative, or Nesterov's look ahead
-    /// is wanted without momentum or with dampening.
+impl Method for SgdOptions {
+    fn name(&self) -> &'static str {
+        "sgd"
+    }
+
     #[track_caller]
-    pub fn new(params: Vec<Param>, options: SgdOptions) -> Self {
-        let SgdOptions { learning_rate, momentum, dampening, weight_decay, nesterov } = options;
-        check_not_negative("sgd", "learning rate", learning_rate);
-        check_not_negative("sgd", "momentum", momentum);
-        check_not_negative("sgd", "weight decay", weight_decay);
+    fn check(&self) {
+        check_not_negative("sgd", "learning rate", self.learning_rate);
+        check_not_negative("sgd", "momentum", self.momentum);
+        check_not_negative("sgd", "weight decay", self.weight_decay);
         assert!(
-            !nesterov || (momentum > 0.0 && dampening == 0.0),
+            !self.nesterov || (self.momentum > 0.0 && self.dampening == 0.0),
             "sgd: Nesterov's look ahead wants a positive momentum and no dampening, not a momentum \
-             of {momentum} and a dampening of {dampening}"
+             of {} and a dampening of {}",
+            self.momentum,
+            self.dampening
         );
-        let names: &[&str] = if momentum == 0.0 { &[] } else { &["momentum_buffer"] };
-        Self { options, memory: Memory::new(params, names) }
-    }
-}
-
-impl Optimizer for Sgd {
-    fn step(&mut self, gradients: &Gradients) {
-        let SgdOptions { learning_rate, momentum, dampening, weight_decay, nesterov } =
-            self.options;
-        self.memory.for_each(gradients, |param, gradient, state, steps| {
-            // The first direction is the whole gradient.
-            let dampening = if steps == 1 { 0.0 } else { dampening };
-            let step = SgdStep { learning_rate, momentum, dampening, weight_decay, nesterov };
-            param.update(&Kernel::Sgd(step), &[gradient], state)
-        });
     }
 
-    fn learning_rate(&self) -> f64 {
-        self.options.learning_rate
+    fn learning_rate(&mut self) -> &mut f64 {
+        &mut self.learning_rate
     }
 
-    fn set_learning_rate(&mut self, learning_rate: f64) {
-        self.options.learning_rate = learning_rate;
+    /// One that started without momentum remembers no direction, and so cannot get any.
+    fn momentum(&mut self) -> Option<&mut f64> {
+        (self.momentum != 0.0).then_some(&mut self.momentum)
     }
 
-    fn state_dict(&self) -> Vec<(String, Tensor)> {
-        self.memory.state_dict()
+    fn start(&self, param: &Tensor) -> State {
+        let names: &[&str] = if self.momentum == 0.0 { &[] } else { &["momentum_buffer"] };
+        State::zeros(names, param)
     }
 
-    fn load_state_dict(&mut self, state: &[(String, Tensor)]) -> Result<()> {
-        self.memory.load_state_dict(state)
+    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+        let Self { learning_rate: rate, momentum, dampening, nesterov, .. } = *self;
+        let rule = match state.tensors.is_empty() {
+            true => Rule::Descent(Descent { rate }),
+            false => {
+                // The first direction is the whole gradient.
+                let share = if state.steps == 1 { 1.0 } else { 1.0 - dampening };
+                Rule::Momentum(Momentum { rate, momentum, share, nesterov })
+            }
+        };
+        let step = Decay::coupled(self.weight_decay, self.maximize).step(rule);
+        launch(param, gradient, state, step)
     }
 }

@@ -86,8 +86,7 @@ impl Backend for Cpu {
             Kernel::Random { distribution, key, position } => {
                 random::fill(on, *distribution, (*key, *position), outputs)
             }
-            Kernel::Sgd(step) => optimizer::sgd(on, *step, inputs, outputs),
-            Kernel::Adam(step) => optimizer::adam(on, *step, inputs, outputs),
+            Kernel::Optimizer(step) => optimizer::update(on, *step, inputs, outputs),
             Kernel::MatMul => linear::matmul(on, inputs, outputs),
             Kernel::Conv { direction, geometry } => {
                 conv::conv(on, *direction, geometry, inputs, outputs)
