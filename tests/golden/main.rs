@@ -4,11 +4,13 @@
 
 mod activations;
 mod family;
+mod hygiene;
 mod layers;
 mod losses;
 mod ops;
 mod optimizers;
 mod recurrent;
+mod schedules;
 mod table;
 mod transformer;
 
@@ -45,6 +47,8 @@ families! {
     transformer, "Attention layers, positions and transformers", transformer::check;
     losses, "Losses", losses::check;
     optimizers, "Optimizers", optimizers::check;
+    schedules, "Schedules", schedules::check;
+    hygiene, "Gradients and first values", hygiene::check;
 }
 
 fn rows(name: &'static str, check: fn(&mut Family)) -> Vec<Row> {

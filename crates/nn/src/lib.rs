@@ -37,6 +37,8 @@ pub mod losses;
 mod module;
 pub mod optim;
 mod param;
+mod pattern;
+mod recompute;
 mod rename;
 pub mod schedule;
 mod sequence;
@@ -44,16 +46,15 @@ mod state;
 mod summary;
 pub mod testing;
 
+pub use gradients::{Accumulator, ClipNorm, clip_grad_norm, clip_grad_value, grad_norm};
 pub use gradus_derive::Module;
 pub use gradus_tensor::ops::{ConvOptions, ConvTransposeOptions, Padding, PoolOptions, Sizes};
-pub use gradients::{
-    Accumulator, ClipNorm, clip_grad_norm, clip_grad_value, grad_norm,
-};
 pub use init::Init;
 pub use layers::*;
 pub use module::{Layer, Module, Path, Visitor};
 pub use optim::*;
 pub use param::{Buffer, Mode, Param, Stream};
+pub use recompute::Recompute;
 pub use rename::Renames;
 pub use sequence::{ScheduledSampling, TeacherForcing, truncated_bptt};
 pub use state::{LoadOptions, StateReport};

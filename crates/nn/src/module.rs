@@ -1,5 +1,6 @@
 //! Modules: structs of parameters, and what can be done with all of them.
 
+use crate::pattern::matches;
 use crate::{Buffer, LoadOptions, Mode, Param, StateReport, Stream};
 use gradus_tensor::{DType, Device, Error, Gradients, Result, Tensor};
 use std::collections::{HashMap, HashSet};
@@ -48,6 +49,42 @@ pub trait Module {
     fn params(&self) -> Vec<Param> {
         let params = self.named_params().into_iter().map(|(_, param)| param);
         params.filter(Param::is_trainable).collect()
+    }
+
+    /// The parameters, frozen or not, whose names fit a pattern: `*` stands for any signs of one part
+    /// of the name, `**` for any signs with dots among them, `?` for one sign.
+    ///
+    /// ```
+    /// use gradus_nn::{Linear, Module, Relu, Sequential};
+    /// use gradus_tensor::Rng;
+    ///
+    /// let mut rng = Rng::new(1);
+    /// let model = Sequential::new().then(Linear::new(4, 8, &mut rng)).then(Linear::new(8, 2, &mut rng));
+    /// assert_eq!(model.params_matching("*.bias").len(), 2);
+    /// model.freeze("0.**");
+    /// assert_eq!(model.params().len(), 2);
+    /// ```
+    fn params_matching(&self, pattern: &str) -> Vec<Param> {
+        let params = self.named_params().into_iter();
+        params.filter(|(name, _)| matches(pattern, name)).map(|(_, param)| param).collect()
+    }
+
+    /// Stops training the parameters whose names fit a pattern; see [`Module::params_matching`].
+    ///
+    /// # Panics
+    /// If none fits.
+    #[track_caller]
+    fn freeze(&self, pattern: &str) {
+        some_matching("freeze", self, pattern).iter().for_each(Param::freeze);
+    }
+
+    /// Trains the parameters whose names fit a pattern again; see [`Module::params_matching`].
+    ///
+    /// # Panics
+    /// If none fits.
+    #[track_caller]
+    fn unfreeze(&self, pattern: &str) {
+        some_matching("unfreeze", self, pattern).iter().for_each(Param::unfreeze);
     }
 
     /// How many numbers the parameters hold.
@@ -288,6 +325,19 @@ fn collect<M: Module + ?Sized, T>(
     let mut picked = vec![];
     for_each(module, &mut |name, part| picked.extend(pick(part).map(|it| (name.to_string(), it))));
     picked
+}
+
+/// The parameters that fit a pattern, of which there is one at least.
+#[track_caller]
+fn some_matching<M: Module + ?Sized>(wish: &str, module: &M, pattern: &str) -> Vec<Param> {
+    let params = module.params_matching(pattern);
+    let first = || module.named_params().into_iter().next().map_or("none".into(), |(name, _)| name);
+    assert!(
+        !params.is_empty(),
+        "{wish}: no parameter's name fits `{pattern}`: the first name is {}",
+        first()
+    );
+    params
 }
 
 fn set_training<M: Module + ?Sized>(module: &M, training: bool) {

@@ -5,7 +5,7 @@ use gradus_nn::{
     BatchNorm2d, Bilinear, Conv2d, ConvTranspose2d, Embedding, EmbeddingBag, InstanceNorm2d,
     InstanceNormOptions, Linear, Module, PRelu,
 };
-use gradus_tensor::{Rng, Tensor};
+use gradus_tensor::{DType, Rng, Tensor};
 
 /// A weight with fan-in 18 · 9 = 162 and fan-out 30 · 9 = 270.
 const SHAPE: [usize; 4] = [30, 18, 3, 3];
@@ -57,6 +57,59 @@ fn normal_weights_have_their_spread() {
         assert!((std / wanted_std - 1.0).abs() < 0.03, "{init:?}: {std}, not {wanted_std}");
     }
     assert!(draw(Init::Constant(0.25)).iter().all(|x| *x == 0.25));
+}
+
+#[test]
+fn truncated_normal_numbers_stay_between_their_bounds() {
+    // Mean and variance of a standard normal distribution cut off at a and b, from its density φ and
+    // distribution function Φ: (φ(a) - φ(b)) / Z and 1 + (a φ(a) - b φ(b)) / Z - mean².
+    let phi = |x: f64| (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt();
+    for (low, high, z) in
+        [(-2.0, 2.0, 0.954_499_736), (0.5, 1.5, 0.241_730_337), (3.0, 99.0, 0.001_349_898)]
+    {
+        let init = Init::TruncatedNormal {
+            mean: 1.0,
+            std: 0.5,
+            low: 1.0 + 0.5 * low,
+            high: 1.0 + 0.5 * high,
+        };
+        let numbers = draw(init);
+        assert!(
+            numbers.iter().all(|x| (1.0 + 0.5 * low..=1.0 + 0.5 * high).contains(x)),
+            "{init:?}"
+        );
+        let centre = (phi(low) - phi(high)) / z;
+        let spread = (1.0 + (low * phi(low) - high * phi(high)) / z - centre * centre).sqrt();
+        let (mean, std) = mean_and_std(&numbers);
+        assert!((mean - 1.0 - 0.5 * centre).abs() < 0.03 * 0.5, "{init:?}: mean {mean}");
+        assert!((std / (0.5 * spread) - 1.0).abs() < 0.05, "{init:?}: {std}");
+    }
+}
+
+#[test]
+fn sparse_weights_have_their_zeros_in_each_column() {
+    let weight = Init::Sparse { share: 0.33, std: 0.1 }.draw([40, 25], &mut Rng::new(2));
+    let zeros = weight.t().eq(&Tensor::zeros([25, 40])).to_dtype(DType::I64).sum(1);
+    // ⌈0.33 · 40⌉
+    assert_eq!(zeros.to_vec::<i64>(), [14; 25]);
+    let others: Vec<f64> =
+        weight.to_vec::<f32>().into_iter().filter(|x| *x != 0.0).map(f64::from).collect();
+    let (mean, std) = mean_and_std(&others);
+    assert!(mean.abs() < 0.01 && (std - 0.1).abs() < 0.01, "{mean}, {std}");
+    assert_ne!(weight.select(1, 0).to_vec::<f32>(), weight.select(1, 1).to_vec::<f32>());
+}
+
+#[test]
+#[should_panic(expected = "5 output channels do not make 2 groups")]
+fn groups_of_dirac_are_of_the_same_size() {
+    Init::Dirac { groups: 2 }.draw([5, 2, 3], &mut Rng::new(1));
+}
+
+#[test]
+#[should_panic(expected = "has no numbers")]
+fn a_truncated_normal_distribution_has_numbers() {
+    let init = Init::TruncatedNormal { mean: 0.0, std: 1.0, low: 1.0, high: 1.0 };
+    init.draw([5], &mut Rng::new(1));
 }
 
 #[test]

@@ -116,35 +116,3 @@ fn modules_change_their_type() {
     let gradients = output.sum(..).backward();
     assert_eq!(layer.unreached(&gradients), [""; 0]);
 }
-
-#[test]
-fn an_optimizer_goes_on_where_its_state_was_saved() {
-    fn check<O: Optimizer>(make: impl Fn(Vec<Param>) -> O) {
-        let train = |layer: &Linear, optimizer: &mut O, steps: std::ops::Range<usize>| {
-            for step in steps {
-                let x = Tensor::randn([8, 3], &mut Rng::new(step as u64));
-                optimizer.step(&layer.forward(&x).square().mean(..).backward());
-            }
-        };
-        let layer = || Linear::new(3, 2, &mut Rng::new(5));
-        let (whole, first, second) = (layer(), layer(), layer());
-        train(&whole, &mut make(whole.params()), 0..6);
-        let mut optimizer = make(first.params());
-        train(&first, &mut optimizer, 0..3);
-        second.load_state_dict(&first.state_dict()).unwrap();
-        let mut resumed = make(second.params());
-        resumed.load_state_dict(&optimizer.state_dict()).unwrap();
-        train(&second, &mut resumed, 3..6);
-        for ((name, whole), (_, resumed)) in whole.state_dict().iter().zip(second.state_dict()) {
-            assert_eq!(whole.to_vec::<f32>(), resumed.to_vec::<f32>(), "{name}");
-        }
-    }
-    check(|params| Sgd::new(params, SgdOptions { momentum: 0.9, ..Default::default() }));
-    check(|params| Adam::new(params, AdamOptions::default()));
-    check(|params| AdamW::new(params, AdamOptions::adamw()));
-
-    let layer = Linear::new(3, 2, &mut Rng::new(5));
-    let sgd = Sgd::new(layer.params(), SgdOptions { momentum: 0.9, ..Default::default() });
-    let mut adam = Adam::new(vec![], AdamOptions::default());
-    assert!(adam.load_state_dict(&sgd.state_dict()).is_err());
-}

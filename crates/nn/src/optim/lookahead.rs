@@ -107,7 +107,9 @@ impl Optimizer for Lookahead {
     fn load_state_dict(&mut self, state: &[(String, Tensor)]) -> Result<()> {
         let part = |prefix: &str| -> Vec<(String, Tensor)> {
             let named = state.iter();
-            named.filter_map(|(name, x)| Some((name.strip_prefix(prefix)?.into(), x.clone()))).collect()
+            named
+                .filter_map(|(name, x)| Some((name.strip_prefix(prefix)?.into(), x.clone())))
+                .collect()
         };
         let (fast, slow) = (part("fast."), part("slow."));
         let steps = state.iter().find(|(name, _)| name == "steps");
@@ -117,7 +119,8 @@ impl Optimizer for Lookahead {
             && own.zip(&slow).all(|((index, own), (name, x))| {
                 *name == index.to_string() && x.shape() == own.shape()
             });
-        let Some(steps) = steps.filter(|_| fit && fast.len() + slow.len() + 1 == state.len()) else {
+        let Some(steps) = steps.filter(|_| fit && fast.len() + slow.len() + 1 == state.len())
+        else {
             return Err(mismatch());
         };
         self.fast.load_state_dict(&fast)?;

@@ -19,10 +19,12 @@ mod adagrad;
 mod adam;
 mod adamax;
 mod asgd;
+mod average;
 mod belief;
 mod groups;
 mod lamb;
 mod lars;
+mod lbfgs;
 mod lion;
 mod lookahead;
 mod muon;
@@ -32,6 +34,7 @@ mod rmsprop;
 mod rprop;
 mod sam;
 mod sgd;
+mod wolfe;
 
 pub use adadelta::{Adadelta, AdadeltaOptions};
 pub use adafactor::{Adafactor, AdafactorOptions};
@@ -39,9 +42,11 @@ pub use adagrad::{Adagrad, AdagradOptions};
 pub use adam::{Adam, AdamOptions, AdamW};
 pub use adamax::{Adamax, AdamaxOptions};
 pub use asgd::{Asgd, AsgdOptions};
+pub use average::{AveragedWeights, Averaging};
 pub use belief::{AdaBelief, AdaBeliefOptions};
 pub use lamb::{Lamb, LambOptions};
 pub use lars::{Lars, LarsOptions};
+pub use lbfgs::{Lbfgs, LbfgsOptions};
 pub use lion::{Lion, LionOptions};
 pub use lookahead::{Lookahead, LookaheadOptions};
 pub use muon::{Muon, MuonOptions, MuonScale};
@@ -55,6 +60,7 @@ pub use sgd::{Sgd, SgdOptions};
 use crate::{Module, Param};
 use gradus_tensor::{Gradients, Result, Tensor};
 use groups::Groups;
+use std::collections::HashSet;
 
 /// Changes parameters by their gradients, step by step.
 pub trait Optimizer: Send {
@@ -110,6 +116,13 @@ pub trait Optimizer: Send {
 /// small, whose products make a network's slope; it would only bias shifts and scales.
 pub fn split_for_decay<M: Module + ?Sized>(model: &M) -> (Vec<Param>, Vec<Param>) {
     model.params().into_iter().partition(|param| param.tensor().rank() >= 2)
+}
+
+/// The parameters of a model whose names fit a pattern, and the others, without those that are frozen;
+/// see [`Module::params_matching`].
+pub fn split_by_name<M: Module + ?Sized>(model: &M, pattern: &str) -> (Vec<Param>, Vec<Param>) {
+    let chosen: HashSet<u64> = model.params_matching(pattern).iter().map(Param::id).collect();
+    model.params().into_iter().partition(|param| chosen.contains(&param.id()))
 }
 
 /// Makes each of the optimizers of its groups: how one is made, and what all of them do. Where

@@ -3,7 +3,7 @@
 use super::{Optimizer, check_not_negative};
 use crate::Param;
 use crate::gradients::norm_of;
-use gradus_tensor::{Gradients, Result, Tensor, no_grad};
+use gradus_tensor::{DType, Gradients, Result, Tensor, no_grad};
 
 /// The settings of [`Sam`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,7 +31,7 @@ impl Default for SamOptions {
 /// let sgd = Sgd::new(model.params(), SgdOptions { learning_rate: 0.1, ..Default::default() });
 /// let mut optimizer = Sam::new(sgd, SamOptions::default());
 /// let x = Tensor::ones([3, 4]);
-/// optimizer.step_with(|| model.forward(&x).square().mean(..).backward());
+/// let loss = optimizer.step_with(|| model.forward(&x).square().mean(..));
 /// ```
 ///
 /// # Source
@@ -59,21 +59,24 @@ impl Sam {
         &mut *self.base
     }
 
-    /// Makes a step by a function that gives the gradients at the weights of the moment. It is
-    /// called twice.
+    /// Makes a step by a function that gives the loss at the weights of the moment, which is called
+    /// twice. Gives the first loss.
     ///
     /// # Panics
-    /// If the device fails.
-    pub fn step_with(&mut self, mut gradients: impl FnMut() -> Gradients) {
+    /// If the loss is not a single number, or the device fails.
+    #[track_caller]
+    pub fn step_with(&mut self, mut loss: impl FnMut() -> Tensor) -> f64 {
         let params = self.base.params();
-        let first = gradients();
-        let climbed = no_grad(|| self.climb(&params, &first));
-        let second = gradients();
+        let first = loss();
+        let gradients = first.backward();
+        let climbed = no_grad(|| self.climb(&params, &gradients));
+        let gradients = loss().backward();
         let back = |(param, home): (Param, Tensor)| param.set(&home);
         if let Err(error) = climbed.and_then(|homes| homes.into_iter().try_for_each(back)) {
             panic!("{error}");
         }
-        self.base.step(&second);
+        self.base.step(&gradients);
+        first.detach().to_dtype(DType::F64).item()
     }
 
     /// Goes to the worst neighbour; gives where the parameters were.
