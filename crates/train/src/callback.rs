@@ -52,6 +52,9 @@ pub struct Session<'a> {
     pub epochs: usize,
     /// How many batches an epoch has.
     pub batches: usize,
+    /// How many steps the optimizer makes in an epoch: fewer than there are batches, if several
+    /// batches make a step.
+    pub steps: usize,
     /// Set it to end the training after this epoch.
     pub stop: bool,
 }
@@ -61,6 +64,8 @@ pub struct Session<'a> {
 pub struct Step {
     /// Its number in the epoch, from 1 on.
     pub batch: usize,
+    /// How many steps the optimizer has made in the epoch.
+    pub steps: usize,
     /// How many samples it had.
     pub samples: u64,
     /// The mean loss of the epoch up to here.
@@ -69,19 +74,29 @@ pub struct Step {
     pub figures: Vec<(String, f64)>,
 }
 
-/// Gives each step the learning rate that a schedule says.
+/// Gives each step of the optimizer the learning rate that a schedule says, and the momentum if it
+/// says one.
 pub struct Scheduled<S>(pub S);
+
+impl<S: Schedule> Scheduled<S> {
+    /// Prepares the optimizer for the step after so many of this epoch.
+    fn prepare(&self, session: &mut Session<'_>, steps: usize) {
+        let step = (session.history.len() * session.steps + steps) as u64;
+        session.optimizer.set_learning_rate(self.0.learning_rate(step));
+        if let Some(momentum) = self.0.momentum(step) {
+            session.optimizer.set_momentum(momentum);
+        }
+    }
+}
 
 impl<S: Schedule> Callback for Scheduled<S> {
     fn on_start(&mut self, session: &mut Session<'_>) -> Result<()> {
-        let step = session.history.len() * session.batches;
-        session.optimizer.set_learning_rate(self.0.learning_rate(step as u64));
+        self.prepare(session, 0);
         Ok(())
     }
 
     fn on_batch_end(&mut self, session: &mut Session<'_>, step: &Step) -> Result<()> {
-        let done = session.history.len() * session.batches + step.batch;
-        session.optimizer.set_learning_rate(self.0.learning_rate(done as u64));
+        self.prepare(session, step.steps);
         Ok(())
     }
 }

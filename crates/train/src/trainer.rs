@@ -1,11 +1,13 @@
 //! The training loop.
 
 use crate::callback::{Callback, Session, Step};
+use crate::checkpoint::Checkpoint;
+use crate::finder::{self, FinderOptions, RateCurve};
 use crate::history::{Epoch, History};
 use crate::metrics::{Mean, Metric};
 use gradus_data::{Batch, DataLoader};
-use gradus_nn::{Layer, Optimizer};
-use gradus_tensor::{Result, Tensor, no_grad};
+use gradus_nn::{Accumulator, ClipNorm, Layer, Optimizer, clip_grad_norm, clip_grad_value};
+use gradus_tensor::{Gradients, Result, Tensor, no_grad};
 use std::time::Instant;
 
 /// A function of a model's output and the target that training makes small.
@@ -39,8 +41,18 @@ pub struct Trainer<M> {
     metrics: Vec<Box<dyn Metric>>,
     callbacks: Vec<Box<dyn Callback>>,
     history: History,
+    clip: Option<Clip>,
+    /// How many batches make a step.
+    accumulate: usize,
     /// What this call of `fit` is to do.
     plan: Plan,
+}
+
+/// How gradients are clipped before a step.
+#[derive(Clone, Copy, Debug)]
+enum Clip {
+    Norm(ClipNorm),
+    Value(f64),
 }
 
 /// How far a training goes.
@@ -48,6 +60,7 @@ pub struct Trainer<M> {
 struct Plan {
     epochs: usize,
     batches: usize,
+    steps: usize,
 }
 
 impl<M: Layer> Trainer<M> {
@@ -64,6 +77,8 @@ impl<M: Layer> Trainer<M> {
             metrics: vec![],
             callbacks: vec![],
             history: History::default(),
+            clip: None,
+            accumulate: 1,
             plan: Plan::default(),
         }
     }
@@ -77,6 +92,30 @@ impl<M: Layer> Trainer<M> {
     /// Also calls a callback, after those that were added before.
     pub fn callback(mut self, callback: impl Callback + 'static) -> Self {
         self.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// Shortens the gradients of each step to a norm; see [`clip_grad_norm`].
+    pub fn clip_norm(mut self, max: f64) -> Self {
+        self.clip = Some(Clip::Norm(ClipNorm { max, ..Default::default() }));
+        self
+    }
+
+    /// Brings each number of the gradients of a step into ±limit; see [`clip_grad_value`].
+    pub fn clip_value(mut self, limit: f64) -> Self {
+        self.clip = Some(Clip::Value(limit));
+        self
+    }
+
+    /// Makes a step after so many batches, by the mean of their gradients: as if they were one, for
+    /// a loss that is a mean over samples. The last step of an epoch takes the batches that are left.
+    ///
+    /// # Panics
+    /// If there are none.
+    #[track_caller]
+    pub fn accumulate(mut self, batches: usize) -> Self {
+        assert!(batches > 0, "a step of 0 batches: give 1 or more");
+        self.accumulate = batches;
         self
     }
 
@@ -120,7 +159,8 @@ impl<M: Layer> Trainer<M> {
         epochs: usize,
     ) -> Result<()> {
         let mut stopped = false;
-        self.plan = Plan { epochs, batches: train.len() };
+        let steps = train.len().div_ceil(self.accumulate);
+        self.plan = Plan { epochs, batches: train.len(), steps };
         self.tell(|callback, session| callback.on_start(session))?;
         while self.history.len() < epochs && !stopped {
             let start = Instant::now();
@@ -147,16 +187,59 @@ impl<M: Layer> Trainer<M> {
         self.measure(loader, "")
     }
 
+    /// Trains one batch after another with ever larger learning rates, and shows the losses: where
+    /// they fall fastest is a good learning rate. The model, the optimizer and the history are then
+    /// as they were.
+    ///
+    /// # Errors
+    /// If a batch cannot be read.
+    ///
+    /// # Panics
+    /// If the options cannot be, or the loader has no batch.
+    #[track_caller]
+    pub fn find_learning_rate(
+        &mut self,
+        loader: &DataLoader,
+        options: FinderOptions,
+    ) -> Result<RateCurve> {
+        let before = Checkpoint::capture(&self.model, &*self.optimizer, &self.history);
+        let learning_rate = self.optimizer.learning_rate();
+        self.model.train();
+        let curve = finder::sweep(loader, options, |batch, rate| {
+            self.optimizer.set_learning_rate(rate);
+            let (loss, gradients) = self.derive(batch);
+            self.step(gradients);
+            loss
+        });
+        self.optimizer.set_learning_rate(learning_rate);
+        before.restore(&self.model, &mut *self.optimizer)?;
+        curve
+    }
+
     fn train_epoch(&mut self, loader: &DataLoader) -> Result<Vec<(String, f64)>> {
         self.model.train();
         self.metrics.iter_mut().for_each(|metric| metric.reset());
         let mut mean = Mean::default();
+        let mut gathered = Accumulator::new(self.optimizer.params());
+        let mut steps = 0;
         for (index, batch) in loader.epoch(self.history.len() as u64).enumerate() {
             let batch = batch?;
-            let (samples, loss) = self.train_batch(&batch);
+            let samples = batch.input().len_of(0) as u64;
+            let (loss, gradients) = self.derive(&batch);
+            if self.accumulate == 1 {
+                self.step(gradients);
+                steps += 1;
+            } else {
+                gathered.add(&gradients, samples as f64);
+                if (index + 1).is_multiple_of(self.accumulate) || index + 1 == loader.len() {
+                    self.step(gathered.take());
+                    steps += 1;
+                }
+            }
             mean.add(loss, samples);
             let step = Step {
                 batch: index + 1,
+                steps,
                 samples,
                 loss: mean.value(),
                 figures: self.metrics.iter().map(|m| (m.name().into(), m.value())).collect(),
@@ -166,14 +249,28 @@ impl<M: Layer> Trainer<M> {
         Ok(self.figures("train", &mean))
     }
 
-    /// Forward, backward and step; gives the number of samples and their loss.
-    fn train_batch(&mut self, batch: &Batch) -> (u64, f64) {
+    /// Forward and backward: the loss of a batch and its gradients.
+    fn derive(&mut self, batch: &Batch) -> (f64, Gradients) {
         let (input, target) = (batch.input(), batch.target());
         let output = self.model.forward(input);
         let loss = (self.loss)(&output, target);
-        self.optimizer.step(&loss.backward());
+        let gradients = loss.backward();
         self.metrics.iter_mut().for_each(|metric| metric.update(&output, target));
-        (input.len_of(0) as u64, number(&loss))
+        (number(&loss), gradients)
+    }
+
+    /// Makes a step by gradients, clipped if they are to be.
+    fn step(&mut self, mut gradients: Gradients) {
+        match self.clip {
+            Some(Clip::Norm(clip)) => {
+                clip_grad_norm(&self.optimizer.params(), &mut gradients, clip);
+            }
+            Some(Clip::Value(limit)) => {
+                clip_grad_value(&self.optimizer.params(), &mut gradients, limit);
+            }
+            None => {}
+        }
+        self.optimizer.step(&gradients);
     }
 
     /// The loss and the figures over a loader, in evaluation.
@@ -214,6 +311,7 @@ impl<M: Layer> Trainer<M> {
             history: &self.history,
             epochs: self.plan.epochs,
             batches: self.plan.batches,
+            steps: self.plan.steps,
             stop: false,
         };
         for callback in &mut self.callbacks {
