@@ -131,7 +131,7 @@ pub enum Kernel {
     AttentionGradient(Attention),
     /// A cell that goes through sequences of N rows: of x [N, G H], the weight [G H, H], the hidden
     /// states [B, H] at the start, for an LSTM the cell states, and for a GRU, if there is one, the
-    /// bias [H]. The first output is the hidden states of all rows, the last ones of all sequences
+    /// bias `[H]`. The first output is the hidden states of all rows, the last ones of all sequences
     /// and, for an LSTM, the last cell states: [N + B, H] or [N + 2 B, H]. A second output, if there
     /// is one, gets what the gradient needs, [N, S H] with S of [`Cell::saved`]. All are contiguous.
     Recurrent {
