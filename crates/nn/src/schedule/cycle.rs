@@ -29,7 +29,7 @@ impl Anneal {
 /// use gradus_nn::schedule::{OneCycle, Schedule};
 ///
 /// let schedule = OneCycle { peak: 0.1, steps: 100, ..Default::default() };
-/// assert_eq!(schedule.learning_rate(0), 0.1 / 25.0);
+/// assert!((schedule.learning_rate(0) - 0.1 / 25.0).abs() < 1e-12);
 /// assert_eq!(schedule.momentum(0), Some(0.95));
 /// ```
 ///
