@@ -3,6 +3,7 @@
 //! The weights of some queries at a time are computed and used: those of all queries together are
 //! never held. The backward pass computes them anew from ln Σ eˣ of each query.
 
+use crate::dropout::{Dropout, drop_out};
 use crate::gemm::{Bias, Matrix, Size, matmul};
 use crate::memory::scratch;
 use crate::reduce::{Reduction, fold};
@@ -19,6 +20,8 @@ pub struct Attention {
     pub scale: f64,
     /// True if query i meets only the keys up to number i.
     pub causal: bool,
+    /// Which weights are left out, as if [`dropout`](crate::dropout::dropout) were given all of them.
+    pub dropout: Option<Dropout>,
 }
 
 /// The size of a batch of attentions.
@@ -58,6 +61,9 @@ pub struct Inputs<'a, T> {
 
 /// How many queries are computed at a time.
 const ROWS: usize = 64;
+
+/// Into about how many tasks the backward pass is cut where there are enough queries.
+const TASKS: usize = 16;
 
 /// out = softmax(scale · Q Kᵀ + mask) · V, and for each query ln Σ eˣ of its scores, which is
 /// infinity for a query that meets no key and whose result is zero.
@@ -128,18 +134,42 @@ pub fn attention_gradient<T: Float>(
     if lens.contains(&0) {
         return [by_query, by_key, by_value].into_iter().for_each(|by| by.fill(T::ZERO));
     }
-    let chunks = (
-        Chunks::new(by_query, queries * features),
-        Chunks::new(by_key, keys * features),
-        Chunks::new(by_value, keys * values),
-    );
-    on.for_each(chunks, 3 * extent.cost_ns(), |plane, (by_query, by_key, by_value)| {
+    // Few planes are cut into parts, each with its own sums over its queries, which are added in the
+    // order of the parts.
+    let blocks = queries.div_ceil(ROWS);
+    let blocks_of_part = blocks.div_ceil(TASKS.div_ceil(planes).min(blocks));
+    let parts = blocks.div_ceil(blocks_of_part);
+    let by_query = &Shared::new(by_query);
+    let sum_part = |index: usize, by_key: &mut [T], by_value: &mut [T]| {
+        let (plane, part) = (index / parts, index % parts);
         by_key.fill(T::ZERO);
         by_value.fill(T::ZERO);
-        for first in (0..queries).step_by(ROWS) {
+        for first in (part * blocks_of_part..blocks).take(blocks_of_part).map(|i| i * ROWS) {
             let block = job.block(plane, first);
-            let by_query = &mut by_query[first * features..][..block.rows * features];
+            let start = (plane * queries + first) * features;
+            // SAFETY: no other task has these queries.
+            let by_query = unsafe { by_query.slice(start, block.rows * features) };
             job.block_gradient(block, &results, by_query, by_key, by_value);
+        }
+    };
+    let cost_ns = 3 * extent.cost_ns();
+    let (key_len, value_len) = (keys * features, keys * values);
+    if parts == 1 {
+        let chunks = (Chunks::new(by_key, key_len), Chunks::new(by_value, value_len));
+        return on.for_each(chunks, cost_ns, |plane, (key, value)| sum_part(plane, key, value));
+    }
+    let mut keys_of_parts = scratch::<T>(parts * by_key.len());
+    let mut values_of_parts = scratch::<T>(parts * by_value.len());
+    let chunks =
+        (Chunks::new(&mut keys_of_parts, key_len), Chunks::new(&mut values_of_parts, value_len));
+    on.for_each(chunks, cost_ns, |index, (key, value)| sum_part(index, key, value));
+    let chunks = (Chunks::new(by_key, key_len), Chunks::new(by_value, value_len));
+    on.for_each(chunks, parts * planes * (key_len + value_len), |plane, (by_key, by_value)| {
+        by_key.fill(T::ZERO);
+        by_value.fill(T::ZERO);
+        for index in plane * parts..(plane + 1) * parts {
+            add(by_key, &keys_of_parts[index * key_len..][..key_len]);
+            add(by_value, &values_of_parts[index * value_len..][..value_len]);
         }
     });
 }
@@ -224,6 +254,15 @@ impl<'a, T: Float> Job<'a, T> {
             }
         }
         visible
+    }
+
+    /// Leaves out weights of a query, or the gradients by them.
+    #[inline(always)]
+    fn drop_out(&self, block: Block, row: usize, weights: &mut [T]) {
+        if let Some(dropout) = self.attention.dropout {
+            let query = block.plane * self.extent.queries + block.first + row;
+            drop_out(dropout, query * self.extent.keys, weights);
+        }
     }
 
     /// Adds what the queries of a block contribute to the gradients.
@@ -315,13 +354,15 @@ impl<T: Float> Routine for Weights<'_, T> {
             change(isa, ExpMinus(highest), scores);
             let sum = sum_of(isa, Same, [&*scores]);
             change(isa, Times(T::from_f64(1.0 / sum)), scores);
+            self.job.drop_out(self.block, row, scores);
             *log_sum = T::from_f64(highest.to_f64() + sum.ln());
         }
     }
 }
 
 /// Makes the scores of a block weights, and the gradients by weights gradients by scores: those of
-/// softmax, w (g - Σ w g), where Σ w g is the product of a result and its gradient.
+/// softmax, w (g - Σ w g), where Σ w g is the product of a result and its gradient, also where some
+/// w were left out: there g is zero.
 struct ScoreGradients<'a, T> {
     job: &'a Job<'a, T>,
     block: Block,
@@ -352,9 +393,11 @@ impl<T: Float> Routine for ScoreGradients<'_, T> {
             let mean = T::from_f64(sum_of(isa, Product, pair));
             let (by_visible, by_hidden) = by_scores.split_at_mut(visible);
             by_hidden.fill(T::ZERO);
+            self.job.drop_out(self.block, row, by_visible);
             for (grad, &weight) in by_visible.iter_mut().zip(&*weights) {
                 *grad = weight.times(grad.minus(mean)).times(scale);
             }
+            self.job.drop_out(self.block, row, weights);
         }
     }
 }

@@ -6,6 +6,7 @@ mod numbers;
 use gradus_kernels::attention::{
     Attention, Extent, Inputs, Results, attention, attention_gradient,
 };
+use gradus_kernels::dropout::{Dropout, dropout};
 use gradus_kernels::{Float, Isa, Machine, Strided};
 use numbers::numbers;
 
@@ -27,6 +28,16 @@ fn add(sum: &mut [f64], factor: f64, x: &[f64]) {
     sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += factor * x);
 }
 
+/// What each weight is multiplied by: zero if it is left out.
+fn factors(how: Attention, count: usize) -> Vec<f64> {
+    let ones = vec![1.0; count];
+    let Some(settings) = how.dropout else { return ones };
+    let view = Strided { data: &ones[..], offset: 0, shape: &[count], strides: &[1] };
+    let mut factors = vec![f64::NAN; count];
+    dropout(Machine { isa: Isa::Portable, threads: 1 }, settings, view, &mut factors);
+    factors
+}
+
 /// The result and the gradients by queries, keys and values, by the definition.
 fn by_definition(
     how: Attention,
@@ -40,6 +51,7 @@ fn by_definition(
     let mut results =
         [vec![0.0; grad.len()], vec![0.0; q.len()], vec![0.0; k.len()], vec![0.0; v.len()]];
     let [out, by_q, by_k, by_v] = &mut results;
+    let factors = factors(how, planes * queries * keys);
     for plane in 0..planes {
         for query in 0..queries {
             let row = plane * queries + query;
@@ -52,12 +64,14 @@ fn by_definition(
             };
             let weights = weights(&(0..keys).map(score).collect::<Vec<_>>());
             let grad = &grad[row * values..][..values];
-            let by_weights: Vec<f64> =
-                (0..keys).map(|i| dot(grad, &v[value(i)..][..values])).collect();
+            let factors = &factors[row * keys..][..keys];
+            let by_weight = |i: usize| dot(grad, &v[value(i)..][..values]) * factors[i];
+            let by_weights: Vec<f64> = (0..keys).map(by_weight).collect();
             let mean = dot(&weights, &by_weights);
             for (i, weight) in weights.iter().enumerate() {
-                add(&mut out[row * values..][..values], *weight, &v[value(i)..][..values]);
-                add(&mut by_v[value(i)..][..values], *weight, grad);
+                let left = weight * factors[i];
+                add(&mut out[row * values..][..values], left, &v[value(i)..][..values]);
+                add(&mut by_v[value(i)..][..values], left, grad);
                 let by_score = weight * (by_weights[i] - mean) * how.scale;
                 add(&mut by_q[row * features..][..features], by_score, &k[key(i)..][..features]);
                 add(&mut by_k[key(i)..][..features], by_score, q);
@@ -135,9 +149,11 @@ fn attention_and_its_gradients_equal_the_definition() {
         let extent = Extent { planes, queries, keys, features, values };
         for causal in [false, true] {
             for masked in [false, true] {
-                let how = Attention { scale: 0.7, causal };
-                check::<f32>(how, extent, masked, 4e-6);
-                check::<f64>(how, extent, masked, 1e-14);
+                for dropout in [None, Some(Dropout { share: 0.3, key: 9, position: 5 })] {
+                    let how = Attention { scale: 0.7, causal, dropout };
+                    check::<f32>(how, extent, masked, 4e-6);
+                    check::<f64>(how, extent, masked, 1e-14);
+                }
             }
         }
     }

@@ -27,7 +27,7 @@ macro_rules! dropouts {
             }
 
             /// True if the output differs from the input.
-            pub(crate) fn is_active(&self) -> bool {
+            fn is_active(&self) -> bool {
                 self.p > 0.0 && self.mode.is_training()
             }
         }
@@ -109,4 +109,14 @@ fn alpha_dropout(p: f64, x: &Tensor, drop: impl FnOnce(&Tensor) -> Tensor) -> Te
     }
     let scale = 1.0 / (kept + limit * limit * kept * p).sqrt();
     drop(&(x - limit)) * (kept * scale) + (1.0 - p) * limit * scale
+}
+
+impl Dropout {
+    /// What the next call would leave out, for an op that drops out itself; none in evaluation.
+    pub(crate) fn draw(&self) -> Option<gradus_tensor::kernel::Dropout> {
+        match self.is_active() {
+            true => self.stream.draw(|rng| rng.dropout(self.p)),
+            false => None,
+        }
+    }
 }

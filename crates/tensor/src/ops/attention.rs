@@ -1,10 +1,11 @@
 //! Scaled dot-product attention.
 
 use super::case::{Arg, Case, Gradient, Sample};
+use super::dropout::DropOut;
 use crate::error::{fail, reject};
-use crate::kernel::{Attention, Kernel};
+use crate::kernel::{Attention, Dropout, Kernel};
 use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch_many};
-use crate::{DType, OpError, Result, Shape, Tensor};
+use crate::{DType, OpError, Result, Rng, Shape, Tensor};
 
 /// How queries meet keys.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,6 +14,8 @@ pub struct AttentionOptions {
     pub causal: bool,
     /// What the products of queries and keys are multiplied by; 1/√D if nothing is said.
     pub scale: Option<f64>,
+    /// Which weights are left out; see [`Rng::dropout`](crate::Rng::dropout).
+    pub dropout: Option<Dropout>,
 }
 
 impl AttentionOptions {
@@ -20,7 +23,7 @@ impl AttentionOptions {
     fn of(self, query: &Tensor) -> Attention {
         let features = query.shape().last().copied().unwrap_or(1);
         let scale = self.scale.unwrap_or(1.0 / (features.max(1) as f64).sqrt());
-        Attention { scale, causal: self.causal }
+        Attention { scale, causal: self.causal, dropout: self.dropout }
     }
 }
 
@@ -61,6 +64,9 @@ impl Op for Attend {
         if let Some(mask) = inputs.get(3).filter(|mask| mask.shape != scores) {
             reject!("scores {scores} take a mask of their shape, not {}", mask.shape);
         }
+        if let Some(dropout) = self.0.dropout {
+            DropOut::check(dropout.share)?;
+        }
         let shape = q.shape.with(rank - 1, v.shape[rank - 1]);
         Ok(Spec { shape, dtype: q.dtype, device: common_device(inputs)? })
     }
@@ -100,7 +106,8 @@ impl Op for Attend {
     }
 }
 
-/// softmax(scale · Q Kᵀ + mask) for Q: [.., T, D], K: [.., S, D]; zeros for a query that meets no key.
+/// softmax(scale · Q Kᵀ + mask) for Q: [.., T, D], K: [.., S, D], some of it left out; zeros for a
+/// query that meets no key.
 #[track_caller]
 fn weights(how: Attention, query: &Tensor, key: &Tensor, mask: Option<&Tensor>) -> Tensor {
     let mut scores = query.matmul(&key.t()) * how.scale;
@@ -113,9 +120,13 @@ fn weights(how: Attention, query: &Tensor, key: &Tensor, mask: Option<&Tensor>) 
         let later = count(keys).unsqueeze(0).gt(&count(queries).unsqueeze(1));
         scores = scores.masked_fill(&later, f64::NEG_INFINITY);
     }
-    match mask {
+    let weights = match mask {
         None => scores.softmax(-1),
         Some(mask) => scores.masked_softmax(mask),
+    };
+    match how.dropout {
+        None => weights,
+        Some(dropout) => Tensor::apply(DropOut(dropout), &[&weights]),
     }
 }
 
@@ -288,6 +299,12 @@ pub(super) const CASES: &[Case] = &[
                 masked(Arg::bools(&[3, 5])).label("mask"),
                 masked(floats(&[2, 3, 1])).label("mask that is added"),
                 Sample::new(heads, move |x| call(x, false)).label("broadcast"),
+                Sample::new(inputs(3, 5), move |x| {
+                    let dropout = Rng::new(3).dropout(0.4);
+                    let options = AttentionOptions { causal: true, dropout, ..Default::default() };
+                    x[0].scaled_dot_product_attention(&x[1], &x[2], None, options)
+                })
+                .label("dropout"),
                 Sample::new(inputs(0, 4), move |x| call(x, true)).label("empty"),
                 Sample::new(inputs(3, 0), move |x| call(x, false)).label("no keys"),
             ]
@@ -318,7 +335,7 @@ pub(super) const CASES: &[Case] = &[
         gradient: Gradient::Twice,
         samples: || {
             let call = |x: &[Tensor], causal: bool| {
-                let options = AttentionOptions { causal, scale: Some(0.7) };
+                let options = AttentionOptions { causal, scale: Some(0.7), ..Default::default() };
                 x[0].attention_weights(&x[1], x.get(2), options)
             };
             let masked = |mask: Arg| {

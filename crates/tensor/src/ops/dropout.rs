@@ -11,7 +11,25 @@ use smallvec::smallvec;
 /// y = 0 with a probability p, else x / (1 - p). The gradient is dropped out by the same numbers,
 /// which are drawn anew: nothing is saved.
 #[derive(Debug)]
-struct DropOut(Dropout);
+pub(super) struct DropOut(pub Dropout);
+
+impl Rng {
+    /// A dropout of its own stream, split off from this one: the same numbers are left out wherever
+    /// it is used. With a share of 0 there is none, and nothing is drawn.
+    pub fn dropout(&mut self, share: f64) -> Option<Dropout> {
+        (share != 0.0).then(|| Dropout { share, key: self.split().key(), position: 0 })
+    }
+}
+
+impl DropOut {
+    /// Complains about a share that is no probability.
+    pub fn check(share: f64) -> Result<(), OpError> {
+        if !(0.0..=1.0).contains(&share) {
+            reject!("a probability lies between 0 and 1, not at {share}");
+        }
+        Ok(())
+    }
+}
 
 impl Op for DropOut {
     fn name(&self) -> &'static str {
@@ -19,13 +37,10 @@ impl Op for DropOut {
     }
 
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
-        let share = self.0.share;
         if !inputs[0].dtype.is_float() {
             return Err(OpError::dtype(inputs[0].dtype, "floats"));
         }
-        if !(0.0..=1.0).contains(&share) {
-            reject!("a probability lies between 0 and 1, not at {share}");
-        }
+        Self::check(self.0.share)?;
         Ok(inputs[0])
     }
 

@@ -50,8 +50,11 @@ impl KeyValueCache {
 
     /// Forgets all but the first keys and values. With more than there are, it forgets nothing.
     pub fn truncate(&mut self, len: usize) {
-        let kept = len.min(self.len());
-        self.change(|x| x.narrow(-2, 0, kept).copied());
+        let left = len.min(self.len());
+        if let Some([keys, values]) = &mut self.kept {
+            *keys = keys.narrow(-2, 0, left).copied();
+            *values = values.narrow(-2, 0, left).copied();
+        }
     }
 
     /// Goes on with the examples that `rows` names (`[B']`, `i64`), in that order: what beam search
@@ -61,7 +64,10 @@ impl KeyValueCache {
     /// If there is no such example.
     #[track_caller]
     pub fn reorder(&mut self, rows: &Tensor) {
-        self.change(|x| x.index_select(0, rows));
+        if let Some([keys, values]) = &mut self.kept {
+            *keys = keys.index_select(0, rows);
+            *values = values.index_select(0, rows);
+        }
     }
 
     /// Adds keys `[B, H, S, D]` and values `[B, H, S, E]`, and gives all there are.
@@ -81,15 +87,8 @@ impl KeyValueCache {
         all
     }
 
-    /// The keys and values; if there are none, those that a function makes.
-    pub(super) fn get_or(&mut self, make: impl FnOnce() -> [Tensor; 2]) -> [Tensor; 2] {
-        self.kept.get_or_insert_with(make).clone()
-    }
-
-    #[track_caller]
-    fn change(&mut self, change: impl Fn(&Tensor) -> Tensor) {
-        if let Some([keys, values]) = &self.kept {
-            self.kept = Some([change(keys), change(values)]);
-        }
+    /// The keys and values, if there are any.
+    pub(super) fn get(&self) -> Option<[Tensor; 2]> {
+        self.kept.clone()
     }
 }

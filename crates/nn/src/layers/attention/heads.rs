@@ -1,7 +1,7 @@
 //! Several attentions side by side: the heads.
 
 use super::masks::{AttentionMasks, Meeting, check};
-use crate::{Dropout, Layer};
+use crate::Dropout;
 use gradus_tensor::Tensor;
 use gradus_tensor::ops::AttentionOptions;
 
@@ -56,18 +56,18 @@ impl Heads<'_> {
                 (key, value) = (key.unsqueeze(2), value.unsqueeze(2));
             }
         }
-        let options = AttentionOptions { causal: merged.causal, scale: None };
+        let dropout = self.dropout.draw();
+        let options = AttentionOptions { causal: merged.causal, dropout, scale: None };
         let back = |x: Tensor, last: usize| {
             if heads == groups { x } else { x.reshape([x.len_of(0), heads, queries, last]) }
         };
-        if !with_weights && !self.dropout.is_active() {
+        if !with_weights {
             let y = query.scaled_dot_product_attention(&key, &value, mask.as_ref(), options);
             return (back(y, value.len_of(-1)), None);
         }
         let weights = query.attention_weights(&key, mask.as_ref(), options);
-        let weights = self.dropout.forward(&weights);
         let y = back(weights.matmul(&value), value.len_of(-1));
-        (y, with_weights.then(|| back(weights, keys)))
+        (y, Some(back(weights, keys)))
     }
 }
 

@@ -216,13 +216,17 @@ impl MultiheadAttention {
         masks: AttentionMasks<'_>,
         cache: &mut KeyValueCache,
     ) -> Tensor {
-        let query = self.batched(query);
-        let all = self.projections();
-        let memory = cache.get_or(|| {
-            let memory = self.batched(memory);
-            [1, 2].map(|i| split(&all[i].of(&memory), self.heads))
-        });
-        let query = split(&all[0].of(&query), self.heads);
+        let [of_query, of_key, of_value] = self.projections();
+        let memory = match cache.get() {
+            Some(kept) => kept,
+            None => {
+                let memory = self.batched(memory);
+                let key = split(&of_key.of(&memory), self.heads);
+                let value = split(&of_value.of(&memory), self.heads);
+                cache.append(&key, &value)
+            }
+        };
+        let query = split(&of_query.of(&self.batched(query)), self.heads);
         self.finish(query, memory, (masks, 0), false).0
     }
 
@@ -237,8 +241,9 @@ impl MultiheadAttention {
         let projected = if eq(query, key) && eq(key, value) {
             self.project_one(&self.batched(query))
         } else {
-            let all = self.projections();
-            [0, 1, 2].map(|i| all[i].of(&self.batched(inputs[i])))
+            let [of_query, of_key, of_value] = self.projections();
+            let query = of_query.of(&self.batched(query));
+            [query, of_key.of(&self.batched(key)), of_value.of(&self.batched(value))]
         };
         let single = query.rank() == 2;
         let [query, key, value] = projected.map(|x| split(&x, self.heads));
@@ -268,7 +273,8 @@ impl MultiheadAttention {
     #[track_caller]
     fn project_one(&self, x: &Tensor) -> [Tensor; 3] {
         let Some(weight) = &self.in_proj_weight else {
-            return self.projections().map(|projection| projection.of(x));
+            let [of_query, of_key, of_value] = self.projections();
+            return [of_query.of(x), of_key.of(x), of_value.of(x)];
         };
         let bias = self.in_proj_bias.as_ref().map(Param::tensor);
         let all = Projection { weight: weight.tensor(), bias }.of(x);

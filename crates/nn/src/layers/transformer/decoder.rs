@@ -1,6 +1,6 @@
 //! The decoder, which looks at what an encoder has read.
 
-use super::{Residual, TransformerOptions};
+use super::{Residual, TransformerOptions, check_caches, normed};
 use crate::MultiheadAttention;
 use crate::{AttentionMasks, Dropout, KeyValueCache, Layer, LayerNorm, Linear, Module};
 use gradus_tensor::{Rng, Tensor};
@@ -100,11 +100,13 @@ impl TransformerDecoderLayer {
     /// If shapes do not fit.
     #[track_caller]
     pub fn decode(&self, target: &Tensor, memory: &Tensor, masks: DecoderMasks<'_>) -> Tensor {
-        self.run(
-            target,
-            |x| self.self_attn.attend(x, x, x, masks.target),
-            |x| self.multihead_attn.attend(x, memory, memory, masks.memory),
-        )
+        let [own, of_memory, network] = self.parts();
+        let input = own.before(target);
+        let attended = self.self_attn.attend(&input, &input, &input, masks.target);
+        let x = own.after(target, &attended);
+        let query = of_memory.before(&x);
+        let attended = self.multihead_attn.attend(&query, memory, memory, masks.memory);
+        self.finish(network, &of_memory.after(&x, &attended))
     }
 
     /// The output for what comes next in the target; see [`MultiheadAttention::attend_next`] and
@@ -120,31 +122,30 @@ impl TransformerDecoderLayer {
         masks: DecoderMasks<'_>,
         cache: &mut DecoderCache,
     ) -> Tensor {
-        let (own, of_memory) = (&mut cache.target, &mut cache.memory);
-        self.run(
-            target,
-            |x| self.self_attn.attend_next(x, masks.target, own),
-            |x| self.multihead_attn.attend_memory(x, memory, masks.memory, of_memory),
-        )
+        let [own, of_memory, network] = self.parts();
+        let input = own.before(target);
+        let attended = self.self_attn.attend_next(&input, masks.target, &mut cache.target);
+        let x = own.after(target, &attended);
+        let query = of_memory.before(&x);
+        let attended =
+            self.multihead_attn.attend_memory(&query, memory, masks.memory, &mut cache.memory);
+        self.finish(network, &of_memory.after(&x, &attended))
+    }
+
+    /// Self-attention, attention to the memory, the network.
+    fn parts(&self) -> [Residual<'_>; 3] {
+        let norm_first = self.norm_first;
+        [
+            Residual { norm: &self.norm1, norm_first, dropout: &self.dropout1 },
+            Residual { norm: &self.norm2, norm_first, dropout: &self.dropout2 },
+            Residual { norm: &self.norm3, norm_first, dropout: &self.dropout3 },
+        ]
     }
 
     #[track_caller]
-    fn run(
-        &self,
-        x: &Tensor,
-        attend: impl FnOnce(&Tensor) -> Tensor,
-        attend_to_memory: impl FnOnce(&Tensor) -> Tensor,
-    ) -> Tensor {
-        let norm_first = self.norm_first;
-        let first = Residual { norm: &self.norm1, norm_first, dropout: &self.dropout1 };
-        let second = Residual { norm: &self.norm2, norm_first, dropout: &self.dropout2 };
-        let third = Residual { norm: &self.norm3, norm_first, dropout: &self.dropout3 };
-        let x = first.around(x, attend);
-        let x = second.around(&x, attend_to_memory);
-        third.around(&x, |x| {
-            let hidden = (self.activation)(&self.linear1.forward(x));
-            self.linear2.forward(&self.dropout.forward(&hidden))
-        })
+    fn finish(&self, network: Residual<'_>, x: &Tensor) -> Tensor {
+        let hidden = (self.activation)(&self.linear1.forward(&network.before(x)));
+        network.after(x, &self.linear2.forward(&self.dropout.forward(&hidden)))
     }
 }
 
@@ -215,7 +216,7 @@ impl TransformerDecoder {
         for layer in &self.layers {
             x = layer.decode(&x, memory, masks);
         }
-        self.normed(x)
+        normed(&self.norm, x)
     }
 
     /// The output for what comes next in the target, with a cache for each layer (see
@@ -231,21 +232,16 @@ impl TransformerDecoder {
         masks: DecoderMasks<'_>,
         caches: &mut [DecoderCache],
     ) -> Tensor {
-        assert_eq!(caches.len(), self.layers.len(), "there is not one cache for each layer");
+        check_caches("TransformerDecoder", caches.len(), self.layers.len());
         let mut x = target.clone();
         for (layer, cache) in self.layers.iter().zip(caches) {
             x = layer.decode_next(&x, memory, masks, cache);
         }
-        self.normed(x)
+        normed(&self.norm, x)
     }
 
     /// An empty cache for each layer.
     pub fn cache(&self) -> Vec<DecoderCache> {
         vec![DecoderCache::default(); self.layers.len()]
-    }
-
-    #[track_caller]
-    fn normed(&self, x: Tensor) -> Tensor {
-        self.norm.iter().fold(x, |x, norm| norm.forward(&x))
     }
 }

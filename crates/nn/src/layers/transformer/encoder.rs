@@ -1,6 +1,6 @@
 //! The encoder, which with a causal mask is the decoder of a language model.
 
-use super::{Residual, TransformerOptions};
+use super::{Residual, TransformerOptions, check_caches, normed};
 use crate::MultiheadAttention;
 use crate::{AttentionMasks, Dropout, KeyValueCache, Layer, LayerNorm, Linear, Module};
 use gradus_tensor::{Rng, Tensor};
@@ -64,7 +64,8 @@ impl TransformerEncoderLayer {
     /// If shapes do not fit.
     #[track_caller]
     pub fn encode(&self, x: &Tensor, masks: AttentionMasks<'_>) -> Tensor {
-        self.run(x, |x| self.self_attn.attend(x, x, x, masks))
+        let input = self.attention().before(x);
+        self.finish(x, &self.self_attn.attend(&input, &input, &input, masks))
     }
 
     /// The output for what comes next in a sequence; see [`MultiheadAttention::attend_next`].
@@ -78,18 +79,22 @@ impl TransformerEncoderLayer {
         masks: AttentionMasks<'_>,
         cache: &mut KeyValueCache,
     ) -> Tensor {
-        self.run(x, |x| self.self_attn.attend_next(x, masks, cache))
+        let input = self.attention().before(x);
+        self.finish(x, &self.self_attn.attend_next(&input, masks, cache))
     }
 
+    fn attention(&self) -> Residual<'_> {
+        Residual { norm: &self.norm1, norm_first: self.norm_first, dropout: &self.dropout1 }
+    }
+
+    /// The output for an input, by what attention made of it.
     #[track_caller]
-    fn run(&self, x: &Tensor, attend: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
+    fn finish(&self, x: &Tensor, attended: &Tensor) -> Tensor {
+        let x = self.attention().after(x, attended);
         let norm_first = self.norm_first;
-        let first = Residual { norm: &self.norm1, norm_first, dropout: &self.dropout1 };
-        let second = Residual { norm: &self.norm2, norm_first, dropout: &self.dropout2 };
-        second.around(&first.around(x, attend), |x| {
-            let hidden = (self.activation)(&self.linear1.forward(x));
-            self.linear2.forward(&self.dropout.forward(&hidden))
-        })
+        let network = Residual { norm: &self.norm2, norm_first, dropout: &self.dropout2 };
+        let hidden = (self.activation)(&self.linear1.forward(&network.before(&x)));
+        network.after(&x, &self.linear2.forward(&self.dropout.forward(&hidden)))
     }
 }
 
@@ -160,7 +165,7 @@ impl TransformerEncoder {
         for layer in &self.layers {
             x = layer.encode(&x, masks);
         }
-        self.normed(x)
+        normed(&self.norm, x)
     }
 
     /// The output for what comes next in a sequence, with a cache for each layer (see
@@ -175,22 +180,17 @@ impl TransformerEncoder {
         masks: AttentionMasks<'_>,
         caches: &mut [KeyValueCache],
     ) -> Tensor {
-        assert_eq!(caches.len(), self.layers.len(), "there is not one cache for each layer");
+        check_caches("TransformerEncoder", caches.len(), self.layers.len());
         let mut x = x.clone();
         for (layer, cache) in self.layers.iter().zip(caches) {
             x = layer.encode_next(&x, masks, cache);
         }
-        self.normed(x)
+        normed(&self.norm, x)
     }
 
     /// An empty cache for each layer.
     pub fn cache(&self) -> Vec<KeyValueCache> {
         vec![KeyValueCache::new(); self.layers.len()]
-    }
-
-    #[track_caller]
-    fn normed(&self, x: Tensor) -> Tensor {
-        self.norm.iter().fold(x, |x, norm| norm.forward(&x))
     }
 }
 

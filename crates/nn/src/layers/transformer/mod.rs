@@ -8,7 +8,7 @@ pub use encoder::{TransformerEncoder, TransformerEncoderLayer};
 
 use crate::{AttentionMasks, Dropout, Init, Layer, LayerNorm, Linear, Module};
 use crate::{MultiheadAttention, MultiheadOptions};
-use gradus_tensor::{Rng, Tensor};
+use gradus_tensor::{OpError, Rng, Tensor};
 
 /// The settings of transformers and their layers.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +71,8 @@ impl TransformerOptions {
     }
 }
 
-/// One part of a layer: a function beside which its input passes, with its normalisation.
+/// One part of a layer: a function f beside which its input passes, with its normalisation. The output
+/// is norm(x + f(x)), or x + f(norm(x)) if normalisation comes first.
 struct Residual<'a> {
     norm: &'a LayerNorm,
     norm_first: bool,
@@ -79,13 +80,35 @@ struct Residual<'a> {
 }
 
 impl Residual<'_> {
-    /// norm(x + f(x)), or x + f(norm(x)) if normalisation comes first.
+    /// The input of f.
     #[track_caller]
-    fn around(&self, x: &Tensor, f: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
-        match self.norm_first {
-            true => x + self.dropout.forward(&f(&self.norm.forward(x))),
-            false => self.norm.forward(&(x + self.dropout.forward(&f(x)))),
-        }
+    fn before(&self, x: &Tensor) -> Tensor {
+        if self.norm_first { self.norm.forward(x) } else { x.clone() }
+    }
+
+    /// The output, by what came of f.
+    #[track_caller]
+    fn after(&self, x: &Tensor, y: &Tensor) -> Tensor {
+        let sum = x + self.dropout.forward(y);
+        if self.norm_first { sum } else { self.norm.forward(&sum) }
+    }
+}
+
+/// Complains unless there is one cache for each layer.
+#[track_caller]
+fn check_caches(name: &'static str, caches: usize, layers: usize) {
+    if caches != layers {
+        let message = format_args!("{layers} layers take as many caches, not {caches}");
+        panic!("{}", OpError::of(name, message));
+    }
+}
+
+/// The last normalisation, if there is one.
+#[track_caller]
+fn normed(norm: &Option<LayerNorm>, x: Tensor) -> Tensor {
+    match norm {
+        Some(norm) => norm.forward(&x),
+        None => x,
     }
 }
 
