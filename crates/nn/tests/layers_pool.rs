@@ -116,6 +116,9 @@ fn the_norm_of_each_window() {
     assert_eq!(y.to_vec::<f32>(), [5.0, 0.0]);
     let gradients = y.sum(..).backward();
     assert_eq!(gradients.get(&x).unwrap().to_vec::<f32>(), [0.6, 0.8, 0.0, 0.0]);
+    let padded = PoolOptions { padding: 1.into(), count_include_pad: false, ..Default::default() };
+    let y = LpPool1d::with_options(2.0, 2, padded).forward(&x);
+    assert_eq!(y.to_vec::<f32>(), [3.0, 4.0, 0.0]);
     assert_eq!(LpPool1d::new(1.0, 2).forward(&-x).to_vec::<f32>(), [-7.0, 0.0]);
 }
 

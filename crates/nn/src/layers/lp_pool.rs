@@ -8,7 +8,8 @@ macro_rules! lp_pools {
     ($($name:ident, $torch:literal, $axes:literal, $mean:ident;)*) => {$(
         /// y = (Σ xᵖ)^(1/p) over each window: for p = 1 a sum, for p = 2 the Euclidean norm; the
         /// larger p, the closer to the largest of numbers that are not negative. Where the sum is 0
-        /// the gradient is 0.
+        /// the gradient is 0. What `ceil_mode` keeps of a window counts as much as a whole one, as in
+        /// PyTorch.
         ///
         /// # Source
         #[doc = concat!("PyTorch: `torch.nn.", $torch, "`, also in that powers are of x, not of |x|.")]
@@ -40,7 +41,8 @@ macro_rules! lp_pools {
 
         impl Layer for $name {
             fn forward(&self, x: &Tensor) -> Tensor {
-                let mean = x.pow_scalar(self.p).$mean(self.kernel, self.options);
+                let options = PoolOptions { count_include_pad: true, ..self.options };
+                let mean = x.pow_scalar(self.p).$mean(self.kernel, options);
                 let places: usize = match self.kernel.resolve("kernel", $axes) {
                     Ok(kernel) => kernel.iter().product(),
                     Err(error) => panic!("{}", error.named(stringify!($name))),
