@@ -184,8 +184,9 @@ pub fn packed<T, A, B, L, R>(
         });
         let tasks = size.batch * column_groups * row_groups;
         on.parallel(tasks, size.cost_ns(), |task| {
-            let (rest, row_group_index) = (task / row_groups, task % row_groups);
-            let (batch, column_group_index) = (rest / column_groups, rest % column_groups);
+            // Tasks that follow each other take the same rows: their panels stay in the cache.
+            let (rest, column_group_index) = (task / column_groups, task % column_groups);
+            let (batch, row_group_index) = (rest / row_groups, rest % row_groups);
             let left = if operands.shared_left { 0 } else { batch };
             let columns = column_group_index * column_group * tile.columns;
             on.isa.run(Task {

@@ -3,6 +3,9 @@
 use crate::Float;
 use std::ops::Range;
 
+/// How wide the left panels of most instruction sets are.
+const LINES: usize = 8;
+
 /// An operand of a matrix product: numbers with a depth (the index that is summed over) and an
 /// index across (the row of a left operand, the column of a right one).
 pub trait Operand<T>: Sync {
@@ -44,6 +47,10 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
             panel.fill(T::ZERO);
         }
         if self.depth_stride == 1 {
+            if (count, width) == (LINES, LINES) {
+                let lines = std::array::from_fn(|j| &self.data[start(0, j)..][..depth.len()]);
+                return interleave(lines, panel);
+            }
             for j in 0..count {
                 let line = &self.data[start(0, j)..][..depth.len()];
                 for (row, &value) in panel.chunks_exact_mut(width).zip(line) {
@@ -56,6 +63,19 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
             for (j, value) in row[..count].iter_mut().enumerate() {
                 *value = self.data[start(k, j)];
             }
+        }
+    }
+}
+
+/// Packs as many lines as a panel is wide, all at once: each comes from memory by itself, and none
+/// waits for another.
+#[inline(always)]
+fn interleave<T: Float>(lines: [&[T]; LINES], panel: &mut [T]) {
+    let len = lines[0].len();
+    let lines = lines.map(|line| &line[..len]);
+    for (k, row) in panel.chunks_exact_mut(LINES).take(len).enumerate() {
+        for (value, line) in row.iter_mut().zip(&lines) {
+            *value = line[k];
         }
     }
 }
