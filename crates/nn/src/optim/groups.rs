@@ -13,9 +13,11 @@ pub(super) trait Method: Copy + Debug + Send {
     fn name(&self) -> &'static str;
 
     /// Refuses settings that cannot be.
+    #[track_caller]
     fn check(&self);
 
     /// Refuses a parameter that the optimizer cannot train.
+    #[track_caller]
     fn check_param(&self, _param: &Tensor) {}
 
     /// η, how far a step goes.

@@ -230,7 +230,10 @@ fn check_adam(optimizer: &str, rates: [f64; 3], betas: [f64; 2]) {
     check_not_negative(optimizer, "learning rate", learning_rate);
     check_not_negative(optimizer, "epsilon", epsilon);
     check_not_negative(optimizer, "weight decay", weight_decay);
-    betas.into_iter().for_each(|beta| check_share(optimizer, "a beta", beta));
+    // A loop, since a closure would be the caller that the panic names.
+    for beta in betas {
+        check_share(optimizer, "a beta", beta);
+    }
 }
 
 /// 1 - βᵗ: how much of a running mean that started at zero is filled after t steps.
