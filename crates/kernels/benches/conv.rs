@@ -21,12 +21,23 @@ const LAYERS: &[(&str, [usize; 7])] = &[
     ("1x1", [8, 256, 64, 56, 1, 1, 1]),
     ("depthwise", [8, 96, 96, 56, 3, 1, 96]),
     ("one image", [1, 64, 64, 56, 3, 1, 1]),
+    ("cifar 1", [32, 64, 64, 32, 3, 1, 1]),
+    ("cifar 2", [32, 128, 128, 16, 3, 1, 1]),
+    ("cifar 3", [32, 256, 256, 8, 3, 1, 1]),
+    ("cifar 4", [32, 512, 512, 4, 3, 1, 1]),
+    ("cifar half", [32, 64, 128, 32, 3, 2, 1]),
+    ("u-net", [4, 32, 32, 128, 3, 1, 1]),
 ];
 
 fn main() {
     let on = Machine::from_environment().unwrap_or_else(|error| panic!("{error}"));
     println!("{on:?}");
-    for (name, [batch, inputs, outputs, side, kernel, stride, groups]) in LAYERS {
+    // Words on the command line choose layers.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
+    for (name, [batch, inputs, outputs, side, kernel, stride, groups]) in
+        LAYERS.iter().filter(|(name, _)| chosen(name))
+    {
         let before = kernel / 2;
         let out = (side + 2 * before - kernel) / stride + 1;
         let geometry = Geometry {

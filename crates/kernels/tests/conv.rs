@@ -107,6 +107,17 @@ fn cases() -> Vec<Case> {
         plane(3, [12, 8], [8, 9], 3, 1).groups(4),
         plane(3, [12, 12], [8, 19], 3, 1).groups(12),
         plane(3, [4, 12], [8, 19], 5, 2).groups(4).stride([1, 2, 2]),
+        // Many channels: whole panels and parts of them, strides, groups, kernels beyond the image.
+        plane(3, [17, 70], [5, 6], 3, 1).stride([1, 2, 2]),
+        plane(2, [36, 35], [9, 8], 3, 3).dilation([1, 2, 3]),
+        plane(2, [48, 96], [6, 5], 3, 1).groups(3),
+        plane(2, [64, 16], [5, 5], 5, 4).stride([1, 3, 2]),
+        plane(2, [16, 20], [3, 70], 3, 1),
+        plane(0, [24, 24], [5, 5], 3, 1),
+        // A weight so large for the images that tasks share the images instead of it.
+        plane(2, [160, 192], [4, 3], 3, 1),
+        plane(1, [260, 230], [2, 3], 3, 1).stride([1, 2, 2]),
+        plane(3, [320, 330], [3, 3], 3, 1).groups(2),
         plane(1, [2, 3], [1, 1], 3, 1),
         plane(2, [2, 3], [3, 3], 1, 2).stride([1, 2, 3]),
         plane(0, [2, 3], [5, 5], 3, 1),

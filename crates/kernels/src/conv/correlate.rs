@@ -1,33 +1,21 @@
 //! The correlation of images with a kernel: the outputs of a convolution, or their gradient by the
 //! input.
 //!
-//! A task copies what a box of outputs reads into scratch, and multiplies panels of the weight with
-//! it, tile by tile in registers ([`patch_tile`]). Products of many channels are cut along their
-//! depth into blocks, whose sums wait in scratch.
+//! Where the target has many channels vectors run along these (`channels`), else along the lines of
+//! images (`lines`).
 
-use super::Geometry;
-use super::gather::{copy_channel, scatter};
-use super::plan::{Goal, Layout, Part, Plan};
-use crate::memory::{Scratch, scratch};
-use crate::simd::{PatchTile, Routine, Simd, Vector, patch_tile};
+use super::plan::Plan;
+use super::{Geometry, channels, lines};
 use crate::threads::Shared;
 use crate::{Float, Machine, Strided};
-use std::ops::Range;
 
-/// How many products are summed in registers before they are added to the others.
-const DEPTH: usize = 288;
+/// From so many channels of the target, and of the source, on vectors run along channels.
+const ROWS: usize = 16;
+const CHANNELS: usize = 8;
 
-/// How many numbers of a box's copy stay in the second-level cache.
-const BUDGET: usize = 64 << 10;
-
-/// How many sums of a box wait in scratch at most, where the depth has several blocks.
-const SUMS: usize = 48 << 10;
-
-/// How many tasks are wanted at least.
-const TASKS: usize = 16;
-
-/// More numbers than a task reads beyond a copy's end, or writes there.
-pub(super) const SLACK: usize = 64;
+/// Lines of so many outputs fill vectors better than up to so many channels of the target do.
+const LONG: usize = 64;
+const FEW_ROWS: usize = 32;
 
 /// The weight as the matrix of each group: its rows make the target's channels, its depth runs over
 /// the source's channels and the taps.
@@ -39,6 +27,8 @@ pub(super) struct Weights<'a, T> {
     pub(super) row_stride: isize,
     pub(super) channel_stride: isize,
     pub(super) tap_strides: [isize; 3],
+    /// The lengths of the whole kernel.
+    pub(super) kernel: [usize; 3],
 }
 
 impl<'a, T> Weights<'a, T> {
@@ -57,6 +47,7 @@ impl<'a, T> Weights<'a, T> {
             row_stride: weight.strides[rows],
             channel_stride: weight.strides[channels],
             tap_strides: [2, 3, 4].map(|axis| weight.strides[axis]),
+            kernel: geometry.kernel,
         }
     }
 }
@@ -88,293 +79,14 @@ pub(super) fn run<T: Float>(
     if out.is_empty() {
         return;
     }
+    let Correlation { rows, channels: depth, .. } = *correlation;
     let out = Shared::new(out);
     for plan in plans {
-        run_plan(on, correlation, plan, plans.len(), &out);
-    }
-}
-
-fn run_plan<T: Float>(
-    on: Machine,
-    correlation: &Correlation<'_, T>,
-    plan: &Plan,
-    plans: usize,
-    out: &Shared<'_, T>,
-) {
-    let Correlation { batch, groups, channels, rows, .. } = *correlation;
-    let panels = Panels::new(on, rows, channels * plan.taps());
-    // Few boxes: cut the rows too, though each part then copies the same images again.
-    let most_parts = panels.count.div_ceil(16);
-    // A large weight should be read for many places at once.
-    let budget = BUDGET.max(rows.saturating_mul(panels.depth).min(4 * BUDGET));
-    let wanted = TASKS.div_ceil(groups * most_parts);
-    let layout = plan.layout(batch, &Goal { channels, rows: 0, budget, wanted });
-    let boxes: usize = plan.boxes(batch, &layout).iter().product();
-    let row_parts = TASKS.div_ceil(groups * boxes).min(most_parts);
-    let row_part = panels.count.div_ceil(row_parts);
-    let row_parts = panels.count.div_ceil(row_part);
-    let packed = panels.pack(on, correlation, plan);
-    let mut steps = vec![];
-    for channel in 0..channels {
-        let start = channel * layout.channel_len;
-        plan.for_each_tap(&layout, |_, tap| steps.push(start + tap));
-    }
-    on.parallel(groups * boxes * row_parts, correlation.cost_ns / plans, |task| {
-        let (rest, row_part_index) = (task / row_parts, task % row_parts);
-        let first = row_part_index * row_part;
-        on.isa.run(Task {
-            correlation,
-            plan,
-            layout: &layout,
-            part: plan.part(batch, &layout, rest % boxes),
-            group: rest / boxes,
-            panels: &panels,
-            chosen: first..panels.count.min(first + row_part),
-            packed: &packed,
-            steps: &steps,
-            out,
-        });
-    });
-}
-
-/// How the rows of a weight are cut into panels.
-struct Panels {
-    rows: usize,
-    depth: usize,
-    /// The rows of a whole panel.
-    height: usize,
-    count: usize,
-}
-
-impl Panels {
-    fn new(on: Machine, rows: usize, depth: usize) -> Self {
-        let height = on.isa.run(TileRows);
-        Self { rows, depth, height, count: rows.div_ceil(height) }
-    }
-
-    /// The rows that a panel has room for: fewer in the last one.
-    fn height(&self, panel: usize) -> usize {
-        let left = self.rows - panel * self.height;
-        if left < self.height { left.next_power_of_two() } else { self.height }
-    }
-
-    /// Where a panel of a group starts.
-    fn start(&self, group: usize, panel: usize) -> usize {
-        let last = (self.count - 1) * self.height + self.height(self.count - 1);
-        (group * last + panel * self.height) * self.depth
-    }
-
-    /// Copies the weight into panels: of each step of depth the rows lie side by side.
-    fn pack<T: Float>(
-        &self,
-        on: Machine,
-        correlation: &Correlation<'_, T>,
-        plan: &Plan,
-    ) -> Scratch<T> {
-        let Correlation { groups, weights, .. } = *correlation;
-        let mut packed = scratch(self.start(groups, 0));
-        if self.depth == 0 {
-            return packed;
-        }
-        let shared = Shared::new(&mut packed);
-        let mut taps = vec![];
-        let layout = plan.layout(0, &Goal { channels: 0, rows: 0, budget: 0, wanted: 0 });
-        plan.for_each_tap(&layout, |tap, _| {
-            let strides = tap.iter().zip(weights.tap_strides);
-            taps.push(strides.map(|(&tap, stride)| tap as isize * stride).sum::<isize>());
-        });
-        let cost_ns = groups * self.rows * self.depth;
-        on.parallel(groups * self.count, cost_ns, |task| {
-            let (group, panel) = (task / self.count, task % self.count);
-            let height = self.height(panel);
-            let (start, len) = (self.start(group, panel), height * self.depth);
-            // SAFETY: the panels of different tasks do not overlap.
-            let packed = unsafe { shared.slice(start, len) };
-            let rows = panel * self.height..self.rows.min((panel + 1) * self.height);
-            if rows.len() < height {
-                packed.fill(T::ZERO);
-            }
-            let start = weights.offset as isize + group as isize * weights.group_stride;
-            let channel_len = taps.len() * height;
-            for (channel, packed) in packed.chunks_exact_mut(channel_len).enumerate() {
-                let start = start + channel as isize * weights.channel_stride;
-                for (index, row) in rows.clone().enumerate() {
-                    let start = start + row as isize * weights.row_stride;
-                    for (&tap, to) in taps.iter().zip(packed[index..].iter_mut().step_by(height)) {
-                        *to = weights.data[(start + tap) as usize];
-                    }
-                }
-            }
-        });
-        packed
-    }
-}
-
-/// Asks an instruction set for the rows of its tile.
-struct TileRows;
-
-impl Routine for TileRows {
-    type Output = usize;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> usize {
-        S::TILE_ROWS
-    }
-}
-
-/// Some rows of the target in one box.
-struct Task<'a, T> {
-    correlation: &'a Correlation<'a, T>,
-    plan: &'a Plan,
-    layout: &'a Layout,
-    part: Part,
-    group: usize,
-    panels: &'a Panels,
-    /// Which panels.
-    chosen: Range<usize>,
-    packed: &'a [T],
-    /// Where in the copy each step of depth starts.
-    steps: &'a [usize],
-    out: &'a Shared<'a, T>,
-}
-
-impl<T: Float> Routine for Task<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, isa: S) {
-        let channels = self.correlation.channels;
-        let filled = channels * self.layout.channel_len;
-        let mut copy = scratch(filled + self.layout.spill + SLACK);
-        self.copy(isa, &mut copy);
-        copy[filled..].fill(T::ZERO);
-        let lanes = T::Vector::<S>::LANES;
-        let pitch = self.part.flat.next_multiple_of(lanes);
-        let depth = self.panels.depth;
-        // The sums of one block of depth are complete at once.
-        let at_once = match depth <= DEPTH {
-            true => 1,
-            false => (SUMS / (pitch * S::TILE_ROWS)).clamp(1, self.chosen.len()),
-        };
-        let mut sums = scratch(at_once * S::TILE_ROWS * pitch + SLACK);
-        if depth == 0 {
-            sums.fill(T::ZERO);
-        }
-        for first in self.chosen.clone().step_by(at_once) {
-            let chosen = first..self.chosen.end.min(first + at_once);
-            for block in (0..depth).step_by(DEPTH) {
-                let block = block..depth.min(block + DEPTH);
-                for (panel, sums) in chosen.clone().zip(sums.chunks_mut(S::TILE_ROWS * pitch)) {
-                    self.multiply(isa, panel, block.clone(), &copy, sums, pitch);
-                }
-            }
-            for (index, panel) in chosen.enumerate() {
-                self.write(isa, panel, &sums[index * S::TILE_ROWS * pitch..], pitch);
-            }
-        }
-    }
-}
-
-impl<T: Float> Task<'_, T> {
-    /// Copies what the box reads.
-    #[inline(always)]
-    fn copy<S: Simd>(&self, isa: S, copy: &mut [T]) {
-        let Correlation { channels, source, .. } = self.correlation;
-        for index in 0..*channels {
-            let channel = self.group * channels + index;
-            let to = &mut copy[index * self.layout.channel_len..];
-            copy_channel(isa, source, self.plan, self.layout, &self.part, channel, to);
-        }
-    }
-
-    /// Multiplies a panel's block of depth with the copy.
-    #[inline(always)]
-    fn multiply<S: Simd>(
-        &self,
-        isa: S,
-        panel: usize,
-        block: Range<usize>,
-        copy: &[T],
-        sums: &mut [T],
-        pitch: usize,
-    ) {
-        let lanes = T::Vector::<S>::LANES;
-        let height = self.panels.height(panel);
-        let start = self.panels.start(self.group, panel) + block.start * height;
-        let a = self.packed[start..][..block.len() * height].as_ptr();
-        let steps = &self.steps[block.clone()];
-        let vectors = pitch / lanes;
-        assert!(sums.len() >= height * pitch);
-        assert!(steps.iter().all(|&step| step + pitch <= copy.len()));
-        let mut vector = 0;
-        while vector < vectors {
-            let width = S::TILE_VECTORS.min(vectors - vector);
-            // SAFETY: the panel has `height` rows at each step; the copy holds the run's `pitch`
-            // numbers from each step on; and the sums hold `height` rows of `pitch` numbers, within
-            // which the tile of `height` rows and `width` vectors lies.
-            unsafe {
-                let tile = PatchTile {
-                    steps,
-                    a,
-                    b: copy.as_ptr().add(vector * lanes),
-                    c: sums.as_mut_ptr().add(vector * lanes),
-                    c_stride: pitch,
-                    accumulate: block.start > 0,
-                };
-                patch_tile::<T::Vector<S>>(isa, height, width, tile);
-            }
-            vector += width;
-        }
-    }
-
-    /// Writes a panel's sums, without those between the lines, to the target.
-    #[inline(always)]
-    fn write<S: Simd>(&self, isa: S, panel: usize, sums: &[T], pitch: usize) {
-        let Correlation { groups, rows, bias, target, .. } = *self.correlation;
-        let first = panel * self.panels.height;
-        for row in first..rows.min(first + self.panels.height) {
-            let channel = self.group * rows + row;
-            let term = bias.map_or(T::ZERO, |bias| bias[channel]);
-            let sums = &sums[(row - first) * pitch..];
-            for image in 0..self.part.images {
-                let place = (self.part.first_image + image) * groups * rows + channel;
-                let from = &sums[image * self.layout.lens.iter().product::<usize>()..];
-                let start = place * target.iter().product::<usize>();
-                self.write_image(isa, from, term, start);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn write_image<S: Simd>(&self, isa: S, from: &[T], term: T, start: usize) {
-        let [depth, height, width] = &self.plan.axes;
-        let target = self.correlation.target;
-        let Part { origin, lens, .. } = self.part;
-        let column = width.target_start + origin[2] * width.target_step;
-        let span = (lens[2] - 1) * width.target_step + 1;
-        // Whole lines one after another may run over into the next, which is written later.
-        let steps = (height.target_step, width.target_step);
-        let at_once = if steps == (1, 1) && span == target[2] { lens[1] } else { 1 };
-        let pitch = self.layout.lens[2];
-        for d in 0..lens[0] {
-            let plane = depth.target_start + (origin[0] + d) * depth.target_step;
-            let plane = start + plane * target[1] * target[2];
-            let from = &from[d * self.layout.lens[1] * pitch..];
-            for first in (0..lens[1]).step_by(at_once) {
-                let line = height.target_start + (origin[1] + first) * height.target_step;
-                let line = plane + line * target[2] + column;
-                // SAFETY: these places of the target belong to this box's outputs or lie between
-                // them, and no other task of this plan writes there.
-                let mut to = unsafe { self.out.slice(line, (at_once - 1) * target[2] + span) };
-                if at_once > 1 && pitch == target[2] {
-                    scatter(isa, &from[first * pitch..], term, to, 1, at_once * pitch);
-                    continue;
-                }
-                for h in first..first + at_once {
-                    scatter(isa, &from[h * pitch..], term, to, width.target_step, lens[2]);
-                    to = to.get_mut(target[2]..).unwrap_or_default();
-                }
-            }
+        let lines = plan.line() >= LONG && rows <= FEW_ROWS;
+        if rows >= ROWS && depth >= CHANNELS && !lines {
+            channels::run(on, correlation, plan, plans.len(), &out);
+        } else {
+            lines::run(on, correlation, plan, plans.len(), &out);
         }
     }
 }

@@ -1,27 +1,37 @@
 //! Convolutions of one, two and three dimensions, and both their gradients.
 //!
 //! A convolution is a matrix product whose right operand, the patches of the image, is never
-//! written down. The image is copied once into scratch with its padding around it (`gather`); with a
-//! stride it is parted into phases, so that what neighbouring outputs read lies side by side
-//! (`plan`). In that copy the numbers that a tap of the kernel meets, for one output after another,
-//! are one run of memory, and another tap is another start of the run. Outputs are computed for all
-//! places of such a run, those between two lines of the image included, and the latter dropped.
+//! written down. The image is copied once into scratch with its padding around it; with a stride it
+//! is parted into phases, so that what neighbouring outputs read lies side by side (`plan`). In that
+//! copy each output has a place, and what a tap of the kernel meets lies some places later, as many
+//! for all outputs.
 //!
 //! - The outputs and the gradient by the input are both a correlation of an image with a kernel
 //!   (`correlate`): for the gradient the image is that of the outputs, and each phase of the stride
-//!   has its own part of the kernel.
+//!   has its own part of the kernel. Where there are many channels vectors run along these
+//!   (`channels`): the channels of a place lie side by side in the copy (`beside`), the weight is
+//!   packed into panels (`pack`), and tiles of outputs and channels are summed in registers
+//!   (`tile`). Where there are few, vectors run along the lines of images (`lines`, `gather`):
+//!   outputs are computed for all places, those between two lines included, and the latter dropped.
 //! - The gradient by the weight (`weight`) is the product of both images, over all places: of runs
 //!   of memory where there are few channels (`runs`), else of panels with the channels side by side
 //!   (`panels`).
 //!
 //! One and two dimensions are three whose other lengths are 1.
 
+mod beside;
+mod channels;
 mod correlate;
 mod gather;
+mod lines;
+mod pack;
 mod panels;
 mod plan;
 mod runs;
+mod tile;
+mod transpose;
 mod weight;
+mod write;
 
 use crate::{Float, Machine, Strided};
 use correlate::{Correlation, Weights};

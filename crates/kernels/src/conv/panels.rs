@@ -4,8 +4,8 @@
 //! gradient in panels of some rows. Each tap is then a matrix product of both whose depth runs over
 //! the places, and whose columns are the channels.
 
-use super::correlate::SLACK;
 use super::gather::{Channel, Window, copy_channel, gather};
+use super::lines::SLACK;
 use super::plan::{Part, apart};
 use super::weight::Task;
 use crate::Float;
@@ -46,7 +46,7 @@ pub(super) fn run<S: Simd, T: Float>(isa: S, mut task: Task<'_, T>) {
     for index in task.boxes.clone() {
         let part = task.plan.part(task.geometry.batch, task.layout, index);
         starts.clear();
-        for_each_place(&task, &part, |place| starts.push(place * pitch));
+        task.plan.for_each_output(task.layout, &part, |place| starts.push(place * pitch));
         copy_input(isa, &task, &part, (wide, pitch), &mut lines, &mut input);
         copy_grad(isa, &task, &part, &mut lines, &mut panels);
         let mut product = Product {
@@ -67,20 +67,6 @@ pub(super) fn run<S: Simd, T: Float>(isa: S, mut task: Task<'_, T>) {
         for (channel, sums) in sums.chunks_exact_mut(taps).enumerate() {
             for (sum, totals) in sums.iter_mut().zip(totals.chunks(wide)) {
                 *sum = totals[channel];
-            }
-        }
-    }
-}
-
-/// Calls a function with where each output's place lies in a channel's copy.
-#[inline(always)]
-fn for_each_place<T>(task: &Task<'_, T>, part: &Part, mut body: impl FnMut(usize)) {
-    let [depth, height, width] = task.layout.lens;
-    for image in 0..part.images {
-        for d in 0..part.lens[0] {
-            for h in 0..part.lens[1] {
-                let line = ((image * depth + d) * height + h) * width;
-                (line..line + part.lens[2]).for_each(&mut body);
             }
         }
     }

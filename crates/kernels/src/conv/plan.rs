@@ -137,6 +137,16 @@ impl Plan {
         self.axes.iter().map(|axis| axis.taps.len()).product()
     }
 
+    /// How many outputs an image has.
+    pub(super) fn outputs(&self) -> usize {
+        self.axes.iter().map(|axis| axis.count).product()
+    }
+
+    /// How many outputs a line has.
+    pub(super) fn line(&self) -> usize {
+        self.axes[2].count
+    }
+
     /// Calls a function for each tap, in row-major order: its numbers in the kernel, and its start
     /// in a channel's scratch copy.
     pub(super) fn for_each_tap(&self, layout: &Layout, mut body: impl FnMut([usize; 3], usize)) {
@@ -152,6 +162,48 @@ impl Plan {
                 }
             }
         }
+    }
+
+    /// Calls a function for each tap, in the same order, with its numbers in the kernel.
+    pub(super) fn for_each_kernel(&self, mut body: impl FnMut([usize; 3])) {
+        let [depth, height, width] = &self.axes;
+        for d in &depth.taps {
+            for h in &height.taps {
+                for w in &width.taps {
+                    body([d.kernel, h.kernel, w.kernel]);
+                }
+            }
+        }
+    }
+
+    /// Calls a function with the place in a channel's copy that each output of a box starts from.
+    pub(super) fn for_each_output(
+        &self,
+        layout: &Layout,
+        part: &Part,
+        mut body: impl FnMut(usize),
+    ) {
+        let [depth, height, width] = layout.lens;
+        for image in 0..part.images {
+            for d in 0..part.lens[0] {
+                for h in 0..part.lens[1] {
+                    let line = ((image * depth + d) * height + h) * width;
+                    (line..line + part.lens[2]).for_each(&mut body);
+                }
+            }
+        }
+    }
+
+    /// What each phase of an axis reads for a box that starts at an output.
+    pub(super) fn windows(&self, axis: usize, layout: &Layout, origin: [usize; 3]) -> Vec<Window> {
+        let of = &self.axes[axis];
+        let window = |&phase: &usize| Window {
+            first: of.start + (phase + origin[axis] * of.step) as isize,
+            step: of.step,
+            end: of.source_len,
+            len: layout.lens[axis],
+        };
+        of.phases.iter().map(window).collect()
     }
 
     /// What a phase reads for a box that starts at an output. The phases count in the order in which
@@ -205,6 +257,11 @@ impl Plan {
         // All boxes alike.
         let images = batch.div_ceil(batch.div_ceil(layout.images).max(1)).max(1);
         if images < layout.images { self.layout_of(images, counts) } else { layout }
+    }
+
+    /// All images in one box.
+    pub(super) fn whole(&self, batch: usize) -> Layout {
+        self.layout_of(batch, [0, 1, 2].map(|axis| self.axes[axis].count))
     }
 
     fn layout_of(&self, images: usize, boxed: [usize; 3]) -> Layout {

@@ -5,8 +5,8 @@
 //! then two runs of memory. Several channels and taps are multiplied at once, their sums in
 //! registers.
 
-use super::correlate::SLACK;
 use super::gather::{Channel, Window, copy_channel, gather};
+use super::lines::SLACK;
 use super::plan::Part;
 use super::weight::Task;
 use crate::Float;

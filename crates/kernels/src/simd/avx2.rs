@@ -36,6 +36,13 @@ impl Simd for Avx2 {
     const TILE_VECTORS: usize = 3;
 
     #[inline(always)]
+    fn prefetch<T>(self, address: *const T) {
+        // SAFETY: every x86-64 processor has the instruction, which does nothing where the address
+        // is not valid.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn tile<V: Vector<Isa = Self>>(
         self,
         depth: usize,

@@ -35,6 +35,10 @@ pub trait Simd: Copy + Send + Sync + Debug + 'static {
     /// Vectors in one row of that tile.
     const TILE_VECTORS: usize;
 
+    /// Asks for the memory at an address, which need not be valid, to be brought into the cache.
+    #[inline(always)]
+    fn prefetch<T>(self, _address: *const T) {}
+
     /// Accumulates one tile of a matrix product in registers; see [`crate::gemm`].
     ///
     /// # Safety

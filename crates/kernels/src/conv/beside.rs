@@ -1,0 +1,259 @@
+//! Copying parts of images into scratch so that the channels of a place lie side by side.
+
+use super::gather::Window;
+use super::plan::{Layout, Part, Plan, apart};
+use super::transpose::{prefetch, read, transpose};
+use crate::memory::{Scratch, scratch};
+use crate::simd::{Routine, Simd, Vector};
+use crate::threads::Shared;
+use crate::{Float, Machine, Strided};
+use std::ops::Range;
+
+/// How many squares ahead memory is asked for.
+const AHEAD: usize = 4;
+
+/// A number that is not copied, between two that are.
+const SKIPPED: usize = usize::MAX;
+
+/// Which of a channel's numbers are copied, and where to.
+pub(super) struct Places {
+    /// Where each number goes.
+    to: Vec<usize>,
+    /// The places to which none goes.
+    gaps: Vec<usize>,
+    /// Numbers that lie side by side in memory: where they start, counted from the channel's first
+    /// number, and how many they are, one vector at most.
+    runs: Vec<(isize, usize)>,
+}
+
+/// What is copied along one axis: the first of the source's numbers, and the place of that one and
+/// of those behind it.
+struct Along {
+    first: usize,
+    places: Vec<usize>,
+}
+
+impl Along {
+    /// Numbers in windows, place j of each of which is `start + j * stride` in the copy.
+    fn new(windows: impl Iterator<Item = (Window, usize)>, stride: usize) -> Self {
+        let mut pairs = vec![];
+        for (window, start) in windows {
+            let inside = window.inside();
+            pairs.extend(inside.map(|place| {
+                let index = window.first + (place * window.step) as isize;
+                (index as usize, start + place * stride)
+            }));
+        }
+        let first = pairs.iter().map(|&(index, _)| index).min().unwrap_or(0);
+        let end = pairs.iter().map(|&(index, _)| index + 1).max().unwrap_or(first);
+        let mut places = vec![SKIPPED; end - first];
+        for (index, place) in pairs {
+            places[index - first] = place;
+        }
+        Self { first, places }
+    }
+
+    /// The numbers that are copied, and their places.
+    fn copied(&self) -> impl Iterator<Item = (isize, usize)> {
+        let numbers = self.places.iter().enumerate();
+        let copied = numbers.filter(|&(_, &place)| place != SKIPPED);
+        copied.map(|(i, &place)| ((self.first + i) as isize, place))
+    }
+}
+
+impl Places {
+    /// What a box reads, to where its layout says.
+    pub(super) fn of_source<T>(
+        source: &Strided<'_, T>,
+        plan: &Plan,
+        layout: &Layout,
+        part: &Part,
+        lanes: usize,
+    ) -> Self {
+        let [depth, height, width] = layout.lens;
+        let strides = [height * width, width, 1];
+        let image_len = depth * height * width;
+        let phase_len = layout.images * image_len;
+        let mut phases_behind = plan.phases();
+        let axes = [0, 1, 2].map(|axis| {
+            let windows = plan.windows(axis, layout, part.origin);
+            phases_behind /= windows.len().max(1);
+            let start = phases_behind * phase_len;
+            let windows = windows.into_iter().enumerate();
+            Along::new(windows.map(|(phase, window)| (window, phase * start)), strides[axis])
+        });
+        let count = layout.channel_len + layout.spill;
+        Self::new(source, &axes, part, [image_len, count], lanes)
+    }
+
+    fn new<T>(
+        source: &Strided<'_, T>,
+        [depth, height, width]: &[Along; 3],
+        part: &Part,
+        [image_len, count]: [usize; 2],
+        lanes: usize,
+    ) -> Self {
+        let strides = source.strides;
+        let mut places = Self { to: vec![], gaps: vec![], runs: vec![] };
+        let mut filled = vec![false; count];
+        let mut next = None;
+        for image in 0..part.images {
+            let start = (part.first_image + image) as isize * strides[0];
+            for (d, plane) in depth.copied() {
+                for (h, line) in height.copied() {
+                    let start = start + d * strides[2] + h * strides[3];
+                    let line = image * image_len + plane + line;
+                    for (i, &place) in width.places.iter().enumerate() {
+                        let from = start + (width.first + i) as isize * strides[4];
+                        match places.runs.last_mut() {
+                            Some((_, len)) if next == Some(from) && *len < lanes => *len += 1,
+                            _ => places.runs.push((from, 1)),
+                        }
+                        next = Some(from + 1);
+                        if place == SKIPPED {
+                            places.to.push(SKIPPED);
+                        } else {
+                            places.to.push(line + place);
+                            filled[line + place] = true;
+                        }
+                    }
+                }
+            }
+        }
+        places.gaps.extend((0..count).filter(|&place| !filled[place]));
+        places
+    }
+
+    /// Copies some channels to `[place][channel]`, places `pitch` apart, with zeros behind the last
+    /// channel up to a whole vector, and at places to which no number goes.
+    ///
+    /// # Safety
+    /// Nobody else may use these channels' part of `to`, which starts at number `start` of it.
+    #[inline(always)]
+    pub(super) unsafe fn copy<S: Simd, T: Float>(
+        &self,
+        isa: S,
+        source: &Strided<'_, T>,
+        channels: Range<usize>,
+        (to, start, pitch): (&Shared<'_, T>, usize, usize),
+    ) {
+        let lanes = T::Vector::<S>::LANES;
+        let stride = source.strides[1];
+        for (block, first) in channels.clone().step_by(lanes).enumerate() {
+            let store = |vector: T::Vector<S>, place: usize| {
+                // SAFETY: the caller vouches for these channels' part.
+                vector.store(unsafe { to.slice(start + place * pitch + block * lanes, lanes) });
+            };
+            for &place in &self.gaps {
+                store(T::Vector::<S>::splat(isa, T::ZERO), place);
+            }
+            let count = lanes.min(channels.end - first);
+            let channel = source.offset.wrapping_add_signed(first as isize * stride);
+            let mut places = self.to.iter();
+            for (i, &(from, len)) in self.runs.iter().enumerate() {
+                if let Some(&(ahead, _)) = self.runs.get(i + AHEAD) {
+                    let from = channel as isize + ahead;
+                    prefetch(isa, source.data, from, stride, count);
+                }
+                let from = channel.wrapping_add_signed(from);
+                if len == 1 && stride == 1 {
+                    let values = &source.data[from..from + count];
+                    let vector = if count == lanes {
+                        T::Vector::<S>::load(isa, values)
+                    } else {
+                        T::Vector::<S>::load_partial(isa, values, T::ZERO)
+                    };
+                    for &place in places.by_ref().take(1).filter(|&&place| place != SKIPPED) {
+                        store(vector, place);
+                    }
+                    continue;
+                }
+                let square = read::<T::Vector<S>>(isa, source.data, from, stride, [count, len]);
+                for (&vector, &place) in transpose(square).iter().zip(places.by_ref().take(len)) {
+                    if place != SKIPPED {
+                        store(vector, place);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The images of a box, copied to `[phase][image][depth][height][width][channel]`.
+#[derive(Clone, Copy)]
+pub(super) struct Images<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) layout: &'a Layout,
+    /// The channels of a group.
+    pub(super) channels: usize,
+    /// The distance between places.
+    pub(super) pitch: usize,
+    lanes: usize,
+}
+
+impl<'a> Images<'a> {
+    pub(super) fn new(plan: &'a Plan, layout: &'a Layout, channels: usize, lanes: usize) -> Self {
+        let pitch = apart(channels.next_multiple_of(lanes));
+        Self { plan, layout, channels, pitch, lanes }
+    }
+
+    /// How many numbers the copy of a group holds.
+    pub(super) fn len(&self) -> usize {
+        (self.layout.channel_len + self.layout.spill) * self.pitch
+    }
+
+    /// Copies what a box reads of some channels, which are a group or a part of one.
+    #[inline(always)]
+    pub(super) fn copy<S: Simd, T: Float>(
+        &self,
+        isa: S,
+        source: &Strided<'_, T>,
+        part: &Part,
+        channels: Range<usize>,
+        to: &mut [T],
+    ) {
+        let places = Places::of_source(source, self.plan, self.layout, part, self.lanes);
+        // SAFETY: the copy is borrowed mutably.
+        unsafe { places.copy(isa, source, channels, (&Shared::new(to), 0, self.pitch)) }
+    }
+
+    /// Copies the only box of all groups.
+    pub(super) fn copy_groups<T: Float>(
+        &self,
+        on: Machine,
+        source: &Strided<'_, T>,
+        groups: usize,
+    ) -> Scratch<T> {
+        let mut copies = scratch(groups * self.len());
+        let part = self.plan.part(self.layout.images, self.layout, 0);
+        let places = Places::of_source(source, self.plan, self.layout, &part, self.lanes);
+        let blocks = self.channels.div_ceil(self.lanes);
+        let (cost_ns, to) = (copies.len() / 4, Shared::new(&mut copies));
+        on.parallel(groups * blocks, cost_ns, |task| {
+            let (group, first) = (task / blocks, task % blocks * self.lanes);
+            let end = self.channels.min(first + self.lanes);
+            let channels = group * self.channels + first..group * self.channels + end;
+            let to = (&to, group * self.len() + first, self.pitch);
+            on.isa.run(Copy { places: &places, source, channels, to });
+        });
+        copies
+    }
+}
+
+/// Copies some channels that no other task copies.
+struct Copy<'a, T> {
+    places: &'a Places,
+    source: &'a Strided<'a, T>,
+    channels: Range<usize>,
+    to: (&'a Shared<'a, T>, usize, usize),
+}
+
+impl<T: Float> Routine for Copy<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        // SAFETY: each task copies channels of its own.
+        unsafe { self.places.copy(isa, self.source, self.channels, self.to) }
+    }
+}

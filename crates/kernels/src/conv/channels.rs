@@ -1,0 +1,242 @@
+//! The correlation of images with a kernel where the target has many channels: vectors run along
+//! them.
+//!
+//! What outputs read is copied into scratch with the channels of a place side by side. The outputs,
+//! wherever they lie, are then the rows of a matrix product: a row's numbers at a tap are those from
+//! its place on, some places later. (Dukhan, "The Indirect Convolution Algorithm", 2019, where a
+//! table of places makes rows of images.) The weight is packed into panels of some of the target's
+//! channels. Products are cut along their depth into blocks of the source's channels, so that a
+//! panel's block stays in the cache for all rows.
+//!
+//! A task computes some panels in a box of outputs, copying for itself what the box reads, from
+//! panels that all tasks share. If there are few outputs for a large weight it is the other way
+//! round: all tasks share the copy, and each packs its panels for itself, block by block, so that
+//! they never leave the cache.
+
+use super::beside::Images;
+use super::correlate::Correlation;
+use super::pack::{BLOCK, Packing, Panels};
+use super::plan::{Goal, Part, Plan, apart};
+use super::tile::{MOST_ROWS, Tile, tile};
+use super::transpose::matrix;
+use super::write::Writer;
+use crate::memory::scratch;
+use crate::simd::{Routine, Simd, Vector};
+use crate::threads::Shared;
+use crate::{Float, Machine};
+use std::ops::Range;
+
+/// How many products, about, are summed in registers before they are added to the others.
+const DEPTH: usize = 256;
+
+/// How many numbers of a box's copy and sums stay in the second-level cache.
+const BUDGET: usize = 128 << 10;
+
+/// How many tasks are wanted at least.
+const TASKS: usize = 16;
+
+/// So few outputs for a weight so large are one box, whose copy all tasks share.
+const FEW_OUTPUTS: usize = 1024;
+const LARGE_WEIGHT: usize = 256 << 10;
+
+/// Computes the target's places of a plan, one of several that share them.
+pub(super) fn run<T: Float>(
+    on: Machine,
+    correlation: &Correlation<'_, T>,
+    plan: &Plan,
+    plans: usize,
+    out: &Shared<'_, T>,
+) {
+    let Correlation { batch, groups, channels, rows, .. } = *correlation;
+    let panels = Panels::new::<T>(on, rows, channels * plan.taps());
+    let one_box = batch * plan.outputs() <= FEW_OUTPUTS && rows * panels.depth >= LARGE_WEIGHT;
+    let wanted = TASKS.div_ceil(groups * panels.count);
+    let goal = Goal { channels, rows: panels.width(), budget: BUDGET, wanted };
+    let layout = &if one_box { plan.whole(batch) } else { plan.layout(batch, &goal) };
+    let boxes: usize = plan.boxes(batch, layout).iter().product();
+    if boxes == 0 {
+        return;
+    }
+    // Few boxes: cut the rows too, though each part then copies the same images again.
+    let row_parts = TASKS.div_ceil(groups * boxes).min(panels.count);
+    let row_part = panels.count.div_ceil(row_parts);
+    let row_parts = panels.count.div_ceil(row_part);
+    let images = Images::new(plan, layout, channels, panels.lanes);
+    let packing = &Packing::new(correlation, plan, panels);
+    let packed = (!one_box).then(|| packing.all(on));
+    let copies = one_box.then(|| images.copy_groups(on, &correlation.source, groups));
+    let at_once = BLOCK * (DEPTH / (BLOCK * plan.taps().max(1))).max(1);
+    let steps = steps(&images, panels.width(), at_once);
+    on.parallel(groups * boxes * row_parts, correlation.cost_ns / plans, |task| {
+        let (rest, row_part_index) = (task / row_parts, task % row_parts);
+        let first = row_part_index * row_part;
+        let group = rest / boxes;
+        on.isa.run(Task {
+            correlation,
+            images,
+            part: plan.part(batch, layout, rest % boxes),
+            group,
+            packing,
+            chosen: first..panels.count.min(first + row_part),
+            packed: packed.as_deref(),
+            copy: copies.as_ref().map(|copies| &copies[group * images.len()..][..images.len()]),
+            at_once,
+            steps: &steps,
+            out,
+        });
+    });
+}
+
+/// How far behind an output's place each step of depth lies in the images, and where in a panel's
+/// block of so many channels.
+fn steps(images: &Images<'_>, width: usize, at_once: usize) -> Vec<[usize; 2]> {
+    let mut steps = Vec::with_capacity(images.channels * images.plan.taps());
+    for block in (0..images.channels).step_by(at_once) {
+        let (end, start) = (images.channels.min(block + at_once), steps.len());
+        for first in (block..end).step_by(BLOCK) {
+            images.plan.for_each_tap(images.layout, |_, tap| {
+                for channel in first..end.min(first + BLOCK) {
+                    let place = (steps.len() - start) * width;
+                    steps.push([tap * images.pitch + channel, place]);
+                }
+            });
+        }
+    }
+    steps
+}
+
+/// Some channels of the target in one box.
+struct Task<'a, T> {
+    correlation: &'a Correlation<'a, T>,
+    images: Images<'a>,
+    part: Part,
+    group: usize,
+    packing: &'a Packing<'a, T>,
+    /// Which panels.
+    chosen: Range<usize>,
+    /// All panels, or none if each task packs its own.
+    packed: Option<&'a [T]>,
+    /// The copy of the group's images, or none if each task copies its own.
+    copy: Option<&'a [T]>,
+    /// How many of the source's channels a block of depth has.
+    at_once: usize,
+    steps: &'a [[usize; 2]],
+    out: &'a Shared<'a, T>,
+}
+
+impl<T: Float> Routine for Task<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        let (images, panels) = (&self.images, &self.packing.panels);
+        let taps = images.plan.taps();
+        let mut own_copy = scratch(if self.copy.is_none() { images.len() } else { 0 });
+        if self.copy.is_none() {
+            let first = self.group * images.channels;
+            let channels = first..first + images.channels;
+            images.copy(isa, &self.correlation.source, &self.part, channels, &mut own_copy);
+        }
+        let copy = self.copy.unwrap_or(&own_copy);
+        let block_len = self.at_once * taps * panels.width();
+        let mut own_block = scratch(if self.packed.is_none() { block_len } else { 0 });
+
+        let mut rows = vec![];
+        let pitch = images.pitch;
+        images.plan.for_each_output(images.layout, &self.part, |place| rows.push(place * pitch));
+        let (count, last) = (rows.len(), rows[rows.len() - 1]);
+        rows.resize(count + MOST_ROWS, last);
+        assert!(self.steps.iter().all(|step| last + step[0] < copy.len()));
+        let mut sums = scratch((count + MOST_ROWS) * panels.width());
+        if self.steps.is_empty() {
+            sums.fill(T::ZERO);
+        }
+        for panel in self.chosen.clone() {
+            for first in (0..images.channels).step_by(self.at_once) {
+                let channels = first..images.channels.min(first + self.at_once);
+                let steps = channels.start * taps..channels.end * taps;
+                let len = steps.len() * panels.width();
+                let block = match self.packed {
+                    Some(packed) => {
+                        let start = panels.start(self.group, panel) + steps.start * panels.width();
+                        &packed[start..start + len]
+                    }
+                    None => {
+                        let block = &mut own_block[..len];
+                        self.packing.block(isa, self.group, panel, channels, block);
+                        block
+                    }
+                };
+                self.multiply(isa, (panel, steps), block, &rows, copy, &mut sums);
+            }
+            self.write(isa, panel, &sums, count);
+        }
+    }
+}
+
+impl<T: Float> Task<'_, T> {
+    /// Adds some steps of depth to the sums of a panel.
+    #[inline(always)]
+    fn multiply<S: Simd>(
+        &self,
+        isa: S,
+        (panel, steps): (usize, Range<usize>),
+        block: &[T],
+        rows: &[usize],
+        copy: &[T],
+        sums: &mut [T],
+    ) {
+        let width = self.packing.panels.width();
+        let vectors = self.packing.panels.filled(panel);
+        let count = rows.len() - MOST_ROWS;
+        assert!(block.len() == steps.len() * width && sums.len() == rows.len() * width);
+        let mut row = 0;
+        while row < count {
+            // SAFETY: the copy holds each step of each row, as the task asserts of the last one;
+            // the block has `width` numbers at each step; and the sums hold so many for each row,
+            // and for MOST_ROWS more than count.
+            row += unsafe {
+                let product = Tile {
+                    rows: &rows[row..],
+                    steps: &self.steps[steps.clone()],
+                    a: copy.as_ptr(),
+                    b: block.as_ptr(),
+                    c: sums.as_mut_ptr().add(row * width),
+                    c_stride: width,
+                    accumulate: steps.start > 0,
+                };
+                tile::<T::Vector<S>>(isa, count - row, vectors, product)
+            };
+        }
+    }
+
+    /// Writes a panel's sums to the target.
+    #[inline(always)]
+    fn write<S: Simd>(&self, isa: S, panel: usize, sums: &[T], count: usize) {
+        let Correlation { groups, rows, bias, target, .. } = *self.correlation;
+        let plan = self.images.plan;
+        let writer = Writer { plan, part: self.part, target, out: self.out };
+        let lanes = T::Vector::<S>::LANES;
+        let panels = &self.packing.panels;
+        let width = panels.width();
+        let line_len = apart(count.next_multiple_of(lanes));
+        let mut lines = scratch(lanes * line_len);
+        let [_, height, line] = self.part.lens;
+        let image_len = count / self.part.images;
+        for vector in 0..panels.filled(panel) {
+            let first = panel * width + vector * lanes;
+            let size = [count, lanes];
+            matrix::<T::Vector<S>>(isa, &sums[vector * lanes..], width, size, &mut lines, line_len);
+            for (row, from) in (first..rows.min(first + lanes)).zip(lines.chunks(line_len)) {
+                let channel = self.group * rows + row;
+                let term = bias.map_or(T::ZERO, |bias| bias[channel]);
+                for image in 0..self.part.images {
+                    let place = (self.part.first_image + image) * groups * rows + channel;
+                    let start = place * target.iter().product::<usize>();
+                    let from = &from[image * image_len..];
+                    writer.image(isa, from, [height * line, line], term, start);
+                }
+            }
+        }
+    }
+}
