@@ -86,6 +86,19 @@ impl Places {
         Self::new(source, &axes, part, [image_len, count], lanes)
     }
 
+    /// A box of outputs, one place behind the other.
+    pub(super) fn of_outputs<T>(source: &Strided<'_, T>, part: &Part, lanes: usize) -> Self {
+        let [depth, height, width] = part.lens;
+        let strides = [height * width, width, 1];
+        let axes = [0, 1, 2].map(|axis| {
+            let (origin, len) = (part.origin[axis], part.lens[axis]);
+            let window = Window { first: origin as isize, step: 1, end: origin + len, len };
+            Along::new(std::iter::once((window, 0)), strides[axis])
+        });
+        let image_len = depth * height * width;
+        Self::new(source, &axes, part, [image_len, part.images * image_len], lanes)
+    }
+
     fn new<T>(
         source: &Strided<'_, T>,
         [depth, height, width]: &[Along; 3],
@@ -124,28 +137,26 @@ impl Places {
         places
     }
 
-    /// Copies some channels to `[place][channel]`, places `pitch` apart, with zeros behind the last
+    /// Copies some channels to `[place][channel]`, with zeros behind the last
     /// channel up to a whole vector, and at places to which no number goes.
     ///
     /// # Safety
-    /// Nobody else may use these channels' part of `to`, which starts at number `start` of it.
+    /// Nobody else may use these channels' part of the copy.
     #[inline(always)]
     pub(super) unsafe fn copy<S: Simd, T: Float>(
         &self,
         isa: S,
         source: &Strided<'_, T>,
         channels: Range<usize>,
-        (to, start, pitch): (&Shared<'_, T>, usize, usize),
+        to: Beside<'_, T>,
     ) {
         let lanes = T::Vector::<S>::LANES;
         let stride = source.strides[1];
         for (block, first) in channels.clone().step_by(lanes).enumerate() {
-            let store = |vector: T::Vector<S>, place: usize| {
-                // SAFETY: the caller vouches for these channels' part.
-                vector.store(unsafe { to.slice(start + place * pitch + block * lanes, lanes) });
-            };
+            let column = block * lanes;
             for &place in &self.gaps {
-                store(T::Vector::<S>::splat(isa, T::ZERO), place);
+                // SAFETY: the caller vouches for these channels' part, here and below.
+                unsafe { to.store(T::Vector::<S>::splat(isa, T::ZERO), place, column) };
             }
             let count = lanes.min(channels.end - first);
             let channel = source.offset.wrapping_add_signed(first as isize * stride);
@@ -164,18 +175,43 @@ impl Places {
                         T::Vector::<S>::load_partial(isa, values, T::ZERO)
                     };
                     for &place in places.by_ref().take(1).filter(|&&place| place != SKIPPED) {
-                        store(vector, place);
+                        // SAFETY: as above.
+                        unsafe { to.store(vector, place, column) };
                     }
                     continue;
                 }
                 let square = read::<T::Vector<S>>(isa, source.data, from, stride, [count, len]);
                 for (&vector, &place) in transpose(square).iter().zip(places.by_ref().take(len)) {
                     if place != SKIPPED {
-                        store(vector, place);
+                        // SAFETY: as above.
+                        unsafe { to.store(vector, place, column) };
                     }
                 }
             }
         }
+    }
+}
+
+/// Where channels are copied to.
+#[derive(Clone, Copy)]
+pub(super) struct Beside<'a, T> {
+    pub(super) to: &'a Shared<'a, T>,
+    /// Where the first channel lies at place 0.
+    pub(super) start: usize,
+    /// The distance between places.
+    pub(super) pitch: usize,
+}
+
+impl<T: Float> Beside<'_, T> {
+    /// Writes a vector of the channels of a place, from one of them on.
+    ///
+    /// # Safety
+    /// Nobody else may use this part of the copy.
+    #[inline(always)]
+    unsafe fn store<S: Simd>(&self, vector: T::Vector<S>, place: usize, channel: usize) {
+        let start = self.start + place * self.pitch + channel;
+        // SAFETY: the caller vouches for it.
+        vector.store(unsafe { self.to.slice(start, T::Vector::<S>::LANES) });
     }
 }
 
@@ -214,7 +250,14 @@ impl<'a> Images<'a> {
     ) {
         let places = Places::of_source(source, self.plan, self.layout, part, self.lanes);
         // SAFETY: the copy is borrowed mutably.
-        unsafe { places.copy(isa, source, channels, (&Shared::new(to), 0, self.pitch)) }
+        unsafe {
+            places.copy(
+                isa,
+                source,
+                channels,
+                Beside { to: &Shared::new(to), start: 0, pitch: self.pitch },
+            )
+        }
     }
 
     /// Copies the only box of all groups.
@@ -233,7 +276,8 @@ impl<'a> Images<'a> {
             let (group, first) = (task / blocks, task % blocks * self.lanes);
             let end = self.channels.min(first + self.lanes);
             let channels = group * self.channels + first..group * self.channels + end;
-            let to = (&to, group * self.len() + first, self.pitch);
+            let start = group * self.len() + first;
+            let to = Beside { to: &to, start, pitch: self.pitch };
             on.isa.run(Copy { places: &places, source, channels, to });
         });
         copies
@@ -245,7 +289,7 @@ struct Copy<'a, T> {
     places: &'a Places,
     source: &'a Strided<'a, T>,
     channels: Range<usize>,
-    to: (&'a Shared<'a, T>, usize, usize),
+    to: Beside<'a, T>,
 }
 
 impl<T: Float> Routine for Copy<'_, T> {

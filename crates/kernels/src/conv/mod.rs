@@ -14,8 +14,8 @@
 //!   (`tile`). Where there are few, vectors run along the lines of images (`lines`, `gather`):
 //!   outputs are computed for all places, those between two lines included, and the latter dropped.
 //! - The gradient by the weight (`weight`) is the product of both images, over all places: of runs
-//!   of memory where there are few channels (`runs`), else of panels with the channels side by side
-//!   (`panels`).
+//!   of memory where there are few channels (`runs`), else of the channels of both, side by side
+//!   (`pairs`).
 //!
 //! One and two dimensions are three whose other lengths are 1.
 
@@ -25,7 +25,7 @@ mod correlate;
 mod gather;
 mod lines;
 mod pack;
-mod panels;
+mod pairs;
 mod plan;
 mod runs;
 mod tile;

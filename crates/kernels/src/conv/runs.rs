@@ -5,45 +5,135 @@
 //! then two runs of memory. Several channels and taps are multiplied at once, their sums in
 //! registers.
 
+use super::Geometry;
 use super::gather::{Channel, Window, copy_channel, gather};
 use super::lines::SLACK;
-use super::plan::Part;
-use super::weight::Task;
-use crate::Float;
+use super::plan::{Goal, Layout, Part, Plan};
+use super::weight::Parts;
 use crate::memory::scratch;
-use crate::simd::{Simd, Vector};
+use crate::simd::{Routine, Simd, Vector};
+use crate::{Float, Machine, Strided};
+use std::ops::Range;
 
 /// How many numbers the copies of a box hold. The longer the runs, the less their sums' sums cost.
-pub(super) const BUDGET: usize = 128 << 10;
+const BUDGET: usize = 128 << 10;
 
-/// Sums up the products of a task.
-#[inline(always)]
-pub(super) fn run<S: Simd, T: Float>(isa: S, mut task: Task<'_, T>) {
-    let lanes = T::Vector::<S>::LANES;
-    let channels = task.channels();
-    let image_len: usize = task.layout.lens.iter().product();
-    let pitch = (task.layout.images * image_len).next_multiple_of(lanes);
-    let mut input = scratch(channels * task.layout.channel_len + task.layout.spill + SLACK);
-    let mut grad = scratch(task.rows.len() * pitch + SLACK);
-    let steps = task.steps;
-    let sums = std::mem::take(&mut task.sums);
-    sums.fill(T::ZERO);
-    for index in task.boxes.clone() {
-        let part = task.plan.part(task.geometry.batch, task.layout, index);
-        copy_input(isa, &task, &part, &mut input);
-        copy_grad(isa, &task, &part, &mut grad, pitch);
-        let vectors = part.flat.div_ceil(lanes);
-        let count = task.rows.len();
-        let mut product = Product { steps, input: &input, grad: &grad, pitch, vectors, sums };
-        // The tiles that fill the registers: 16 or 32 of them.
-        let mut row = 0;
-        while row < count {
-            row += match (count - row, S::TILE_ROWS) {
-                (8.., 8) => product.rows::<S, 8, 3>(isa, row),
-                (4.., _) => product.rows::<S, 4, 3>(isa, row),
-                _ => product.rows::<S, 1, 9>(isa, row),
-            };
+/// How many parts the places are cut into at most, each of which has sums of its own.
+const PARTS: usize = 16;
+
+/// How many rows of the gradient a task takes at least if there are few parts.
+const ROWS: usize = 64;
+
+/// Computes the gradient by the weight.
+pub(super) fn run<T: Float>(
+    on: Machine,
+    geometry: &Geometry,
+    x: Strided<'_, T>,
+    grad: Strided<'_, T>,
+    out: &mut [T],
+) {
+    let Geometry { batch, groups, .. } = *geometry;
+    let plan = &Plan::forward(geometry);
+    let channels = geometry.in_channels / groups;
+    let rows = geometry.out_channels / groups;
+    let goal = Goal { channels, rows, budget: BUDGET, wanted: PARTS.div_ceil(groups) };
+    let layout = &plan.layout(batch, &goal);
+    let boxes: usize = plan.boxes(batch, layout).iter().product();
+    let len = out.len();
+    let mut parts = Parts::new(out, boxes, PARTS);
+    let row_parts = PARTS.div_ceil(parts.cut.count * groups).min(rows.div_ceil(ROWS));
+    let row_part = rows.div_ceil(row_parts);
+    let row_parts = rows.div_ceil(row_part);
+    let mut steps = vec![];
+    for channel in 0..channels {
+        let start = channel * layout.channel_len;
+        plan.for_each_tap(layout, |_, tap| steps.push(start + tap));
+    }
+    let cut = parts.cut;
+    let shared = parts.sums();
+    on.parallel(cut.count * groups * row_parts, geometry.cost_ns(), |task| {
+        let (rest, row_part_index) = (task / row_parts, task % row_parts);
+        let (index, group) = (rest / groups, rest % groups);
+        let first = row_part_index * row_part;
+        let rows = first..rows.min(first + row_part);
+        let start = index * len + (group * (len / groups)) + first * steps.len();
+        // SAFETY: each task has sums of its own.
+        let sums = unsafe { shared.slice(start, rows.len() * steps.len()) };
+        on.isa.run(Task {
+            geometry,
+            plan,
+            layout,
+            boxes: cut.boxes(index),
+            group,
+            rows,
+            steps: &steps,
+            x,
+            grad,
+            sums,
+        });
+    });
+    parts.finish(on);
+}
+
+/// The sums of some rows over some boxes.
+struct Task<'a, T> {
+    geometry: &'a Geometry,
+    plan: &'a Plan,
+    layout: &'a Layout,
+    boxes: Range<usize>,
+    group: usize,
+    rows: Range<usize>,
+    /// Where in the copy of the input each tap of each channel starts.
+    steps: &'a [usize],
+    x: Strided<'a, T>,
+    grad: Strided<'a, T>,
+    /// `[row][channel and tap]`.
+    sums: &'a mut [T],
+}
+
+impl<T: Float> Routine for Task<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, isa: S) {
+        let lanes = T::Vector::<S>::LANES;
+        let channels = self.channels();
+        let image_len: usize = self.layout.lens.iter().product();
+        let pitch = (self.layout.images * image_len).next_multiple_of(lanes);
+        let mut input = scratch(channels * self.layout.channel_len + self.layout.spill + SLACK);
+        let mut grad = scratch(self.rows.len() * pitch + SLACK);
+        let steps = self.steps;
+        let sums = std::mem::take(&mut self.sums);
+        sums.fill(T::ZERO);
+        for index in self.boxes.clone() {
+            let part = self.plan.part(self.geometry.batch, self.layout, index);
+            copy_input(isa, &self, &part, &mut input);
+            copy_grad(isa, &self, &part, &mut grad, pitch);
+            let vectors = part.flat.div_ceil(lanes);
+            let count = self.rows.len();
+            let mut product = Product { steps, input: &input, grad: &grad, pitch, vectors, sums };
+            // The tiles that fill the registers: 16 or 32 of them.
+            let mut row = 0;
+            while row < count {
+                row += match (count - row, S::TILE_ROWS) {
+                    (8.., 8) => product.rows::<S, 8, 3>(isa, row),
+                    (4.., _) => product.rows::<S, 4, 3>(isa, row),
+                    _ => product.rows::<S, 1, 9>(isa, row),
+                };
+            }
         }
+    }
+}
+
+impl<T> Task<'_, T> {
+    /// How many channels of the input a group has.
+    fn channels(&self) -> usize {
+        self.geometry.in_channels / self.geometry.groups
+    }
+
+    /// The channel of the gradient that a row is of.
+    fn out_channel(&self, row: usize) -> usize {
+        self.group * (self.geometry.out_channels / self.geometry.groups) + row
     }
 }
 

@@ -1,0 +1,212 @@
+//! The gradient by the weight where the input has many channels: vectors run along them.
+//!
+//! A task takes some channels of the gradient and of the input, all taps, and some boxes of outputs,
+//! one after another. It copies both images into scratch with the channels of a place side by side.
+//! Each tap is then a matrix product of the two whose depth runs over the places.
+
+use super::Geometry;
+use super::beside::{Beside, Images, Places};
+use super::pack::Panels;
+use super::plan::{Goal, Layout, Part, Plan, apart};
+use super::tile::{MOST_ROWS, Tile, tile};
+use super::transpose::matrix;
+use super::weight::Parts;
+use crate::memory::scratch;
+use crate::simd::{Routine, Simd, Vector};
+use crate::threads::Shared;
+use crate::{Float, Machine, Strided};
+use std::ops::Range;
+
+/// How many channels of the gradient a task takes at most.
+const ROWS: usize = 128;
+
+/// How many numbers the copies of a box hold: they stay in the second-level cache.
+const BUDGET: usize = 128 << 10;
+
+/// How many tasks are wanted at least.
+const TASKS: usize = 16;
+
+/// How many products are summed in registers before they are added to the others.
+const DEPTH: usize = 512;
+
+/// Computes the gradient by the weight.
+pub(super) fn run<T: Float>(
+    on: Machine,
+    geometry: &Geometry,
+    x: Strided<'_, T>,
+    grad: Strided<'_, T>,
+    out: &mut [T],
+) {
+    let Geometry { batch, groups, .. } = *geometry;
+    let plan = &Plan::forward(geometry);
+    let channels = geometry.in_channels / groups;
+    let rows = geometry.out_channels / groups;
+    let panels = &Panels::new::<T>(on, channels, 0);
+    let row_parts = rows.div_ceil(ROWS);
+    let row_part = rows.div_ceil(row_parts);
+    let blocks = groups * row_parts * panels.count;
+    let wanted = TASKS.div_ceil(blocks);
+    let goal = Goal { channels: panels.width(), rows: row_part, budget: BUDGET, wanted };
+    let layout = &plan.layout(batch, &goal);
+    let boxes: usize = plan.boxes(batch, layout).iter().product();
+    let len = out.len();
+    let mut parts = Parts::new(out, boxes, wanted);
+    let cut = parts.cut;
+    let shared = &parts.sums();
+    on.parallel(blocks * cut.count, geometry.cost_ns(), |task| {
+        let (rest, part) = (task / cut.count, task % cut.count);
+        let (rest, panel) = (rest / panels.count, rest % panels.count);
+        let (group, first) = (rest / row_parts, rest % row_parts * row_part);
+        let first_channel = panel * panels.width();
+        on.isa.run(Task {
+            geometry,
+            plan,
+            layout,
+            boxes: cut.boxes(part),
+            group,
+            rows: first..rows.min(first + row_part),
+            channels: first_channel..channels.min(first_channel + panels.width()),
+            vectors: panels.filled(panel),
+            x,
+            grad,
+            out: (shared, part * len),
+        });
+    });
+    parts.finish(on);
+}
+
+/// Some channels of both images in some boxes.
+struct Task<'a, T> {
+    geometry: &'a Geometry,
+    plan: &'a Plan,
+    layout: &'a Layout,
+    boxes: Range<usize>,
+    group: usize,
+    /// The channels of the gradient, counted within the group.
+    rows: Range<usize>,
+    /// The channels of the input, counted within the group.
+    channels: Range<usize>,
+    /// How many vectors these fill.
+    vectors: usize,
+    x: Strided<'a, T>,
+    grad: Strided<'a, T>,
+    /// The gradient by the weight over a part of the boxes, and where in it that starts.
+    out: (&'a Shared<'a, T>, usize),
+}
+
+impl<T: Float> Routine for Task<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        let lanes = T::Vector::<S>::LANES;
+        let width = self.vectors * lanes;
+        let taps = self.plan.taps();
+        let images = Images::new(self.plan, self.layout, self.channels.len(), lanes);
+        let mut input = scratch(images.len());
+        let outputs = self.layout.images * self.layout.boxed.iter().product::<usize>();
+        let pitch = apart(self.rows.len().next_multiple_of(lanes));
+        let mut grad = scratch(outputs * pitch);
+        let mut totals = scratch((self.rows.len() + MOST_ROWS) * taps * width);
+        totals.fill(T::ZERO);
+        let mut steps = Vec::with_capacity(outputs);
+        for index in self.boxes.clone() {
+            let part = self.plan.part(self.geometry.batch, self.layout, index);
+            let first = self.group * (self.geometry.in_channels / self.geometry.groups);
+            let channels = first + self.channels.start..first + self.channels.end;
+            images.copy(isa, &self.x, &part, channels, &mut input);
+            self.copy_grad(isa, &part, &mut grad, pitch);
+            steps.clear();
+            self.plan.for_each_output(self.layout, &part, |place| {
+                steps.push([steps.len() * pitch, place * images.pitch]);
+            });
+            for steps in steps.chunks(DEPTH) {
+                self.multiply(isa, steps, &grad, (&input, images.pitch), &mut totals);
+            }
+        }
+        self.write(isa, &totals);
+    }
+}
+
+impl<T: Float> Task<'_, T> {
+    /// Copies the gradient to `[place][channel]`.
+    #[inline(always)]
+    fn copy_grad<S: Simd>(&self, isa: S, part: &Part, to: &mut [T], pitch: usize) {
+        let places = Places::of_outputs(&self.grad, part, T::Vector::<S>::LANES);
+        let first = self.group * (self.geometry.out_channels / self.geometry.groups);
+        let channels = first + self.rows.start..first + self.rows.end;
+        // SAFETY: the copy is borrowed mutably.
+        unsafe {
+            places.copy(isa, &self.grad, channels, Beside { to: &Shared::new(to), start: 0, pitch })
+        }
+    }
+
+    /// Adds the products of some places.
+    #[inline(always)]
+    fn multiply<S: Simd>(
+        &self,
+        isa: S,
+        steps: &[[usize; 2]],
+        grad: &[T],
+        (input, pitch): (&[T], usize),
+        totals: &mut [T],
+    ) {
+        let width = self.vectors * T::Vector::<S>::LANES;
+        let mut taps = Vec::with_capacity(self.plan.taps());
+        self.plan.for_each_tap(self.layout, |_, place| taps.push(place));
+        let (rows, stride) = (self.rows.len(), taps.len() * width);
+        let offsets: Vec<usize> = (0..rows + MOST_ROWS).map(|row| row.min(rows - 1)).collect();
+        let [last_row, last_place] = steps[steps.len() - 1];
+        assert!(last_row + rows <= grad.len());
+        assert!(totals.len() >= (rows + MOST_ROWS) * stride);
+        let mut row = 0;
+        while row < rows {
+            let mut done = 0;
+            for (tap, place) in taps.iter().enumerate() {
+                let input = &input[place * pitch..];
+                assert!(last_place + width <= input.len());
+                // SAFETY: the gradient holds all rows at each step; the input holds so many vectors
+                // from each step on; and the totals hold so many at each tap of each row and of
+                // MOST_ROWS more.
+                done = unsafe {
+                    let product = Tile {
+                        rows: &offsets[row..],
+                        steps,
+                        a: grad.as_ptr(),
+                        b: input.as_ptr(),
+                        c: totals.as_mut_ptr().add(row * stride + tap * width),
+                        c_stride: stride,
+                        accumulate: true,
+                    };
+                    tile::<T::Vector<S>>(isa, rows - row, self.vectors, product)
+                };
+            }
+            row += done;
+        }
+    }
+
+    /// Writes the totals, `[row][tap][channel]`, as `[row][channel][tap]`.
+    #[inline(always)]
+    fn write<S: Simd>(&self, isa: S, totals: &[T]) {
+        let lanes = T::Vector::<S>::LANES;
+        let (taps, width) = (self.plan.taps(), self.vectors * lanes);
+        let pitch = taps.next_multiple_of(lanes);
+        let mut lines = scratch(width * pitch);
+        let Geometry { groups, in_channels, out_channels, .. } = *self.geometry;
+        let (out, start) = self.out;
+        for (index, totals) in self.rows.clone().zip(totals.chunks(taps * width)) {
+            matrix::<T::Vector<S>>(isa, totals, width, [taps, width], &mut lines, pitch);
+            let row = self.group * (out_channels / groups) + index;
+            let start = start + (row * (in_channels / groups) + self.channels.start) * taps;
+            // SAFETY: no other task writes these channels of this row.
+            let mut to = unsafe { out.slice(start, self.channels.len() * taps) };
+            for line in lines.chunks(pitch).take(self.channels.len()) {
+                for first in (0..taps).step_by(lanes) {
+                    // What is written behind the channel's taps is overwritten by the next one's.
+                    T::Vector::<S>::load(isa, &line[first..]).store_chunk(&mut to[first..]);
+                }
+                to = &mut to[taps..];
+            }
+        }
+    }
+}
