@@ -295,6 +295,27 @@ fn convolutions_equal_the_definition_on_every_instruction_set_and_thread_count()
     }
 }
 
+/// The gradient of a sum is one number in memory, seen at every place.
+#[test]
+fn one_number_may_be_seen_everywhere() {
+    let g = Case::plane(2, [20, 24], [5, 6], 3, 1).geometry();
+    let x = Numbers::<f32>::new(g.input_shape(), 1, false);
+    let w = Numbers::<f32>::new(g.weight_shape(), 2, false);
+    let (shape, numbers) = (g.output_shape(), [0.5; 2 * 24 * 30]);
+    let many = Strided { data: &numbers, offset: 0, shape: &shape, strides: &[720, 30, 30, 6, 1] };
+    let one = Strided { data: &numbers[..1], strides: &[0; 5], ..many };
+    for isa in Isa::available() {
+        let on = Machine { isa, threads: 1 };
+        let [by_many, by_one] = [many, one].map(|grad| {
+            let mut outs = [vec![f32::NAN; 2 * 20 * 30], vec![f32::NAN; 24 * 20 * 9]];
+            conv::input_gradient(on, &g, grad, w.view(), None, &mut outs[0]);
+            conv::weight_gradient(on, &g, x.view(), grad, &mut outs[1]);
+            outs
+        });
+        assert_eq!(by_many, by_one);
+    }
+}
+
 #[test]
 fn without_a_bias_nothing_is_added() {
     let g = Case::plane(1, [2, 3], [4, 4], 3, 1).geometry();

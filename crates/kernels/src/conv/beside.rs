@@ -4,7 +4,7 @@ use super::gather::Window;
 use super::plan::{Layout, Part, Plan, apart};
 use super::transpose::{prefetch, read, transpose};
 use crate::memory::{Scratch, scratch};
-use crate::simd::{Routine, Simd, Vector};
+use crate::simd::{MAX_LANES, Routine, Simd, Vector};
 use crate::threads::Shared;
 use crate::{Float, Machine, Strided};
 use std::ops::Range;
@@ -137,8 +137,8 @@ impl Places {
         places
     }
 
-    /// Copies some channels to `[place][channel]`, with zeros behind the last
-    /// channel up to a whole vector, and at places to which no number goes.
+    /// Copies some channels to `[place][channel]`, with zeros behind the last channel up to a whole
+    /// vector, and at places to which no number goes.
     ///
     /// # Safety
     /// Nobody else may use these channels' part of the copy.
@@ -153,10 +153,10 @@ impl Places {
         let lanes = T::Vector::<S>::LANES;
         let stride = source.strides[1];
         for (block, first) in channels.clone().step_by(lanes).enumerate() {
-            let column = block * lanes;
+            let channel_start = block * lanes;
             for &place in &self.gaps {
                 // SAFETY: the caller vouches for these channels' part, here and below.
-                unsafe { to.store(T::Vector::<S>::splat(isa, T::ZERO), place, column) };
+                unsafe { to.store(T::Vector::<S>::splat(isa, T::ZERO), place, channel_start) };
             }
             let count = lanes.min(channels.end - first);
             let channel = source.offset.wrapping_add_signed(first as isize * stride);
@@ -167,16 +167,11 @@ impl Places {
                     prefetch(isa, source.data, from, stride, count);
                 }
                 let from = channel.wrapping_add_signed(from);
-                if len == 1 && stride == 1 {
-                    let values = &source.data[from..from + count];
-                    let vector = if count == lanes {
-                        T::Vector::<S>::load(isa, values)
-                    } else {
-                        T::Vector::<S>::load_partial(isa, values, T::ZERO)
-                    };
+                if len == 1 {
+                    let vector = column(isa, source.data, from, stride, count);
                     for &place in places.by_ref().take(1).filter(|&&place| place != SKIPPED) {
                         // SAFETY: as above.
-                        unsafe { to.store(vector, place, column) };
+                        unsafe { to.store(vector, place, channel_start) };
                     }
                     continue;
                 }
@@ -184,12 +179,31 @@ impl Places {
                 for (&vector, &place) in transpose(square).iter().zip(places.by_ref().take(len)) {
                     if place != SKIPPED {
                         // SAFETY: as above.
-                        unsafe { to.store(vector, place, column) };
+                        unsafe { to.store(vector, place, channel_start) };
                     }
                 }
             }
         }
     }
+}
+
+/// Some numbers that lie `stride` apart, with zeros behind them.
+#[inline(always)]
+fn column<S: Simd, T: Float>(
+    isa: S,
+    data: &[T],
+    start: usize,
+    stride: isize,
+    count: usize,
+) -> T::Vector<S> {
+    if stride == 1 && count == T::Vector::<S>::LANES {
+        return T::Vector::<S>::load(isa, &data[start..]);
+    }
+    let mut line = [T::ZERO; MAX_LANES];
+    for (i, value) in line.iter_mut().take(count).enumerate() {
+        *value = data[start.wrapping_add_signed(i as isize * stride)];
+    }
+    T::Vector::<S>::load(isa, &line)
 }
 
 /// Where channels are copied to.

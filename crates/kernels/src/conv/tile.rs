@@ -6,9 +6,14 @@ use crate::simd::{Simd, Vector};
 /// The most rows of any tile.
 pub(super) const MOST_ROWS: usize = 8;
 
-/// The vectors in a row of the widest tile.
+/// The vectors in a row of the widest tile. With 16 registers it is two: a tile of 4 rows of three
+/// vectors would need every register, and in practice one more.
 pub(super) const fn most_vectors<S: Simd>() -> usize {
-    if many_registers::<S>() { 4 } else { S::TILE_VECTORS }
+    match S::TILE_VECTORS {
+        1 => 1,
+        _ if many_registers::<S>() => 4,
+        _ => 2,
+    }
 }
 
 /// Whether there are registers for 24 sums and what they are made of.
@@ -67,8 +72,6 @@ pub(super) unsafe fn tile<V: Vector>(
             (true, 2, _) => fixed::<V, 4, 2>(isa, tile),
             (true, 1, 5..) => fixed::<V, 8, 1>(isa, tile),
             (true, 1, _) => fixed::<V, 4, 1>(isa, tile),
-            (false, 3, 3..) => fixed::<V, 4, 3>(isa, tile),
-            (false, 3, _) => fixed::<V, 2, 3>(isa, tile),
             (false, 2, 4..) => fixed::<V, 6, 2>(isa, tile),
             (false, 2, _) => fixed::<V, 3, 2>(isa, tile),
             (false, 1, 5..) => fixed::<V, 8, 1>(isa, tile),
