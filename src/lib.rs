@@ -5,6 +5,7 @@
 //! - [`tensor`]: tensors, the ops on them, automatic differentiation, files of tensors;
 //! - [`nn`]: modules, layers, losses, initialisation, optimizers;
 //! - [`data`]: datasets, loaders, pictures, the digits within the library;
+//! - [`models`]: whole architectures, from the neuron of 1943 on;
 //! - [`train`]: the training loop, figures, checkpoints, reports.
 //!
 //! ```
@@ -40,6 +41,7 @@
 #![forbid(unsafe_code)]
 
 pub use gradus_data as data;
+pub use gradus_models as models;
 pub use gradus_nn as nn;
 pub use gradus_tensor as tensor;
 pub use gradus_train as train;

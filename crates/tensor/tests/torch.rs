@@ -269,10 +269,12 @@ fn tensors_that_lie_outside_of_their_storage_are_refused() {
 fn pickles_that_would_take_all_memory_are_refused() {
     // A list that holds itself.
     assert!(complaint(b"]q\x00h\x00a.").contains("nests values more than 64 deep"));
-    // Thirty lists, each of which holds the one before twice.
+    // Four lists, each of which holds the one before a hundred times.
     let mut program = b"]q\x00".to_vec();
-    for number in 0..30 {
-        program.extend([b'(', b'h', number, b'h', number, b'l', b'q', number + 1]);
+    for number in 0..4 {
+        program.push(b'(');
+        program.extend([b'h', number].repeat(100));
+        program.extend([b'l', b'q', number + 1]);
     }
     assert!(complaint(&[&program[..], b"."].concat()).contains("shares values until"));
     // A text and a storage that say that they are longer than memory.
@@ -281,6 +283,10 @@ fn pickles_that_would_take_all_memory_are_refused() {
         b"ctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\nFloatStorage\nU\x010U\x03cpu\
                  J\xff\xff\xff\x7ftQK\x00)))NtR.";
     assert!(complaint(long).contains("has 16 bytes, and its numbers take 8589934588"));
+    // A list under a key of a megabyte, which is part of the name of each of its values.
+    let key = [b"}X", &(1u32 << 20).to_le_bytes()[..], &vec![b'x'; 1 << 20]].concat();
+    let program = [&key[..], b"(", &[b'N'; 300], b"ls."].concat();
+    assert!(complaint(&program).contains("has keys so long"), "{}", complaint(&program));
     // So many values that they alone would fill it.
     assert!(complaint(&vec![b'N'; (1 << 22) + 1]).contains("makes more than"));
 }

@@ -91,7 +91,7 @@ pub(super) fn decode_zip(mut archive: Archive<impl Read + Seek>, len: u64) -> Re
         endian = archive.read(&order, |reader, _| byte_order(reader))?;
     }
     let name = format!("{folder}data.pkl");
-    let pickle = archive.read(&name, |reader, _| Pickle::read(reader))?;
+    let pickle = archive.read(&name, |reader, _| Pickle::read(&mut BufReader::new(reader)))?;
     let mut storages = Storages::default();
     for view in views(&pickle) {
         if storages.has(view) {

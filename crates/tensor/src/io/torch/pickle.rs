@@ -343,16 +343,14 @@ impl<'a> Machine<'a> {
         let Node::Dict(entries, _) = self.node(state) else {
             return Err(forbidden("set the state of collections.OrderedDict"));
         };
-        for &(key, _) in entries {
-            match self.node(key) {
-                Node::Text(key) if &**key == "_metadata" => {}
-                Node::Text(key) => {
-                    return Err(forbidden(format_args!("set collections.OrderedDict.{key}")));
-                }
-                _ => return Err(forbidden("set the state of collections.OrderedDict")),
-            }
+        let [(key, _)] = entries[..] else {
+            return Err(forbidden("set the state of collections.OrderedDict"));
+        };
+        match self.node(key) {
+            Node::Text(key) if &**key == "_metadata" => Ok(()),
+            Node::Text(key) => Err(forbidden(format_args!("set collections.OrderedDict.{key}"))),
+            _ => Err(forbidden("set the state of collections.OrderedDict")),
         }
-        Ok(())
     }
 
     /// A storage, by `("storage", kind, key, device, count)`; older files add a None.

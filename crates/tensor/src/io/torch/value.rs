@@ -15,6 +15,9 @@ const MAX_DEPTH: usize = 64;
 /// A tree has at most so many values.
 const MAX_VALUES: usize = 1 << 22;
 
+/// The places of all values, written out, take at most so many bytes.
+const MAX_PLACES_BYTES: usize = 1 << 28;
+
 /// A value of Python's.
 #[derive(Clone, Debug)]
 pub enum Value {
@@ -201,8 +204,24 @@ pub(super) fn array(view: &View, endian: Endian) -> Result<Array, Fault> {
 /// The tree of a pickle whose tensors are views of these storages, in a file of `len` bytes.
 pub(super) fn tree(pickle: &Pickle, storages: &Storages, len: u64) -> Result<Value, Fault> {
     let elements = len.saturating_mul(MAX_RATIO);
-    let mut builder = Builder { pickle, storages, values: MAX_VALUES, elements };
-    builder.value(pickle.root(), 0)
+    let (values, places) = (MAX_VALUES, MAX_PLACES_BYTES);
+    let mut builder = Builder { pickle, storages, values, places, elements };
+    builder.value(pickle.root(), Place::default())
+}
+
+/// How far from the root a value is.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    depth: usize,
+    /// How long its name may be.
+    bytes: usize,
+}
+
+impl Place {
+    /// That of a part under a key of so many bytes.
+    fn of_part(self, key_bytes: usize) -> Self {
+        Self { depth: self.depth + 1, bytes: self.bytes.saturating_add(key_bytes) }
+    }
 }
 
 struct Builder<'a> {
@@ -210,18 +229,24 @@ struct Builder<'a> {
     storages: &'a Storages,
     /// How many values may still be made: what is shared is made anew in each place.
     values: usize,
+    /// How many bytes their places may still take.
+    places: usize,
     /// How many elements tensors may still have: with a stride of 0, a few bytes may show as many.
     elements: u64,
 }
 
 impl Builder<'_> {
-    fn value(&mut self, id: Id, depth: usize) -> Result<Value, Fault> {
-        if depth > MAX_DEPTH {
+    fn value(&mut self, id: Id, place: Place) -> Result<Value, Fault> {
+        if place.depth > MAX_DEPTH {
             return Err(Fault::form(format_args!("nests values more than {MAX_DEPTH} deep")));
         }
         self.values = self.values.checked_sub(1).ok_or_else(|| {
             Fault::form(format_args!("shares values until there are more than {MAX_VALUES}"))
         })?;
+        self.places = self
+            .places
+            .checked_sub(place.bytes)
+            .ok_or_else(|| Fault::form("has keys so long that they alone would fill memory"))?;
         Ok(match self.pickle.node(id) {
             Node::None => Value::None,
             Node::Bool(value) => Value::Bool(*value),
@@ -230,9 +255,9 @@ impl Builder<'_> {
             Node::Text(text) => Value::Text(text.clone()),
             Node::Bytes(bytes) => Value::Bytes(bytes.clone()),
             Node::Name(name) => Value::Name(name.clone()),
-            Node::List(parts) => Value::List(self.all(parts, depth)?),
-            Node::Tuple(parts) => Value::Tuple(self.all(parts, depth)?),
-            Node::Dict(entries, _) => self.dict(entries, depth)?,
+            Node::List(parts) => Value::List(self.all(parts, place)?),
+            Node::Tuple(parts) => Value::Tuple(self.all(parts, place)?),
+            Node::Dict(entries, _) => self.dict(entries, place)?,
             Node::Tensor(view) => self.tensor(view)?,
             Node::Global(global) => match global.type_name() {
                 Some(name) => Value::Name(name.into()),
@@ -250,16 +275,17 @@ impl Builder<'_> {
         })
     }
 
-    fn all(&mut self, parts: &[Id], depth: usize) -> Result<Vec<Value>, Fault> {
-        parts.iter().map(|&part| self.value(part, depth + 1)).collect()
+    fn all(&mut self, parts: &[Id], place: Place) -> Result<Vec<Value>, Fault> {
+        parts.iter().map(|&part| self.value(part, place.of_part(8))).collect()
     }
 
-    fn dict(&mut self, entries: &[(Id, Id)], depth: usize) -> Result<Value, Fault> {
+    fn dict(&mut self, entries: &[(Id, Id)], place: Place) -> Result<Value, Fault> {
         let mut made: Vec<(Value, Value)> = vec![];
         let mut places = HashMap::new();
         for &(key, value) in entries {
-            let key = self.value(key, depth + 1)?;
-            let value = self.value(value, depth + 1)?;
+            let key = self.value(key, place.of_part(0))?;
+            let bytes = key.as_text().map_or(32, |text| text.len() + 1);
+            let value = self.value(value, place.of_part(bytes))?;
             // As in Python, the last value of a key counts, in the place of the first.
             if let Value::Text(text) = &key
                 && let Some(place) = places.insert(text.clone(), made.len())
