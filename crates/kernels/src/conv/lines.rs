@@ -8,6 +8,7 @@
 use super::correlate::Correlation;
 use super::gather::copy_channel;
 use super::plan::{Goal, Layout, Part, Plan};
+use super::tile::most_vectors;
 use super::write::Writer;
 use crate::memory::{Scratch, scratch};
 use crate::simd::{PatchTile, Routine, Simd, Vector, patch_tile};
@@ -241,11 +242,12 @@ impl<T: Float> Task<'_, T> {
         let a = self.packed[start..][..block.len() * height].as_ptr();
         let steps = &self.steps[block.clone()];
         let vectors = pitch / lanes;
+        let most = S::TILE_VECTORS.min(most_vectors::<S>());
         assert!(sums.len() >= height * pitch);
         assert!(steps.iter().all(|&step| step + pitch <= copy.len()));
         let mut vector = 0;
         while vector < vectors {
-            let width = S::TILE_VECTORS.min(vectors - vector);
+            let width = most.min(vectors - vector);
             // SAFETY: the panel has `height` rows at each step; the copy holds the run's `pitch`
             // numbers from each step on; and the sums hold `height` rows of `pitch` numbers, within
             // which the tile of `height` rows and `width` vectors lies.
