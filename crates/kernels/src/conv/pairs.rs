@@ -18,7 +18,7 @@ use crate::{Float, Machine, Strided};
 use std::ops::Range;
 
 /// How many channels of the gradient a task takes at most.
-const ROWS: usize = 128;
+const ROWS: usize = 64;
 
 /// How many numbers the copies of a box hold: they stay in the second-level cache.
 const BUDGET: usize = 128 << 10;
