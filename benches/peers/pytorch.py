@@ -106,6 +106,84 @@ class UNet(nn.Module):
         return self.output(x)
 
 
+class Reader(nn.Module):
+    def __init__(self, kind, outputs, everywhere):
+        super().__init__()
+        self.embedding = nn.Embedding(10_000, 128)
+        self.recurrent = kind(128, 256, 2, batch_first=True)
+        self.output = nn.Linear(256, outputs)
+        self.everywhere = everywhere
+
+    def forward(self, x):
+        features, _ = self.recurrent(self.embedding(x))
+        return self.output(features.flatten(0, 1) if self.everywhere else features[:, -1])
+
+
+def layers(count, features, heads, hidden, activation, norm_first):
+    layer = nn.TransformerEncoderLayer(
+        features, heads, hidden, 0.0, activation, batch_first=True, norm_first=norm_first
+    )
+    norm = nn.LayerNorm(features) if norm_first else None
+    return nn.TransformerEncoder(layer, count, norm, enable_nested_tensor=False)
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = layers(4, 256, 8, 1024, F.gelu, False)
+        self.output = nn.Linear(256, 10)
+
+    def forward(self, x):
+        return self.output(self.layers(x).mean(1))
+
+
+def gelu_tanh(x):
+    return F.gelu(x, approximate="tanh")
+
+
+class Gpt(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(50_257, 768)
+        self.positions = nn.Embedding(1024, 768)
+        self.layers = layers(12, 768, 12, 3072, gelu_tanh, True)
+
+    def block(self, layer, x, cache, position):
+        """One layer as PyTorch's, with its keys and values kept in a cache if there is one."""
+        count, time, features = x.shape
+        attention = layer.self_attn
+        projected = F.linear(layer.norm1(x), attention.in_proj_weight, attention.in_proj_bias)
+        q, k, v = projected.view(count, time, 3, 12, features // 12).permute(2, 0, 3, 1, 4)
+        if cache is not None:
+            cache[0][:, :, position : position + time] = k
+            cache[1][:, :, position : position + time] = v
+            k, v = cache[:, :, :, : position + time]
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=time > 1)
+        x = x + attention.out_proj(mixed.transpose(1, 2).reshape(count, time, features))
+        return x + layer.linear2(gelu_tanh(layer.linear1(layer.norm2(x))))
+
+    def forward(self, x, caches=None, position=0):
+        places = torch.arange(position, position + x.shape[1])
+        h = self.words(x) + self.positions(places)
+        for index, layer in enumerate(self.layers.layers):
+            h = self.block(layer, h, None if caches is None else caches[index], position)
+        h = self.layers.norm(h)
+        return F.linear(h if caches is None else h[:, -1:], self.words.weight)
+
+
+class Decoder(Gpt):
+    """32 tokens after those that are given, each the likeliest."""
+
+    def forward(self, x):
+        bf16 = torch.is_autocast_enabled("cpu")
+        kind = torch.bfloat16 if bf16 else torch.float32
+        caches = torch.zeros(12, 2, 1, 12, 64, 64, dtype=kind)
+        logits = super().forward(x, caches, 0)
+        for index in range(32):
+            logits = super().forward(logits.argmax(-1), caches, 32 + index)
+        return logits
+
+
 class Work:
     """What a variant changes about a workload."""
 
@@ -215,6 +293,13 @@ WORKLOADS = {
     "W4i.train": lambda work: work.train(ResNet(False), F.cross_entropy, SGD, **MOMENTUM),
     "W4i.infer1": lambda work: work.infer(ResNet(False)),
     "W4i.infer16": lambda work: work.infer(ResNet(False)),
+    "W5.lstm": lambda work: work.train(Reader(nn.LSTM, 10_000, True), F.cross_entropy, ADAM),
+    "W5.gru": lambda work: work.train(Reader(nn.GRU, 10_000, True), F.cross_entropy, ADAM),
+    "W5c.lstm": lambda work: work.train(Reader(nn.LSTM, 10, False), F.cross_entropy, ADAM),
+    "W5c.gru": lambda work: work.train(Reader(nn.GRU, 10, False), F.cross_entropy, ADAM),
+    "W6.train": lambda work: work.train(Encoder(), F.cross_entropy, ADAM),
+    "W6.forward": lambda work: work.infer(Gpt()),
+    "W6.decode": lambda work: work.infer(Decoder()),
     "W7.train": lambda work: work.train(UNet(32), F.binary_cross_entropy_with_logits, ADAM),
     "W8.gelu": lambda work: work.piece(gelu, "x", "w", "b", backward=False),
     "W8.gelu_backward": lambda work: work.piece(gelu, "x", "w", "b"),

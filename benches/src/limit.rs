@@ -54,6 +54,7 @@ impl Routine for MultiplyAdds {
     /// The operations that were done.
     type Output = f64;
 
+    #[inline(always)]
     fn run<S: Simd>(self, isa: S) -> f64 {
         let mut sums = [S::F32::splat(isa, black_box(1.0)); CHAINS];
         let (factor, term) = (S::F32::splat(isa, black_box(0.5)), S::F32::splat(isa, 0.25));

@@ -33,6 +33,11 @@ const IMAGES: &[&str] = &["channels_last", "compile", "compile_channels_last", "
 const DENSE: &[&str] = &["fused", "compile", "bf16"];
 const PLAIN: &[&str] = &["compile"];
 
+/// The arithmetic of one gate of two recurrent layers, from 128 and from 256 features.
+const RECURRENT: f64 = 3.0 * 2.0 * 2048.0 * 256.0 * (128.0 + 3.0 * 256.0);
+/// That of the logits of words.
+const LANGUAGE_HEAD: f64 = 3.0 * 2.0 * 2048.0 * 256.0 * 10_000.0;
+
 /// All workloads. Arithmetic is counted for the matrix products and convolutions alone: forward,
 /// and twice that again for the gradients by input and by weight (but for the first layer's input).
 pub const WORKLOADS: &[Workload] = &[
@@ -88,6 +93,59 @@ pub const WORKLOADS: &[Workload] = &[
         variants: IMAGES,
         limit: Limit::Arithmetic(16.0 * 3.628e9),
         make: models::resnet::infer_16,
+    },
+    Workload {
+        name: "W5.lstm",
+        title: "LSTM 2x256 over 64 words of 10,000, batch 32, Adam",
+        variants: DENSE,
+        limit: Limit::Arithmetic(RECURRENT * 4.0 + LANGUAGE_HEAD),
+        make: models::recurrent::lstm_language,
+    },
+    Workload {
+        name: "W5.gru",
+        title: "GRU 2x256 over 64 words of 10,000, batch 32, Adam",
+        variants: DENSE,
+        limit: Limit::Arithmetic(RECURRENT * 3.0 + LANGUAGE_HEAD),
+        make: models::recurrent::gru_language,
+    },
+    Workload {
+        name: "W5c.lstm",
+        title: "the same LSTM into ten classes",
+        variants: DENSE,
+        limit: Limit::Arithmetic(RECURRENT * 4.0),
+        make: models::recurrent::lstm_classes,
+    },
+    Workload {
+        name: "W5c.gru",
+        title: "the same GRU into ten classes",
+        variants: DENSE,
+        limit: Limit::Arithmetic(RECURRENT * 3.0),
+        make: models::recurrent::gru_classes,
+    },
+    Workload {
+        name: "W6.train",
+        title: "Transformer encoder 4x256, 16 x 128, Adam",
+        variants: DENSE,
+        limit: Limit::Arithmetic(
+            3.0 * 4.0 * 2.0 * 2048.0 * (12.0 * 256.0 * 256.0 + 2.0 * 128.0 * 256.0),
+        ),
+        make: models::transformer::train,
+    },
+    Workload {
+        name: "W6.forward",
+        title: "GPT-2 small, 128 tokens forward",
+        variants: &["compile", "bf16"],
+        limit: Limit::Arithmetic(
+            2.0 * 128.0 * (12.0 * (12.0 * 589_824.0 + 196_608.0) + 768.0 * 50_257.0),
+        ),
+        make: models::transformer::forward,
+    },
+    Workload {
+        name: "W6.decode",
+        title: "GPT-2 small, 32 tokens after 32, with a cache",
+        variants: &["bf16"],
+        limit: Limit::Memory(33.0 * 4.0 * 124e6),
+        make: models::transformer::decode,
     },
     Workload {
         name: "W7.train",

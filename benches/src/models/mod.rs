@@ -3,7 +3,9 @@
 pub mod convolutional;
 pub mod dense;
 pub mod pieces;
+pub mod recurrent;
 pub mod resnet;
+pub mod transformer;
 pub mod unet;
 
 use gradus::tensor::{Rng, Tensor};
