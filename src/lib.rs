@@ -62,4 +62,6 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../README.zh-CN.md")]
+#[doc = include_str!("../docs/from-pytorch.md")]
+#[doc = include_str!("../docs/from-pytorch.zh-CN.md")]
 struct Guides;

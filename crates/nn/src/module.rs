@@ -51,8 +51,8 @@ pub trait Module {
         params.filter(Param::is_trainable).collect()
     }
 
-    /// The parameters, frozen or not, whose names fit a pattern: `*` stands for any signs of one part
-    /// of the name, `**` for any signs with dots among them, `?` for one sign.
+    /// The parameters, frozen or not, whose names fit a pattern, in which `*` stands for any
+    /// characters or none, dots included.
     ///
     /// ```
     /// use gradus_nn::{Linear, Module, Relu, Sequential};
@@ -61,7 +61,7 @@ pub trait Module {
     /// let mut rng = Rng::new(1);
     /// let model = Sequential::new().then(Linear::new(4, 8, &mut rng)).then(Linear::new(8, 2, &mut rng));
     /// assert_eq!(model.params_matching("*.bias").len(), 2);
-    /// model.freeze("0.**");
+    /// model.freeze("0.*");
     /// assert_eq!(model.params().len(), 2);
     /// ```
     fn params_matching(&self, pattern: &str) -> Vec<Param> {

@@ -1,26 +1,11 @@
 //! Patterns that choose parameters by name.
 
-/// True if a name fits a pattern: `*` stands for any signs of one part of the name, `**` for any
-/// signs with dots among them, `?` for one sign that is no dot.
+/// True if a name fits a pattern, in which `*` stands for any characters or none, dots included.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
-    let mut signs = pattern.chars();
-    match signs.next() {
-        None => name.is_empty(),
-        Some('*') => {
-            let (rest, dots) = match signs.as_str().strip_prefix('*') {
-                Some(rest) => (rest, true),
-                None => (signs.as_str(), false),
-            };
-            let reach = if dots { name.len() } else { name.find('.').unwrap_or(name.len()) };
-            let starts = name.char_indices().map(|(start, _)| start).chain([name.len()]);
-            starts.take_while(|&start| start <= reach).any(|start| matches(rest, &name[start..]))
-        }
-        Some(sign) => {
-            let mut own = name.chars();
-            let fits = own.next().is_some_and(|own| own == sign || (sign == '?' && own != '.'));
-            fits && matches(signs.as_str(), own.as_str())
-        }
-    }
+    let Some((start, rest)) = pattern.split_once('*') else { return name == pattern };
+    let Some(name) = name.strip_prefix(start) else { return false };
+    let mut ends = name.char_indices().map(|(end, _)| end).chain([name.len()]);
+    ends.any(|end| matches(rest, &name[end..]))
 }
 
 #[cfg(test)]
@@ -28,24 +13,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stars_stand_for_parts_of_names() {
+    fn stars_stand_for_anything() {
         for (pattern, name, fits) in [
             ("features.0.weight", "features.0.weight", true),
             ("features.*.weight", "features.12.weight", true),
-            ("features.*.weight", "features.1.conv.weight", false),
-            ("features.**.weight", "features.1.conv.weight", true),
-            ("**", "a.b.c", true),
-            ("**.bias", "a.b.bias", true),
-            ("**.bias", "bias", false),
-            ("**bias", "bias", true),
-            ("*", "a.b", false),
-            ("layer?.*", "layer1.weight", true),
-            ("layer?.*", "layer10.weight", false),
+            ("features.*.weight", "features.1.conv.weight", true),
+            ("features.*.weight", "features.1.bias", false),
+            ("*", "a.b.c", true),
+            ("*.bias", "a.b.bias", true),
+            ("*.bias", "bias", false),
+            ("*bias", "bias", true),
             ("fc*", "fc", true),
             ("a*c", "abbc", true),
             ("a*c", "abbd", false),
             ("", "", true),
-            ("?", ".", false),
             ("gewöhn*", "gewöhnlich", true),
         ] {
             assert_eq!(matches(pattern, name), fits, "{pattern} and {name}");

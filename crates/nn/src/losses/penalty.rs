@@ -1,6 +1,7 @@
 //! Penalties on the size of parameters.
 
 use super::fail;
+use crate::pattern::matches;
 use crate::{Module, Param};
 use gradus_tensor::{DType, Tensor};
 
@@ -58,7 +59,7 @@ impl Selection {
     pub fn params<M: Module + ?Sized>(&self, model: &M) -> Vec<(String, Param)> {
         let mut params = model.named_params();
         for pattern in &self.patterns {
-            if !params.iter().any(|(name, _)| is_like(name, pattern)) {
+            if !params.iter().any(|(name, _)| matches(pattern, name)) {
                 let some: Vec<&str> =
                     params.iter().take(3).map(|(name, _)| name.as_str()).collect();
                 let message = format_args!(
@@ -71,21 +72,12 @@ impl Selection {
         params.retain(|(name, param)| {
             let patterns = &self.patterns;
             let named =
-                patterns.is_empty() || patterns.iter().any(|pattern| is_like(name, pattern));
+                patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, name));
             let left_out = self.without_vectors && param.tensor().rank() < 2;
             named && !left_out && param.is_trainable()
         });
         params
     }
-}
-
-/// True if a name is as a pattern, in which `*` stands for any characters or none.
-fn is_like(name: &str, pattern: &str) -> bool {
-    let Some((start, rest)) = pattern.split_once('*') else { return name == pattern };
-    let Some(name) = name.strip_prefix(start) else { return false };
-    (0..=name.len())
-        .filter(|&end| name.is_char_boundary(end))
-        .any(|end| is_like(&name[end..], rest))
 }
 
 /// Σ |w| over the selected parameters of a model: what makes weights sparse (lasso). Times a factor,
