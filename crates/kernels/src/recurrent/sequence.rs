@@ -25,7 +25,7 @@ pub struct Inputs<'a, T> {
     pub x: &'a [T],
     /// By which the hidden state is multiplied: [G H, H].
     pub weight: &'a [T],
-    /// The bias of a GRU: [H].
+    /// The bias of a GRU: `[H]`.
     pub bias: Option<&'a [T]>,
     /// The hidden states at the start: [B, H].
     pub hidden: &'a [T],
