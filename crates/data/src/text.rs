@@ -174,7 +174,7 @@ mod tests {
         let numbers = characters.encode(text).unwrap().to_vec::<i64>();
         assert_eq!(characters.decode(&numbers), text);
         let error = characters.encode("x").unwrap_err().to_string();
-        assert!(error.contains("'x' is none of the 9 characters"), "{error}");
+        assert!(error.contains("'x' is none of the 8 characters"), "{error}");
     }
 
     #[test]

@@ -118,7 +118,7 @@ fn change(params: &[Param], gradients: &mut Gradients, change: impl Fn(&Tensor) 
 /// let model = Linear::new(4, 2, &mut rng);
 /// let mut optimizer = Sgd::new(model.params(), SgdOptions::default());
 /// let mut gathered = Accumulator::new(model.params());
-/// for x in Tensor::randn([32, 4], &mut rng).chunk(4, 0) {
+/// for x in Tensor::randn([32, 4], &mut rng).chunk(0, 4) {
 ///     let loss = model.forward(&x).square().mean(..);
 ///     gathered.add(&loss.backward(), x.len_of(0) as f64);
 /// }
