@@ -4,6 +4,8 @@ Where PyTorch has no such optimizer, the equations of its paper are written here
 """
 
 import torch
+
+from golden import error
 from torch import optim
 from torch.optim import _muon
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -269,14 +271,20 @@ class Sam:
 def problem(family, name, steps, make):
     keep = {"x": family.floats(5, 12) * 0.2, "y": family.floats(3, 12, low=-0.9, high=0.9)}
     keep |= {"first0": family.floats(3, 5) * 0.3, "first1": family.floats(3) * 0.3}
-    x, y, w, b = (tensor.double() for tensor in keep.values())
-    params = [w.requires_grad_(), b.requires_grad_()]
+    right, single = (solve(keep, steps, make, dtype) for dtype in (torch.float64, torch.float32))
+    family.keep(name, keep | right)
+    family.keep_rounding(name, max(error(single[what], x) for what, x in right.items()))
+
+
+def solve(given, steps, make, dtype):
+    x, y, w, b = (tensor.to(dtype) for tensor in given.values())
+    params = [w.clone().requires_grad_(), b.clone().requires_grad_()]
     optimizer = make(params)
 
     def closure():
         for p in params:
             p.grad = None
-        loss = (((w @ x + b.unsqueeze(1)).tanh() - y) ** 2).mean()
+        loss = (((params[0] @ x + params[1].unsqueeze(1)).tanh() - y) ** 2).mean()
         loss.backward()
         return loss
 
@@ -285,5 +293,5 @@ def problem(family, name, steps, make):
         losses.append(optimizer.step(closure).detach())
         for p, kept in zip(params, values):
             kept.append(p.detach().clone())
-    keep["losses"] = torch.stack(losses)
-    family.keep(name, keep | {f"values{index}": torch.stack(kept) for index, kept in enumerate(values)})
+    found = {f"values{index}": torch.stack(kept) for index, kept in enumerate(values)}
+    return found | {"losses": torch.stack(losses)}
