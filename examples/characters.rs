@@ -8,6 +8,7 @@
 
 use clap::{Parser, ValueEnum};
 use gradus::data::text::{self, Characters, Windows};
+use gradus::nn::decode::{Limits, Replay, SampleOptions, sample};
 use gradus::nn::schedule::{Cosine, Schedule};
 use gradus::prelude::*;
 use std::path::PathBuf;
@@ -202,15 +203,12 @@ fn validate(writer: &Writer, windows: Windows, batch_size: usize) -> Result<f64>
 
 /// Writes on from the first character, each drawn from what the network thinks comes next.
 fn write(writer: &Writer, options: &Options, rng: &mut Rng) -> Vec<i64> {
-    let mut written = vec![0i64];
-    for _ in 0..options.write {
-        let seen = written[written.len().saturating_sub(options.window)..].to_vec();
-        let next = no_grad(|| {
-            let logits = writer.forward(&Tensor::from(seen).unsqueeze(0));
-            let last = logits.narrow(1, logits.len_of(1) - 1, 1).flatten(0, -1);
-            last.softmax(-1).multinomial(1, rng)
-        });
-        written.push(next.item::<i64>());
-    }
-    written.split_off(1)
+    let mut model = Replay::new(|tokens: &Tensor| {
+        let seen = tokens.len_of(1).min(options.window);
+        let window = tokens.narrow(1, tokens.len_of(1) - seen, seen);
+        writer.forward(&window).select(1, seen - 1)
+    });
+    let limits = Limits { length: options.write, end: None };
+    let first = Tensor::from_vec(vec![0i64], [1, 1]);
+    sample(&mut model, &first, SampleOptions { limits, ..Default::default() }, rng).concat()
 }

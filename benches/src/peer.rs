@@ -38,7 +38,12 @@ impl Peer {
 
     /// The losses of the first steps. Gradus writes the weights and inputs, the others read them.
     pub fn losses(self, on: &Comparison, workload: &str, tensors: &Path) -> Result<Vec<f64>> {
-        let Losses { losses } = self.call(on, workload, tensors, &["--losses", "5"])?;
+        let path = tensors.to_string_lossy();
+        let mut arguments = vec!["--losses", "5"];
+        if self == Self::Gradus {
+            arguments.extend(["--tensors", &path]);
+        }
+        let Losses { losses } = self.call(on, workload, tensors, &arguments)?;
         Ok(losses)
     }
 
@@ -63,9 +68,6 @@ impl Peer {
             Self::Gradus => {
                 command.arg(std::env::current_exe()?).args(["one", workload]);
                 command.env("GRADUS_THREADS", &threads);
-                if arguments[0] == "--losses" {
-                    command.arg("--tensors").arg(tensors);
-                }
             }
             Self::PyTorch(variant) => {
                 command.arg(&on.python).arg(script()).args([workload, "--variant", variant]);

@@ -25,6 +25,16 @@ fn compare(family: &mut Family, case: &str, step: usize, params: &[Param]) {
 
 /// Follows two parameters through the steps of a case, with given gradients.
 fn follow<O: Optimizer>(family: &mut Family, case: &str, make: impl Fn(Vec<Param>) -> O) {
+    follow_to(family, case, make, |_, _| ());
+}
+
+/// As [`follow`], with a look at what the optimizer remembers in the end.
+fn follow_to<O: Optimizer>(
+    family: &mut Family,
+    case: &str,
+    make: impl Fn(Vec<Param>) -> O,
+    end: impl Fn(&mut Family, &O),
+) {
     family.begin(case);
     for dtype in [DType::F32, DType::F64] {
         let params = first(family, case, dtype);
@@ -38,15 +48,7 @@ fn follow<O: Optimizer>(family: &mut Family, case: &str, make: impl Fn(Vec<Param
             optimizer.step(&loss.reduce(|a, b| a + b).unwrap().backward());
             compare(family, case, step, &params);
         }
-        for index in 0..2 {
-            if case == "asgd_average" {
-                let average = optimizer.state_dict();
-                let name = format!("{index}.ax");
-                let found = average.iter().find(|(own, _)| *own == name).unwrap();
-                let wanted = family.get(case, &format!("average{index}")).clone();
-                family.compare(&name, &found.1, &wanted, Part::Forward);
-            }
-        }
+        end(family, &optimizer);
     }
 }
 
@@ -106,7 +108,20 @@ fn descent(family: &mut Family) {
         maximize: true,
         ..asgd
     };
-    follow(family, "asgd_average", |p| Asgd::new(p, average));
+    follow_to(
+        family,
+        "asgd_average",
+        |p| Asgd::new(p, average),
+        |family, optimizer| {
+            let state = optimizer.state_dict();
+            for index in 0..2 {
+                let name = format!("{index}.ax");
+                let found = state.iter().find(|(own, _)| *own == name).unwrap();
+                let wanted = family.get("asgd_average", &format!("average{index}")).clone();
+                family.compare(&name, &found.1, &wanted, Part::Forward);
+            }
+        },
+    );
 
     family.row("Rprop", "torch.optim.Rprop");
     let rprop = RpropOptions { learning_rate: 0.1, ..Default::default() };

@@ -28,6 +28,9 @@ pub(crate) fn in_file<T>(path: &Path, result: Result<T>) -> Result<T> {
     })
 }
 
+/// What files that gzip compressed begin with.
+pub(crate) const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// No stream of deflate unpacks to more than so many times its size.
 ///
 /// # Source

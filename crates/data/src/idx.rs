@@ -7,7 +7,7 @@
 //! # Source
 //! LeCun, Cortes and Burges, "The MNIST database of handwritten digits", "File formats".
 
-use crate::file::{self, MOST_INFLATED};
+use crate::file::{self, GZIP, MOST_INFLATED};
 use flate2::read::MultiGzDecoder;
 use gradus_tensor::{DType, Device, Error, Result, Shape, Tensor};
 use std::io::Read;
@@ -16,9 +16,6 @@ use std::path::Path;
 /// The most bytes that the elements of an array may take: 1 GiB, several times the largest set of
 /// digits there is (EMNIST).
 const MOST_BYTES: usize = 1 << 30;
-
-/// What compressed files begin with.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The type of an array's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

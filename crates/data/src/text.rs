@@ -1,6 +1,6 @@
 //! Text: reading it, its characters as numbers, and windows of it to learn from.
 
-use crate::file;
+use crate::file::{self, GZIP};
 use crate::{Batch, Dataset, Sample};
 use flate2::read::MultiGzDecoder;
 use gradus_tensor::{Error, OpError, Result, Tensor};
@@ -17,10 +17,10 @@ const MOST_BYTES: usize = 1 << 30;
 pub fn read(path: impl AsRef<Path>) -> Result<String> {
     let path = path.as_ref();
     let mut bytes = file::read(path, MOST_BYTES)?;
-    if bytes.starts_with(&[0x1f, 0x8b]) {
+    if bytes.starts_with(&GZIP) {
         let mut text = vec![];
-        let unpacked = MultiGzDecoder::new(&bytes[..]).take(MOST_BYTES as u64 + 1);
-        { unpacked }.read_to_end(&mut text).map_err(|error| {
+        let mut unpacked = MultiGzDecoder::new(&bytes[..]).take(MOST_BYTES as u64 + 1);
+        unpacked.read_to_end(&mut text).map_err(|error| {
             Error::format(path.display(), format_args!("cannot be unpacked: {error}"))
         })?;
         if text.len() > MOST_BYTES {

@@ -35,6 +35,11 @@ pub(crate) fn norm_of<'a>(tensors: impl Iterator<Item = &'a Tensor>, p: f64) -> 
     })
 }
 
+/// ‖x‖ = √Σ x².
+pub(crate) fn norm(x: &Tensor) -> f64 {
+    norm_of(std::iter::once(x), 2.0)
+}
+
 /// The settings of [`clip_grad_norm`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClipNorm {

@@ -2,7 +2,7 @@
 
 use crate::callback::{Callback, Session};
 use crate::history::{Epoch, History};
-use gradus_nn::schedule::{Goal, ReduceOnPlateau, ReduceOnPlateauOptions};
+use gradus_nn::schedule::{Goal, ReduceOnPlateau, ReduceOnPlateauOptions, Threshold};
 use gradus_tensor::{Error, Result};
 
 /// Ends the training when a figure has not got better for some epochs.
@@ -38,10 +38,8 @@ impl EarlyStopping {
         let (mut best, mut waited): (Option<f64>, usize) = (None, 0);
         for epoch in history.epochs() {
             let figure = figure(epoch, &self.monitor)?;
-            let better = best.is_none_or(|best| match self.goal {
-                Goal::Lowest => figure < best - self.margin,
-                Goal::Highest => figure > best + self.margin,
-            });
+            let margin = Threshold::Absolute(self.margin);
+            let better = best.is_none_or(|best| margin.is_better(self.goal, figure, best));
             if better && !figure.is_nan() {
                 (best, waited) = (Some(figure), 0);
             } else {

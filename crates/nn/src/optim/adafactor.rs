@@ -2,8 +2,8 @@
 
 use super::check_not_negative;
 use super::groups::{Groups, Method, State};
-use super::lamb::norm;
 use crate::Param;
+use crate::gradients::norm;
 use gradus_tensor::{DType, Result, Tensor};
 
 /// The settings of [`Adafactor`].

@@ -3,7 +3,8 @@
 use super::groups::{Groups, Method, State};
 use super::{check_adam, filled};
 use crate::Param;
-use gradus_tensor::{DType, Result, Tensor};
+use crate::gradients::norm;
+use gradus_tensor::{Result, Tensor};
 
 /// The settings of [`Lamb`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,9 +86,4 @@ impl Method for LambOptions {
         let trust = if size > 0.0 && len > 0.0 { size / len } else { 1.0 };
         param.set(&(p - way * (learning_rate * trust)))
     }
-}
-
-/// ‖x‖ = √Σ x².
-pub(super) fn norm(x: &Tensor) -> f64 {
-    x.square().sum(..).to_dtype(DType::F64).item::<f64>().sqrt()
 }

@@ -2,8 +2,8 @@
 
 use super::check_not_negative;
 use super::groups::{Decay, Groups, Method, State, launch};
-use super::lamb::norm;
 use crate::Param;
+use crate::gradients::norm;
 use gradus_tensor::kernel::optimizer::{Momentum, Rule};
 use gradus_tensor::{Result, Tensor};
 

@@ -19,6 +19,18 @@ pub enum Threshold {
     Absolute(f64),
 }
 
+impl Threshold {
+    /// True if a figure is better than the best so far by so much.
+    pub fn is_better(self, goal: Goal, figure: f64, best: f64) -> bool {
+        match (goal, self) {
+            (Goal::Lowest, Self::Relative(part)) => figure < best * (1.0 - part),
+            (Goal::Lowest, Self::Absolute(margin)) => figure < best - margin,
+            (Goal::Highest, Self::Relative(part)) => figure > best * (1.0 + part),
+            (Goal::Highest, Self::Absolute(margin)) => figure > best + margin,
+        }
+    }
+}
+
 /// The settings of [`ReduceOnPlateau`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReduceOnPlateauOptions {
@@ -100,7 +112,7 @@ impl ReduceOnPlateau {
     /// Takes a figure and the learning rate that led to it; gives the next learning rate.
     pub fn step(&mut self, figure: f64, learning_rate: f64) -> f64 {
         let options = self.options;
-        if options.is_better(figure, self.best) {
+        if options.threshold.is_better(options.goal, figure, self.best) {
             self.best = figure;
             self.bad = 0;
         } else {
@@ -116,16 +128,5 @@ impl ReduceOnPlateau {
         (self.resting, self.bad) = (options.cooldown, 0);
         let lower = (learning_rate * options.factor).max(options.lowest);
         if learning_rate - lower > options.epsilon { lower } else { learning_rate }
-    }
-}
-
-impl ReduceOnPlateauOptions {
-    fn is_better(&self, figure: f64, best: f64) -> bool {
-        match (self.goal, self.threshold) {
-            (Goal::Lowest, Threshold::Relative(part)) => figure < best * (1.0 - part),
-            (Goal::Lowest, Threshold::Absolute(margin)) => figure < best - margin,
-            (Goal::Highest, Threshold::Relative(part)) => figure > best * (1.0 + part),
-            (Goal::Highest, Threshold::Absolute(margin)) => figure > best + margin,
-        }
     }
 }
