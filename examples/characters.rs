@@ -8,6 +8,7 @@
 
 use clap::{Parser, ValueEnum};
 use gradus::data::text::{self, Characters, Windows};
+use gradus::models::{LanguageModel, LanguageModelOptions, Reader};
 use gradus::nn::decode::{Limits, Replay, SampleOptions, sample};
 use gradus::nn::schedule::{Cosine, Schedule};
 use gradus::prelude::*;
@@ -52,72 +53,20 @@ enum Network {
     Transformer,
 }
 
-const FEATURES: usize = 128;
 const LEARNING_RATE: f64 = 3e-3;
 
-/// Characters in, the logits of what comes next out: `[B, T] -> [B, T, N]`.
-#[derive(Debug, Module)]
-struct Writer {
-    embedding: Embedding,
-    /// Where a character is, for a network that would not know.
-    position: Option<Embedding>,
-    body: Box<dyn Layer>,
-    output: Linear,
-}
-
-/// A Transformer in which each character sees only those before it.
-#[derive(Debug, Module)]
-struct Causal(TransformerEncoder);
-
-impl Layer for Causal {
-    fn forward(&self, x: &Tensor) -> Tensor {
-        self.0.encode(x, AttentionMasks::causal())
-    }
-}
-
-impl Writer {
-    fn new(network: Network, count: usize, window: usize, rng: &mut Rng) -> Self {
-        let embedding = Embedding::new(count, FEATURES, rng);
-        let position = matches!(network, Network::Transformer);
-        let position = position.then(|| Embedding::new(window, FEATURES, rng));
-        let body: Box<dyn Layer> = match network {
-            Network::Lstm => {
-                let options = LstmOptions { num_layers: 2, ..Default::default() };
-                Box::new(Lstm::with_options(FEATURES, FEATURES, options, rng))
-            }
-            Network::Gru => {
-                let options = GruOptions { num_layers: 2, ..Default::default() };
-                Box::new(Gru::with_options(FEATURES, FEATURES, options, rng))
-            }
-            Network::Transformer => {
-                let options = TransformerOptions {
-                    features: FEATURES,
-                    heads: 4,
-                    hidden: 4 * FEATURES,
-                    dropout: 0.0,
-                    activation: Tensor::gelu,
-                    norm_first: true,
-                    ..Default::default()
-                };
-                Box::new(Causal(TransformerEncoder::new(2, options, rng).with_norm()))
-            }
-        };
-        Self { embedding, position, body, output: Linear::new(FEATURES, count, rng) }
-    }
-}
-
-impl Layer for Writer {
-    fn forward(&self, x: &Tensor) -> Tensor {
-        let mut features = self.embedding.forward(x);
-        if let Some(position) = &self.position {
-            features = features + position.forward(&Tensor::arange(0, x.len_of(1) as i64, 1));
+impl Network {
+    fn reader(self) -> Reader {
+        match self {
+            Self::Lstm => Reader::Lstm,
+            Self::Gru => Reader::Gru,
+            Self::Transformer => Reader::Transformer,
         }
-        self.output.forward(&self.body.forward(&features))
     }
 }
 
 /// The mean cross-entropy of all characters of a batch.
-fn loss(writer: &Writer, input: &Tensor, target: &Tensor) -> Tensor {
+fn loss(writer: &LanguageModel, input: &Tensor, target: &Tensor) -> Tensor {
     cross_entropy(&writer.forward(input).flatten(0, 1), &target.flatten(0, 1))
 }
 
@@ -152,7 +101,13 @@ fn run(options: &Options) -> Result<()> {
     };
     let loader = DataLoader::new(windows(&train)?, loader_options);
     let rng = &mut Rng::new(options.seed);
-    let writer = Writer::new(options.network, characters.len(), options.window, rng);
+    let settings = LanguageModelOptions {
+        reader: options.network.reader(),
+        vocabulary: characters.len(),
+        length: options.window,
+        ..Default::default()
+    };
+    let writer = LanguageModel::new(settings, rng)?;
     println!("{} characters, {} parameters", characters.len(), writer.param_count());
 
     learn(&writer, &loader, options)?;
@@ -162,7 +117,7 @@ fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn learn(writer: &Writer, loader: &DataLoader, options: &Options) -> Result<()> {
+fn learn(writer: &LanguageModel, loader: &DataLoader, options: &Options) -> Result<()> {
     if loader.is_empty() {
         let needed = options.batch * options.window + 1;
         let message = format!("the text is too short: a step needs {needed} characters");
@@ -188,7 +143,7 @@ fn learn(writer: &Writer, loader: &DataLoader, options: &Options) -> Result<()> 
     Ok(())
 }
 
-fn validate(writer: &Writer, windows: Windows, batch_size: usize) -> Result<f64> {
+fn validate(writer: &LanguageModel, windows: Windows, batch_size: usize) -> Result<f64> {
     writer.eval();
     let loader = DataLoader::new(windows, LoaderOptions { batch_size, ..Default::default() });
     let (mut sum, mut count) = (0.0, 0);
@@ -202,7 +157,7 @@ fn validate(writer: &Writer, windows: Windows, batch_size: usize) -> Result<f64>
 }
 
 /// Writes on from the first character, each drawn from what the network thinks comes next.
-fn write(writer: &Writer, options: &Options, rng: &mut Rng) -> Vec<i64> {
+fn write(writer: &LanguageModel, options: &Options, rng: &mut Rng) -> Vec<i64> {
     let mut model = Replay::new(|tokens: &Tensor| {
         let seen = tokens.len_of(1).min(options.window);
         let window = tokens.narrow(1, tokens.len_of(1) - seen, seen);
