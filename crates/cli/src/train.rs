@@ -13,8 +13,8 @@ use gradus_nn::{Adam, AdamOptions, Module, losses::cross_entropy};
 use gradus_tensor::memory::peak_resident_bytes;
 use gradus_tensor::{Error, Result, Rng};
 use gradus_train::{
-    Accuracy, Callback, Checkpoint, Checkpoints, MetricsFile, Progress, RunFolder, Scheduled,
-    Session, Trainer, read_weights, write_json,
+    Accuracy, Callback, Checkpoints, Ending, Interrupt, MetricsFile, Progress, RunFolder,
+    Scheduled, Session, Trainer, read_weights, write_json,
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -222,25 +222,33 @@ fn train(
     let mut rng = Rng::new(seed);
     let model = DigitsNet::new(&mut rng);
     let options = AdamOptions { learning_rate: LEARNING_RATE, ..Default::default() };
-    let mut optimizer = Adam::new(model.params(), options);
-    let last = run.file("last.safetensors");
-    let history = match last.is_file() {
-        true => Checkpoint::restore_from(last, &model, &mut optimizer)?,
-        false => Default::default(),
-    };
+    let optimizer = Adam::new(model.params(), options);
     let steps = (epochs * train.len()) as u64;
     let mut trainer = Trainer::new(model, cross_entropy, optimizer)
         .metric(Accuracy::default())
         .callback(Scheduled(Cosine { start: LEARNING_RATE, end: 0.0, steps }))
-        .callback(Checkpoints::new(run.path(), "valid_loss"))
+        .checkpoints(Checkpoints::new(run.path(), "valid_loss"))
+        .interrupt(Interrupt::on_signals()?)
+        .epochs(epochs)
         .callback(MetricsFile::new(run.file("metrics.jsonl")));
     trainer = match json {
         true => trainer.callback(JsonLines),
         false => trainer.callback(Progress::default()),
     };
-    trainer.set_history(history);
-    trainer.fit(&train, Some(&valid), epochs)?;
+    if let Some(warning) = trainer.resume()?.and_then(|resumed| resumed.warning) {
+        eprintln!("warning: {warning}");
+    }
+    if trainer.fit(&train, &valid)? == Ending::Interrupted {
+        say_how_to_go_on(run);
+    }
     Ok(trainer)
+}
+
+/// Ends the program after it was interrupted, with the exit code that shells know for that.
+fn say_how_to_go_on(run: &RunFolder) -> ! {
+    let path = run.path().display();
+    eprintln!("interrupted and saved: go on with gradus train digits --resume {path}");
+    std::process::exit(130);
 }
 
 /// Writes each epoch's figures as a JSON line.

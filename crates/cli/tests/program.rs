@@ -165,6 +165,7 @@ fn a_training_leaves_what_it_promises() {
         "best.json",
         "last.safetensors",
         "last.json",
+        "last-1.safetensors",
         "metrics.jsonl",
         "config.json",
         "result.json",
@@ -172,7 +173,7 @@ fn a_training_leaves_what_it_promises() {
     ] {
         assert!(fs::metadata(run.join(file)).unwrap().len() > 0, "{file}");
     }
-    assert_eq!(fs::read_dir(&run).unwrap().count(), 8, "nothing else is left");
+    assert_eq!(fs::read_dir(&run).unwrap().count(), 9, "nothing else is left");
     assert_eq!(metrics(&run).len(), 3);
 
     // The saved model does as the trained one did.

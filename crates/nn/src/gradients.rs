@@ -1,7 +1,7 @@
 //! What may be done to gradients before an optimizer's step: measured, clipped, gathered.
 
 use crate::Param;
-use gradus_tensor::{DType, Gradients, Tensor, no_grad};
+use gradus_tensor::{DType, Error, Gradients, Result, Tensor, no_grad};
 
 /// The norm of all gradients of some parameters, as of one vector: (Σ |g|ᵖ)^(1/p), or max |g| for
 /// p = ∞. Parameters that are frozen or that no gradient reached count for nothing.
@@ -175,5 +175,40 @@ impl Accumulator {
         }
         self.weight = 0.0;
         gradients
+    }
+    /// What was added since the last [`Accumulator::take`], by name; see
+    /// [`Accumulator::load_state_dict`].
+    pub fn state_dict(&self) -> Vec<(String, Tensor)> {
+        let sums = self.sums.iter().enumerate();
+        let sums = sums.filter_map(|(index, sum)| Some((index.to_string(), sum.clone()?)));
+        sums.chain([("weight".to_string(), Tensor::from(self.weight))]).collect()
+    }
+
+    /// Goes on from what another gathered for the same parameters.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`], if it was for other parameters.
+    pub fn load_state_dict(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        let mismatch = || Error::Mismatch("the gathered gradients are of other parameters".into());
+        let mut loaded = Self::new(std::mem::take(&mut self.params));
+        let mut fits = state.len() <= loaded.params.len() + 1;
+        for (name, value) in state {
+            match (name.as_str(), name.parse::<usize>()) {
+                ("weight", _) if value.count() == 1 => {
+                    loaded.weight = value.to_dtype(DType::F64).item();
+                }
+                (_, Ok(index)) if index < loaded.params.len() => {
+                    let param = loaded.params[index].tensor();
+                    fits &= value.shape() == param.shape();
+                    loaded.sums[index] = Some(value.to_device(param.device()));
+                }
+                _ => fits = false,
+            }
+        }
+        match fits {
+            true => *self = loaded,
+            false => self.params = loaded.params,
+        }
+        if fits { Ok(()) } else { Err(mismatch()) }
     }
 }

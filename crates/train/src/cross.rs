@@ -50,9 +50,9 @@ impl CrossValidation {
 ///     let model = Linear::new(3, 1, &mut Rng::new(fold as u64));
 ///     let options = SgdOptions { learning_rate: 0.1, ..Default::default() };
 ///     let optimizer = Sgd::new(model.params(), options);
-///     let mut trainer = Trainer::new(model, mse_loss, optimizer);
+///     let mut trainer = Trainer::new(model, mse_loss, optimizer).epochs(20);
 ///     let loader = |part| DataLoader::new(part, LoaderOptions::default());
-///     trainer.fit(&loader(parts.train.clone()), None, 20)?;
+///     trainer.fit(&loader(parts.train.clone()), None)?;
 ///     trainer.evaluate(&loader(parts.valid.clone()))
 /// })?;
 /// assert!(outcome.mean("loss") < 0.01);

@@ -1,5 +1,7 @@
 //! What a training recorded.
 
+use crate::state::{from_json, to_json};
+use gradus_nn::schedule::Goal;
 use gradus_tensor::{Error, Result};
 use serde_json::{Map, Value, json};
 
@@ -24,14 +26,24 @@ impl Epoch {
         self.figures.iter().find(|(own, _)| own == name).map(|(_, value)| *value)
     }
 
+    /// A figure that there should be.
+    ///
+    /// # Errors
+    /// [`Error::Setting`], if there is none of this name; it lists those there are.
+    pub fn figure(&self, name: &str) -> Result<f64> {
+        self.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.figures.iter().map(|(name, _)| name.as_str()).collect();
+            Error::Setting(format!("no figure is called {name}: there are {}", known.join(", ")))
+        })
+    }
+
     /// The epoch as one JSON object: its number, its figures, its time. Figures that are not finite
     /// become strings, since JSON has no such numbers.
     pub fn to_json(&self) -> Value {
         let mut object = Map::new();
         object.insert("epoch".into(), json!(self.number));
         for (name, value) in &self.figures {
-            let value = if value.is_finite() { json!(value) } else { json!(value.to_string()) };
-            object.insert(name.clone(), value);
+            object.insert(name.clone(), to_json(*value));
         }
         object.insert("seconds".into(), json!((self.seconds * 1000.0).round() / 1000.0));
         Value::Object(object)
@@ -40,18 +52,14 @@ impl Epoch {
     /// The epoch that [`Epoch::to_json`] wrote.
     fn from_json(value: &Value) -> Option<Self> {
         let object = value.as_object()?;
-        let number = |value: &Value| match value {
-            Value::String(text) => text.parse().ok(),
-            value => value.as_f64(),
-        };
         let mut figures = vec![];
         for (name, value) in
             object.iter().filter(|(name, _)| !["epoch", "seconds"].contains(&&name[..]))
         {
-            figures.push((name.clone(), number(value)?));
+            figures.push((name.clone(), from_json(value)?));
         }
         let epoch = object.get("epoch")?.as_u64()? as usize;
-        Some(Self { number: epoch, figures, seconds: number(object.get("seconds")?)? })
+        Some(Self { number: epoch, figures, seconds: from_json(object.get("seconds")?)? })
     }
 }
 
@@ -83,8 +91,17 @@ impl History {
 
     /// The epoch in which a figure was lowest, the first of several.
     pub fn lowest(&self, name: &str) -> Option<&Epoch> {
+        self.best(name, Goal::Lowest)
+    }
+
+    /// The epoch in which a figure was best, the first of several.
+    pub fn best(&self, name: &str, goal: Goal) -> Option<&Epoch> {
         let known = self.0.iter().filter(|epoch| epoch.get(name).is_some_and(|x| !x.is_nan()));
-        known.reduce(|best, epoch| if epoch.get(name) < best.get(name) { epoch } else { best })
+        let better = |epoch: &Epoch, best: &Epoch| match goal {
+            Goal::Lowest => epoch.get(name) < best.get(name),
+            Goal::Highest => epoch.get(name) > best.get(name),
+        };
+        known.reduce(|best, epoch| if better(epoch, best) { epoch } else { best })
     }
 
     /// One JSON object a line.
@@ -136,6 +153,9 @@ mod tests {
     #[test]
     fn finds_the_best_epoch() {
         assert_eq!(history().lowest("valid_loss").unwrap().number, 3);
+        assert_eq!(history().best("valid_loss", Goal::Highest).unwrap().number, 1);
         assert_eq!(history().lowest("nothing"), None);
+        let message = history().epochs()[0].figure("nothing").unwrap_err().to_string();
+        assert!(message.contains("valid_loss, accuracy"), "{message}");
     }
 }

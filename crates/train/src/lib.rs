@@ -7,24 +7,31 @@
 
 mod callback;
 mod checkpoint;
+mod checksum;
 mod cross;
 mod finder;
 mod history;
+mod interrupt;
+mod keep;
 mod metrics;
 mod plateau;
 mod progress;
 mod report;
 mod run;
+mod state;
 mod trainer;
 
-pub use callback::{Callback, Scheduled, Session, Step};
-pub use checkpoint::{Checkpoint, Checkpoints, read_weights, write_json, write_weights};
+pub use callback::{Callback, Derived, Position, Scheduled, Session, Step, Wishes};
+pub use checkpoint::{Checkpoint, read_weights, write_json, write_weights};
 pub use cross::{CrossValidation, cross_validate};
 pub use finder::{FinderOptions, RateCurve};
 pub use history::{Epoch, History};
+pub use interrupt::Interrupt;
+pub use keep::{CheckpointOptions, Checkpoints, Newest};
 pub use metrics::{Accuracy, ConfusionMatrix, Mean, Metric};
 pub use plateau::{EarlyStopping, Plateau};
 pub use progress::Progress;
 pub use report::{Best, Chart, Confusion, Mistake, Report, Series, Unit};
 pub use run::{MetricsFile, RunFolder};
-pub use trainer::{Loss, Trainer};
+pub use state::State;
+pub use trainer::{Ending, Loss, Resumed, Trainer};

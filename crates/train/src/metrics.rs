@@ -1,6 +1,7 @@
 //! How good a model's answers are.
 
-use gradus_tensor::{DType, Tensor};
+use crate::state::State;
+use gradus_tensor::{DType, Result, Tensor};
 use std::fmt::Debug;
 
 /// A figure about a model's answers, gathered batch by batch.
@@ -11,8 +12,19 @@ pub trait Metric: Debug + Send {
     fn update(&mut self, output: &Tensor, target: &Tensor);
     /// The figure over all that was taken in; NaN if that is nothing.
     fn value(&self) -> f64;
+    /// All figures that are recorded, by name: the value alone, unless there are more.
+    fn figures(&self) -> Vec<(String, f64)> {
+        vec![(self.name().to_string(), self.value())]
+    }
     /// Forgets what was taken in.
     fn reset(&mut self);
+    /// What was taken in, for a training that is interrupted in an epoch.
+    fn state(&self) -> State;
+    /// Goes on from what [`Metric::state`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`](gradus_tensor::Error::Mismatch), if that was something else.
+    fn load_state(&mut self, state: &State) -> Result<()>;
 }
 
 /// The share of samples whose largest output is that of the right class.
@@ -43,6 +55,15 @@ impl Metric for Accuracy {
     fn reset(&mut self) {
         *self = Self::default();
     }
+
+    fn state(&self) -> State {
+        State::new().with("right", self.right).with("count", self.count)
+    }
+
+    fn load_state(&mut self, state: &State) -> Result<()> {
+        *self = Self { right: state.count("right")?, count: state.count("count")? };
+        Ok(())
+    }
 }
 
 /// The mean of numbers, each counted as often as it says.
@@ -62,6 +83,20 @@ impl Mean {
     /// The mean; NaN of nothing.
     pub fn value(&self) -> f64 {
         self.sum / self.count as f64
+    }
+
+    /// What was taken in.
+    pub fn state(&self) -> State {
+        State::new().with_number("sum", self.sum).with("count", self.count)
+    }
+
+    /// Goes on from what [`Mean::state`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`](gradus_tensor::Error::Mismatch), if that was something else.
+    pub fn load_state(&mut self, state: &State) -> Result<()> {
+        *self = Self { sum: state.number("sum")?, count: state.count("count")? };
+        Ok(())
     }
 }
 

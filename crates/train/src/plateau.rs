@@ -1,9 +1,10 @@
 //! What to do when a training gets no better.
 
 use crate::callback::{Callback, Session};
-use crate::history::{Epoch, History};
+use crate::history::History;
+use crate::state::State;
 use gradus_nn::schedule::{Goal, ReduceOnPlateau, ReduceOnPlateauOptions, Threshold};
-use gradus_tensor::{Error, Result};
+use gradus_tensor::Result;
 
 /// Ends the training when a figure has not got better for some epochs.
 ///
@@ -37,7 +38,7 @@ impl EarlyStopping {
     fn waited(&self, history: &History) -> Result<usize> {
         let (mut best, mut waited): (Option<f64>, usize) = (None, 0);
         for epoch in history.epochs() {
-            let figure = figure(epoch, &self.monitor)?;
+            let figure = epoch.figure(&self.monitor)?;
             let margin = Threshold::Absolute(self.margin);
             let better = best.is_none_or(|best| margin.is_better(self.goal, figure, best));
             if better && !figure.is_nan() {
@@ -52,7 +53,10 @@ impl EarlyStopping {
 
 impl Callback for EarlyStopping {
     fn on_epoch_end(&mut self, session: &mut Session<'_>) -> Result<()> {
-        session.stop |= self.waited(session.history)? >= self.patience.max(1);
+        let waited = self.waited(session.history)?;
+        if waited >= self.patience.max(1) {
+            session.stop(format!("{} has not got better for {waited} epochs", self.monitor));
+        }
         Ok(())
     }
 }
@@ -60,14 +64,16 @@ impl Callback for EarlyStopping {
 /// Lowers the learning rate when a figure has not got better for some epochs; see
 /// [`ReduceOnPlateau`].
 ///
-/// It goes by the history, so that a training which is resumed has the learning rate that it had:
-/// the optimizer must be made with the first one.
+/// It goes by the history. Where that has epochs which it has not seen, it takes them in and lowers
+/// the rate as it would have.
 #[derive(Clone, Debug)]
 pub struct Plateau {
     monitor: String,
     plateau: ReduceOnPlateau,
     /// How many epochs it has taken in.
     seen: usize,
+    /// For how many epochs the optimizer has the learning rate already.
+    applied: usize,
 }
 
 impl Plateau {
@@ -77,14 +83,22 @@ impl Plateau {
     /// If the options cannot be.
     #[track_caller]
     pub fn new(monitor: impl Into<String>, options: ReduceOnPlateauOptions) -> Self {
-        Self { monitor: monitor.into(), plateau: ReduceOnPlateau::new(options), seen: 0 }
+        Self {
+            monitor: monitor.into(),
+            plateau: ReduceOnPlateau::new(options),
+            seen: 0,
+            applied: 0,
+        }
     }
 
     /// Takes in the epochs that it has not seen.
     fn catch_up(&mut self, session: &mut Session<'_>) -> Result<()> {
         let mut rate = session.optimizer.learning_rate();
         for epoch in &session.history.epochs()[self.seen..] {
-            rate = self.plateau.step(figure(epoch, &self.monitor)?, rate);
+            let next = self.plateau.step(epoch.figure(&self.monitor)?, rate);
+            if epoch.number > self.applied {
+                rate = next;
+            }
         }
         self.seen = session.history.len();
         session.optimizer.set_learning_rate(rate);
@@ -100,12 +114,12 @@ impl Callback for Plateau {
     fn on_epoch_end(&mut self, session: &mut Session<'_>) -> Result<()> {
         self.catch_up(session)
     }
-}
+    fn state(&self) -> State {
+        State::new().with("epochs", self.seen)
+    }
 
-/// A figure of an epoch.
-fn figure(epoch: &Epoch, name: &str) -> Result<f64> {
-    epoch.get(name).ok_or_else(|| {
-        let known: Vec<&str> = epoch.figures.iter().map(|(name, _)| name.as_str()).collect();
-        Error::Setting(format!("no figure is called {name}: there are {}", known.join(", ")))
-    })
+    fn load_state(&mut self, state: &State) -> Result<()> {
+        self.applied = state.count("epochs")? as usize;
+        Ok(())
+    }
 }

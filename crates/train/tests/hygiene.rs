@@ -49,16 +49,16 @@ fn assert_near(found: &[f32], wanted: &[f32]) {
 #[test]
 fn gathered_batches_are_one_large_batch() {
     // 40 samples: batches of 12, 12, 12 and 4, of which two make a step; or 24 and 16 at once.
-    let mut pieces = trainer().accumulate(2);
-    pieces.fit(&loader(12), None, 3).unwrap();
-    let mut whole = trainer();
-    whole.fit(&loader(24), None, 3).unwrap();
+    let mut pieces = trainer().accumulate(2).epochs(3);
+    pieces.fit(&loader(12), None).unwrap();
+    let mut whole = trainer().epochs(3);
+    whole.fit(&loader(24), None).unwrap();
     assert_near(&weights(pieces.model()), &weights(whole.model()));
     // An odd number: the last batch is a step of its own.
-    let mut pieces = trainer().accumulate(3);
-    pieces.fit(&loader(8), None, 2).unwrap();
-    let mut whole = trainer();
-    whole.fit(&loader(24), None, 2).unwrap();
+    let mut pieces = trainer().accumulate(3).epochs(2);
+    pieces.fit(&loader(8), None).unwrap();
+    let mut whole = trainer().epochs(2);
+    whole.fit(&loader(24), None).unwrap();
     assert_near(&weights(pieces.model()), &weights(whole.model()));
 }
 
@@ -67,7 +67,7 @@ fn clipped_gradients_make_short_steps() {
     let before = weights(&model());
     let steps = |trainer: Trainer<Linear>| -> Vec<f64> {
         let mut trainer = trainer;
-        trainer.fit(&loader(40), None, 1).unwrap();
+        trainer.fit(&loader(40), None).unwrap();
         let after = weights(trainer.model());
         after.iter().zip(&before).map(|(a, b)| (a - b) as f64 / 0.1).collect()
     };
@@ -83,7 +83,7 @@ fn clipped_gradients_make_short_steps() {
 struct Settings(Arc<Mutex<Vec<(f64, f64)>>>);
 
 impl Callback for Settings {
-    fn on_batch_end(&mut self, session: &mut Session<'_>, _: &Step) -> Result<()> {
+    fn on_batch_end(&mut self, session: &mut Session<'_>, _: &Step<'_>) -> Result<()> {
         let momentum = session.optimizer.momentum().unwrap_or(f64::NAN);
         self.0.lock().unwrap().push((session.optimizer.learning_rate(), momentum));
         Ok(())
@@ -99,10 +99,11 @@ fn schedules_count_steps_and_set_momentum() {
     let schedule = OneCycle { peak: 0.01, steps: 4, ..Default::default() };
     let mut trainer = Trainer::new(model, mse_loss, optimizer)
         .accumulate(2)
+        .epochs(2)
         .callback(Settings(Arc::clone(&seen)))
         .callback(Scheduled(schedule));
     // Four batches, two steps an epoch.
-    trainer.fit(&loader(10), None, 2).unwrap();
+    trainer.fit(&loader(10), None).unwrap();
     let wanted: Vec<(f64, f64)> = [0, 0, 1, 1, 2, 2, 3, 3]
         .map(|step| (schedule.learning_rate(step), schedule.momentum(step).unwrap()))
         .into();
@@ -124,17 +125,9 @@ fn ends(mut callback: impl Callback, figures: &[f64]) -> Option<usize> {
     let mut optimizer = sgd(&model);
     (1..=figures.len()).find(|&epochs| {
         let history = history(&figures[..epochs]);
-        let mut session = Session {
-            model: &model,
-            optimizer: &mut optimizer,
-            history: &history,
-            epochs: figures.len(),
-            batches: 1,
-            steps: 1,
-            stop: false,
-        };
+        let mut session = Session::new(&model, &mse_loss, &mut optimizer, &history);
         callback.on_epoch_end(&mut session).unwrap();
-        session.stop
+        session.wishes.stop.is_some()
     })
 }
 
@@ -149,7 +142,7 @@ fn a_training_ends_when_it_gets_no_better() {
     assert_eq!(ends(EarlyStopping { goal: Goal::Highest, ..stop }, &losses), Some(4));
 
     let mut trainer = trainer().callback(EarlyStopping::new("valid_accuracy"));
-    let error = trainer.fit(&loader(40), None, 1).unwrap_err().to_string();
+    let error = trainer.fit(&loader(40), None).unwrap_err().to_string();
     assert!(error.contains("no figure is called valid_accuracy: there are train_loss"), "{error}");
 }
 
@@ -168,15 +161,7 @@ fn a_plateau_lowers_the_rate_and_is_found_again_after_a_restart() {
                 optimizer = sgd(&model);
                 callback = Plateau::new("valid_loss", options);
             }
-            let mut session = Session {
-                model: &model,
-                optimizer: &mut optimizer,
-                history: &history,
-                epochs: 9,
-                batches: 1,
-                steps: 1,
-                stop: false,
-            };
+            let mut session = Session::new(&model, &mse_loss, &mut optimizer, &history);
             match epochs == restart_at {
                 true => callback.on_start(&mut session).unwrap(),
                 false => callback.on_epoch_end(&mut session).unwrap(),
@@ -200,7 +185,7 @@ fn a_learning_rate_is_found_and_nothing_is_changed() {
     let model = model();
     let optimizer = Adam::new(model.params(), AdamOptions::default());
     let mut trainer = Trainer::new(model, mse_loss, optimizer);
-    trainer.fit(&loader(8), None, 1).unwrap();
+    trainer.fit(&loader(8), None).unwrap();
     let state = |trainer: &mut Trainer<Linear>| {
         let numbers = trainer.optimizer().state_dict().into_iter();
         let numbers = numbers.filter(|(name, _)| !name.ends_with("step"));

@@ -36,11 +36,6 @@ fn loader(set: TensorDataset, shuffle: Option<u64>) -> DataLoader {
     DataLoader::new(set, LoaderOptions { batch_size: 32, shuffle, ..Default::default() })
 }
 
-fn bits(model: &impl Module) -> Vec<Vec<u32>> {
-    let state = model.state_dict().into_iter();
-    state.map(|(_, x)| x.to_vec::<f32>().into_iter().map(f32::to_bits).collect()).collect()
-}
-
 #[test]
 fn one_batch_is_learnt_by_heart() {
     let model = network(1);
@@ -50,7 +45,8 @@ fn one_batch_is_learnt_by_heart() {
     let set =
         TensorDataset::new(Tensor::randn([8, 2], &mut rng), Tensor::randint(0, 3, [8], &mut rng));
     let mut trainer = Trainer::new(model, cross_entropy, optimizer).metric(Accuracy::default());
-    trainer.fit(&loader(set, None), None, 800).unwrap();
+    trainer = trainer.epochs(800);
+    trainer.fit(&loader(set, None), None).unwrap();
     assert!(trainer.history().last("train_loss").unwrap() < 0.01);
     assert_eq!(trainer.history().last("train_accuracy"), Some(1.0));
 }
@@ -61,7 +57,8 @@ fn training_generalises_and_evaluation_agrees_with_its_own_count() {
     let optimizer = adam(&model);
     let mut trainer = Trainer::new(model, cross_entropy, optimizer).metric(Accuracy::default());
     let valid = clouds(100, 5);
-    trainer.fit(&loader(clouds(512, 4), Some(1)), Some(&loader(clouds(100, 5), None)), 5).unwrap();
+    trainer = trainer.epochs(5);
+    trainer.fit(&loader(clouds(512, 4), Some(1)), &loader(clouds(100, 5), None)).unwrap();
     let accuracy = trainer.history().last("valid_accuracy").unwrap();
     assert!(accuracy > 0.95, "{accuracy}");
     assert_eq!(trainer.history().len(), 5);
@@ -73,36 +70,6 @@ fn training_generalises_and_evaluation_agrees_with_its_own_count() {
 }
 
 #[test]
-fn a_training_in_two_parts_ends_with_the_same_bits() {
-    let train = || loader(clouds(300, 4), Some(7));
-    let schedule = || Scheduled(Cosine { start: 0.01, end: 0.0, steps: 40 });
-    let start = || {
-        let model = network(1);
-        let optimizer = adam(&model);
-        Trainer::new(model, cross_entropy, optimizer).callback(schedule())
-    };
-    let mut whole = start();
-    whole.fit(&train(), None, 4).unwrap();
-
-    let folder = TempDir::new().unwrap();
-    let mut first = start().callback(Checkpoints::new(folder.path(), "train_loss"));
-    first.fit(&train(), None, 2).unwrap();
-    let checkpoint = Checkpoint::read(folder.path().join("last.safetensors")).unwrap();
-    let model = network(99);
-    let mut optimizer = adam(&model);
-    let history = checkpoint.restore(&model, &mut optimizer).unwrap();
-    let mut second = Trainer::new(model, cross_entropy, optimizer).callback(schedule());
-    second.set_history(history);
-    second.fit(&train(), None, 4).unwrap();
-    assert_eq!(bits(second.model()), bits(whole.model()));
-    let figures = |trainer: &Trainer<Sequential>| {
-        let epochs = trainer.history().epochs().iter();
-        epochs.map(|epoch| epoch.figures.clone()).collect::<Vec<_>>()
-    };
-    assert_eq!(figures(&second), figures(&whole));
-}
-
-#[test]
 fn the_best_weights_are_those_of_the_lowest_figure() {
     let folder = TempDir::new().unwrap();
     let model = network(1);
@@ -110,9 +77,10 @@ fn the_best_weights_are_those_of_the_lowest_figure() {
     let options = SgdOptions { learning_rate: 2.0, momentum: 0.9, ..Default::default() };
     let optimizer = Sgd::new(model.params(), options);
     let mut trainer = Trainer::new(model, cross_entropy, optimizer)
-        .callback(Checkpoints::new(folder.path(), "valid_loss"));
+        .checkpoints(Checkpoints::new(folder.path(), "valid_loss"))
+        .epochs(6);
     let valid = loader(clouds(100, 5), None);
-    trainer.fit(&loader(clouds(256, 4), Some(1)), Some(&valid), 6).unwrap();
+    trainer.fit(&loader(clouds(256, 4), Some(1)), &valid).unwrap();
     let lowest = trainer.history().lowest("valid_loss").unwrap().get("valid_loss").unwrap();
     read_weights(folder.path().join("best.safetensors"), trainer.model()).unwrap();
     let loss = trainer.evaluate(&valid).unwrap()[0].1;
@@ -141,17 +109,11 @@ fn a_checkpoint_of_something_else_is_refused() {
     write_weights(&path, &model, description).unwrap();
     let message = Checkpoint::read(&path).unwrap_err().to_string();
     assert!(message.contains("no checkpoint"), "{message}");
-    for text in [
-        "",
-        "{",
-        "[1]",
-        "{\"kind\": \"checkpoint\"}",
-        "{\"kind\":\"checkpoint\",\"streams\":[[1]]}",
-    ] {
+    for text in ["", "{", "[1]", "{\"kind\": \"checkpoint\"}"] {
         let metadata = vec![("gradus".to_string(), text.to_string())];
         safetensors::write(&path, &Contents { tensors: vec![], metadata }).unwrap();
         let message = Checkpoint::read(&path).unwrap_err().to_string();
-        assert!(message.contains("last.safetensors") || message.contains("history"), "{message}");
+        assert!(message.contains("last.safetensors"), "{message}");
     }
 }
 
@@ -167,15 +129,17 @@ impl Diary {
 
 impl Callback for Diary {
     fn on_start(&mut self, session: &mut Session<'_>) -> Result<()> {
-        self.note(format!("start of {} x {}", session.epochs, session.batches))
+        self.note(format!("start of {} x {}", session.position.epochs, session.position.batches))
     }
 
-    fn on_batch_end(&mut self, _: &mut Session<'_>, step: &Step) -> Result<()> {
+    fn on_batch_end(&mut self, _: &mut Session<'_>, step: &Step<'_>) -> Result<()> {
         self.note(format!("batch {} of {}", step.batch, step.samples))
     }
 
     fn on_epoch_end(&mut self, session: &mut Session<'_>) -> Result<()> {
-        session.stop = session.history.len() == 2;
+        if session.history.len() == 2 {
+            session.stop("two are enough");
+        }
         self.note(format!("epoch {}", session.history.len()))
     }
 
@@ -190,8 +154,9 @@ fn callbacks_are_called_in_order_and_may_stop() {
     let model = network(1);
     let optimizer = adam(&model);
     let mut trainer =
-        Trainer::new(model, cross_entropy, optimizer).callback(Diary(Arc::clone(&diary)));
-    trainer.fit(&loader(clouds(40, 4), None), None, 9).unwrap();
+        Trainer::new(model, cross_entropy, optimizer).callback(Diary(Arc::clone(&diary))).epochs(9);
+    let ending = trainer.fit(&loader(clouds(40, 4), None), None).unwrap();
+    assert_eq!(ending, Ending::Stopped("two are enough".into()));
     let epoch = |number| ["batch 1 of 32".into(), "batch 2 of 8".into(), format!("epoch {number}")];
     let mut wanted = vec!["start of 9 x 2".to_string()];
     wanted.extend(epoch(1));
@@ -204,7 +169,7 @@ fn callbacks_are_called_in_order_and_may_stop() {
 fn schedules_set_the_rate_of_each_step() {
     struct Rates(Arc<Mutex<Vec<f64>>>);
     impl Callback for Rates {
-        fn on_batch_end(&mut self, session: &mut Session<'_>, _: &Step) -> Result<()> {
+        fn on_batch_end(&mut self, session: &mut Session<'_>, _: &Step<'_>) -> Result<()> {
             self.0.lock().unwrap().push(session.optimizer.learning_rate());
             Ok(())
         }
@@ -215,9 +180,10 @@ fn schedules_set_the_rate_of_each_step() {
     // The rate is written down before the schedule sets that of the next step.
     let mut trainer = Trainer::new(model, mse_loss, optimizer)
         .callback(Rates(Arc::clone(&rates)))
-        .callback(Scheduled(Cosine { start: 1.0, end: 0.0, steps: 4 }));
+        .callback(Scheduled(Cosine { start: 1.0, end: 0.0, steps: 4 }))
+        .epochs(2);
     let set = TensorDataset::new(Tensor::ones([64, 2]), Tensor::ones([64, 1]));
-    trainer.fit(&loader(set, None), None, 2).unwrap();
+    trainer.fit(&loader(set, None), None).unwrap();
     let wanted =
         [0.0, 0.25, 0.5, 0.75].map(|t: f64| (1.0 + (std::f64::consts::PI * t).cos()) / 2.0);
     for (rate, wanted) in rates.lock().unwrap().iter().zip(wanted) {
