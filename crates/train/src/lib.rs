@@ -5,33 +5,42 @@
 
 #![forbid(unsafe_code)]
 
+mod average;
 mod callback;
 mod checkpoint;
 mod checksum;
 mod cross;
 mod finder;
+mod guard;
 mod history;
 mod interrupt;
 mod keep;
+mod limits;
 mod metrics;
+mod parts;
 mod plateau;
 mod progress;
 mod report;
 mod run;
 mod state;
+mod statistics;
 mod trainer;
 
+pub use average::{AverageOptions, Averages};
 pub use callback::{Callback, Derived, Position, Scheduled, Session, Step, Wishes};
 pub use checkpoint::{Checkpoint, read_weights, write_json, write_weights};
 pub use cross::{CrossValidation, cross_validate};
 pub use finder::{FinderOptions, RateCurve};
+pub use guard::NanGuard;
 pub use history::{Epoch, History};
 pub use interrupt::Interrupt;
 pub use keep::{CheckpointOptions, Checkpoints, Newest};
+pub use limits::{TimeBudget, Unfreeze};
 pub use metrics::{Accuracy, ConfusionMatrix, Mean, Metric};
 pub use plateau::{EarlyStopping, Plateau};
 pub use progress::Progress;
 pub use report::{Best, Chart, Confusion, Mistake, Report, Series, Unit};
 pub use run::{MetricsFile, RunFolder};
 pub use state::State;
+pub use statistics::{Activations, Observed, Statistics, StatisticsOptions};
 pub use trainer::{Ending, Loss, Resumed, Trainer};

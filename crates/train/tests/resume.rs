@@ -172,7 +172,7 @@ fn what_does_not_fit_is_refused() {
     let error = other.fit(&loader(clouds(300, 4), Some(7)), &valid()).unwrap_err().to_string();
     assert!(error.contains("5 of 9 batches") && error.contains("19"), "{error}");
     // A part that is missing.
-    let model = network(1);
+    let model = network(1, Activations::default());
     let optimizer = adam(&model);
     let mut bare = Trainer::new(model, gradus_nn::losses::cross_entropy, optimizer)
         .checkpoints(Checkpoints::new(folder.path(), "train_loss"));
@@ -186,7 +186,7 @@ fn what_does_not_fit_is_refused() {
 fn as_many_are_kept_as_the_policy_says() {
     let kept = |options: CheckpointOptions| -> Vec<String> {
         let folder = TempDir::new().unwrap();
-        let model = network(1);
+        let model = network(1, Activations::default());
         let optimizer = adam(&model);
         let checkpoints = Checkpoints::with_options(folder.path(), options).unwrap();
         let mut trainer = Trainer::new(model, gradus_nn::losses::cross_entropy, optimizer)

@@ -2,7 +2,7 @@
 
 use super::check_share;
 use super::groups::{mismatch, single};
-use crate::Param;
+use crate::{Buffer, Param};
 use gradus_tensor::{Result, Tensor, no_grad};
 
 /// How [`AveragedWeights`] average.
@@ -33,8 +33,9 @@ pub enum Averaging {
 /// average.swap();
 /// ```
 ///
-/// Where a model has batch normalisation, its running means are those of its own weights; run
-/// training data through the model in training mode after [`AveragedWeights::swap`] to renew them.
+/// Where a model has batch normalisation, its running means are those of its own weights, unless they
+/// are averaged too ([`AveragedWeights::buffers`]); or run training data through the model in training
+/// mode after [`AveragedWeights::swap`] to renew them.
 ///
 /// # Source
 /// Izmailov, Podoprikhin, Garipov, Vetrov, Wilson 2018, "Averaging Weights Leads to Wider Optima and
@@ -44,6 +45,8 @@ pub enum Averaging {
 pub struct AveragedWeights {
     params: Vec<Param>,
     averages: Vec<Tensor>,
+    /// Saved but not trained tensors, and their averages.
+    buffers: Vec<(Buffer, Tensor)>,
     count: u64,
     averaging: Averaging,
 }
@@ -59,7 +62,15 @@ impl AveragedWeights {
             check_share("averaged weights", "the decay", decay);
         }
         let averages = params.iter().map(|param| param.tensor().detach()).collect();
-        Self { params, averages, count: 0, averaging }
+        Self { params, averages, buffers: vec![], count: 0, averaging }
+    }
+
+    /// Also averages buffers, running means say; of those that hold no floats the last value counts.
+    /// PyTorch: `use_buffers=True`.
+    pub fn buffers(mut self, buffers: Vec<Buffer>) -> Self {
+        self.buffers =
+            buffers.into_iter().map(|buffer| (buffer.clone(), buffer.tensor())).collect();
+        self
     }
 
     /// Takes the weights of now into the averages; the first ones are the averages alone.
@@ -70,11 +81,14 @@ impl AveragedWeights {
             Averaging::Exponential { decay } => 1.0 - decay,
         };
         no_grad(|| {
-            for (param, average) in self.params.iter().zip(&mut self.averages) {
-                let now = param.tensor().detach();
-                *average = match share {
-                    1.0 => now,
-                    share => &*average + (now - &*average) * share,
+            let params = self.params.iter().zip(&mut self.averages);
+            let params = params.map(|(param, average)| (param.tensor().detach(), average));
+            let buffers = self.buffers.iter_mut();
+            let buffers = buffers.map(|(buffer, average)| (buffer.tensor(), average));
+            for (now, average) in params.chain(buffers) {
+                *average = match share < 1.0 && now.dtype().is_float() {
+                    true => &*average + (now - &*average) * share,
+                    false => now,
                 };
             }
         });
@@ -93,6 +107,13 @@ impl AveragedWeights {
             }
             *average = now;
         }
+        for (buffer, average) in &mut self.buffers {
+            let now = buffer.tensor();
+            if let Err(error) = buffer.set(average) {
+                panic!("{error}");
+            }
+            *average = now;
+        }
     }
 
     /// The averages, in the order of the parameters.
@@ -107,10 +128,15 @@ impl AveragedWeights {
 
     /// The averages and their count by name; see [`AveragedWeights::load_state_dict`].
     pub fn state_dict(&self) -> Vec<(String, Tensor)> {
-        let averages = self.averages.iter().enumerate();
+        let averages = self.all().enumerate();
         let mut state: Vec<_> = averages.map(|(index, x)| (index.to_string(), x.clone())).collect();
         state.push(("n_averaged".into(), Tensor::from(self.count as i64)));
         state
+    }
+
+    /// The averages of parameters, then those of buffers.
+    fn all(&self) -> impl Iterator<Item = &Tensor> {
+        self.averages.iter().chain(self.buffers.iter().map(|(_, average)| average))
     }
 
     /// Continues from saved averages.
@@ -120,7 +146,7 @@ impl AveragedWeights {
     pub fn load_state_dict(&mut self, state: &[(String, Tensor)]) -> Result<()> {
         let find = |name: &str| state.iter().find(|(own, _)| own == name).map(|(_, x)| x);
         let count = find("n_averaged").and_then(single::<i64>);
-        let own = self.averages.iter().enumerate();
+        let own = self.all().enumerate();
         let averages: Option<Vec<Tensor>> = own
             .map(|(index, own)| {
                 let saved = find(&index.to_string()).filter(|x| x.shape() == own.shape())?;
@@ -129,7 +155,10 @@ impl AveragedWeights {
             .collect();
         match (count.and_then(|count| u64::try_from(count).ok()), averages) {
             (Some(count), Some(averages)) if state.len() == averages.len() + 1 => {
-                (self.count, self.averages) = (count, averages);
+                self.count = count;
+                let buffers = self.buffers.iter_mut().map(|(_, average)| average);
+                let own = self.averages.iter_mut().chain(buffers);
+                own.zip(averages).for_each(|(own, saved)| *own = saved);
                 Ok(())
             }
             _ => Err(mismatch()),

@@ -246,6 +246,6 @@ impl<M: Layer> Trainer<M> {
 }
 
 /// A loss as a number.
-pub(super) fn number(loss: &Tensor) -> f64 {
+fn number(loss: &Tensor) -> f64 {
     loss.detach().to_dtype(DType::F64).item()
 }

@@ -1,4 +1,4 @@
-//! A small training with everything in it that a checkpoint must hold.
+//! A small training with everything in it that a checkpoint must hold. Not every test uses all of it.
 
 use gradus_data::{DataLoader, LoaderOptions, TensorDataset};
 use gradus_nn::losses::cross_entropy;
@@ -31,13 +31,13 @@ pub fn valid() -> DataLoader {
     loader(clouds(40, 5), None)
 }
 
-/// A network with dropout and running means.
-pub fn network(seed: u64) -> Sequential {
+/// A network with dropout and running means, whose activations are reported.
+pub fn network(seed: u64, activations: Activations) -> Sequential {
     let mut rng = Rng::new(seed);
     Sequential::new()
         .then(Linear::new(2, 16, &mut rng))
         .then(BatchNorm1d::new(16))
-        .then(Relu)
+        .then(Observed::new("relu", Relu, activations))
         .then(Dropout::new(0.2, &mut rng))
         .then(Linear::new(16, 3, &mut rng))
 }
@@ -54,7 +54,9 @@ pub fn trainer(folder: &Path, seed: u64) -> Trainer<Sequential> {
 
 /// The same with other checkpoints.
 pub fn trainer_saving(folder: &Path, seed: u64, options: CheckpointOptions) -> Trainer<Sequential> {
-    let model = network(seed);
+    let statistics = StatisticsOptions { every_steps: 2, histogram: Some(5) };
+    let statistics = Statistics::new(folder.join("steps.jsonl"), statistics).unwrap();
+    let model = network(seed, statistics.activations());
     let optimizer = adam(&model);
     let plateau = ReduceOnPlateauOptions { patience: 0, ..Default::default() };
     Trainer::new(model, cross_entropy, optimizer)
@@ -64,6 +66,9 @@ pub fn trainer_saving(folder: &Path, seed: u64, options: CheckpointOptions) -> T
         .callback(Scheduled(Cosine { start: 0.01, end: 0.001, steps: 15 }))
         .callback(Plateau::new("valid_loss", plateau))
         .callback(EarlyStopping::new("valid_loss"))
+        .callback(Averages::ema(0.9).unwrap())
+        .callback(NanGuard::default())
+        .callback(statistics)
         .callback(MetricsFile::new(folder.join("metrics.jsonl")))
         .checkpoints(Checkpoints::with_options(folder, options).unwrap())
         .epochs(3)
@@ -97,4 +102,6 @@ pub fn assert_same(found: &Path, wanted: &Path, what: &str) {
         figures(checkpoint.history())
     };
     assert_eq!(history(found), history(wanted), "{what}");
+    let steps = |folder: &Path| std::fs::read_to_string(folder.join("steps.jsonl")).unwrap();
+    assert_eq!(steps(found), steps(wanted), "{what}");
 }

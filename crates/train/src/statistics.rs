@@ -1,0 +1,278 @@
+//! Figures of gradients, weights and activations, step by step.
+
+use crate::callback::{Callback, Derived, Session, Step};
+use crate::state::to_json;
+use gradus_data::Batch;
+use gradus_nn::{Layer, Module, Path as ModulePath, Visitor};
+use gradus_tensor::io::atomic::write_atomically;
+use gradus_tensor::{DType, Error, Result, Tensor, no_grad};
+use serde_json::{Map, Value, json};
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// What [`Statistics`] write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatisticsOptions {
+    /// After every so many steps of the optimizer.
+    pub every_steps: usize,
+    /// Into how many parts of equal width histograms are cut; none without histograms.
+    pub histogram: Option<usize>,
+}
+
+impl Default for StatisticsOptions {
+    /// After every tenth step, without histograms.
+    fn default() -> Self {
+        Self { every_steps: 10, histogram: None }
+    }
+}
+
+/// Writes lines of JSON about steps to a file, `steps.jsonl` in the folder of a run: the loss, the
+/// learning rate, for each parameter its norm, its gradient's and, if wanted, histograms of both, and
+/// for each layer in an [`Observed`] the mean and the deviation of what it gives and the share of its
+/// units that are dead.
+///
+/// A training that is resumed continues the file from where it goes on.
+#[derive(Debug)]
+pub struct Statistics {
+    path: PathBuf,
+    options: StatisticsOptions,
+    activations: Activations,
+    file: Option<File>,
+    /// What is known of the parameters at this step.
+    parameters: Option<Map<String, Value>>,
+}
+
+impl Statistics {
+    /// Writes to a path.
+    ///
+    /// # Errors
+    /// [`Error::Setting`], if an option is 0.
+    pub fn new(path: impl Into<PathBuf>, options: StatisticsOptions) -> Result<Self> {
+        if options.every_steps == 0 || options.histogram == Some(0) {
+            let message = "statistics: every_steps and the parts of a histogram are 1 or more";
+            return Err(Error::Setting(message.into()));
+        }
+        let (activations, parameters) = Default::default();
+        Ok(Self { path: path.into(), options, activations, file: None, parameters })
+    }
+
+    /// What [`Observed`] layers report to.
+    pub fn activations(&self) -> Activations {
+        self.activations.clone()
+    }
+
+    /// True if the next step is to be written down.
+    fn is_due(&self, session: &Session<'_>) -> bool {
+        (session.steps_made() + 1).is_multiple_of(self.options.every_steps as u64)
+    }
+
+    /// The norm of a tensor and its histogram under names that begin with `prefix`.
+    fn describe(&self, prefix: &str, x: &Tensor) -> Vec<(String, Value)> {
+        let x = x.detach().to_dtype(DType::F64);
+        let norm = no_grad(|| x.square().sum(..).item::<f64>()).sqrt();
+        let mut facts = vec![(format!("{prefix}norm"), to_json(norm))];
+        if let Some(parts) = self.options.histogram {
+            facts.push((format!("{prefix}histogram"), histogram(&x.to_vec(), parts)));
+        }
+        facts
+    }
+}
+
+impl Callback for Statistics {
+    fn on_start(&mut self, session: &mut Session<'_>) -> Result<()> {
+        keep_until(&self.path, session.steps_made())?;
+        let file = OpenOptions::new().create(true).append(true).open(&self.path);
+        self.file = Some(file.map_err(|error| Error::io(&self.path, error))?);
+        Ok(())
+    }
+
+    fn on_batch_start(&mut self, session: &mut Session<'_>, _: &Batch) -> Result<()> {
+        let mut log = self.activations.lock();
+        (log.wanted, log.layers) = (self.is_due(session), Map::new());
+        Ok(())
+    }
+
+    fn on_gradients(&mut self, session: &mut Session<'_>, derived: &mut Derived<'_>) -> Result<()> {
+        if !self.is_due(session) {
+            return Ok(());
+        }
+        let mut parameters = Map::new();
+        for (name, param) in session.model.named_params() {
+            let mut facts = self.describe("", &param.tensor());
+            if let Some(gradient) = param.grad(derived.gradients) {
+                facts.extend(self.describe("gradient_", gradient));
+            }
+            parameters.insert(name, facts.into_iter().collect());
+        }
+        self.parameters = Some(parameters);
+        Ok(())
+    }
+
+    fn on_batch_end(&mut self, session: &mut Session<'_>, step: &Step<'_>) -> Result<()> {
+        let Some(parameters) = self.parameters.take() else {
+            return Ok(());
+        };
+        let mut log = self.activations.lock();
+        log.wanted = false;
+        let line = json!({
+            "step": session.steps_made(),
+            "epoch": session.history.len() + 1,
+            "batch": step.batch,
+            "loss": to_json(step.loss),
+            "learning_rate": to_json(session.optimizer.learning_rate()),
+            "parameters": parameters,
+            "layers": std::mem::take(&mut log.layers),
+        });
+        match &mut self.file {
+            Some(file) => {
+                let written = file.write_all(format!("{line}\n").as_bytes());
+                written.map_err(|error| Error::io(&self.path, error))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Leaves out the lines of a file that are of later steps, or of none: what a training that was
+/// killed wrote after its last checkpoint.
+fn keep_until(path: &Path, steps: u64) -> Result<()> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io(path, error)),
+    };
+    let step = |line: &str| serde_json::from_str::<Value>(line).ok()?["step"].as_u64();
+    let kept = text.lines().filter(|line| step(line).is_some_and(|step| step <= steps));
+    let kept: String = kept.map(|line| format!("{line}\n")).collect();
+    match kept == text {
+        true => Ok(()),
+        false => write_atomically(path, |file| file.write_all(kept.as_bytes())),
+    }
+}
+
+/// How many numbers fall into each of some parts of equal width between the least and the greatest;
+/// those that are not finite are counted apart.
+fn histogram(numbers: &[f64], parts: usize) -> Value {
+    let finite = || numbers.iter().copied().filter(|x| x.is_finite());
+    let (from, to) = finite()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+    let mut counts = vec![0u64; parts];
+    for x in finite() {
+        let part = (x - from) / (to - from) * parts as f64;
+        // The greatest belongs to the last part, and all to the first if they are equal.
+        counts[(part as usize).min(parts - 1)] += 1;
+    }
+    let others = numbers.len() as u64 - counts.iter().sum::<u64>();
+    json!({"from": to_json(from), "to": to_json(to), "counts": counts, "not_finite": others})
+}
+
+/// Where [`Observed`] layers report what they give. Clones are the same place.
+#[derive(Clone, Debug, Default)]
+pub struct Activations(Arc<Mutex<Log>>);
+
+#[derive(Debug, Default)]
+struct Log {
+    wanted: bool,
+    layers: Map<String, Value>,
+}
+
+impl Activations {
+    fn lock(&self) -> MutexGuard<'_, Log> {
+        self.0.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    /// Looks at what a layer gives, if anybody wants to know.
+    fn report(&self, name: &str, output: &Tensor) {
+        if !self.lock().wanted || !output.dtype().is_float() || output.count() == 0 {
+            return;
+        }
+        let facts = no_grad(|| {
+            let x = output.detach().to_dtype(DType::F64);
+            let number = |x: Tensor| x.to_dtype(DType::F64).item::<f64>();
+            let mean = number(x.mean(..));
+            let deviation = number((&x - mean).square().mean(..)).sqrt();
+            let silent = x.max(0).le_scalar(0.0).to_dtype(DType::F64);
+            json!({
+                "mean": to_json(mean),
+                "deviation": to_json(deviation),
+                "dead": to_json(number(silent.mean(..))),
+            })
+        });
+        self.lock().layers.insert(name.to_string(), facts);
+    }
+}
+
+/// A layer that reports what it gives to [`Statistics`]. It does not show in the names of parameters.
+///
+/// A unit is dead in a batch if it is zero or less for every sample: of a ReLU, whose gradient then
+/// is zero.
+///
+/// ```
+/// use gradus_nn::{Linear, Relu, Sequential};
+/// use gradus_tensor::Rng;
+/// use gradus_train::{Observed, Statistics, StatisticsOptions};
+///
+/// let path = std::env::temp_dir().join("steps.jsonl");
+/// let statistics = Statistics::new(path, StatisticsOptions::default())?;
+/// let model = Sequential::new()
+///     .then(Linear::new(4, 8, &mut Rng::new(1)))
+///     .then(Observed::new("1", Relu, statistics.activations()));
+/// # Ok::<(), gradus_tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Observed {
+    name: String,
+    layer: Box<dyn Layer>,
+    activations: Activations,
+}
+
+impl Observed {
+    /// Watches a layer under a name.
+    pub fn new(
+        name: impl Into<String>,
+        layer: impl Layer + 'static,
+        activations: Activations,
+    ) -> Self {
+        Self { name: name.into(), layer: Box::new(layer), activations }
+    }
+}
+
+impl Module for Observed {
+    fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
+        self.layer.visit(path, visitor);
+    }
+}
+
+impl Layer for Observed {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let output = self.layer.forward(x);
+        self.activations.report(&self.name, &output);
+        output
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn histograms_count_every_number_once() {
+        let numbers = [0.0, 0.1, 0.49, 0.5, 1.0, f64::NAN, f64::INFINITY];
+        let wanted = json!({"from": 0.0, "to": 1.0, "counts": [3, 2], "not_finite": 2});
+        assert_eq!(histogram(&numbers, 2), wanted);
+        assert_eq!(histogram(&[3.0, 3.0], 3)["counts"], json!([2, 0, 0]));
+        assert_eq!(histogram(&[], 2)["counts"], json!([0, 0]));
+    }
+
+    #[test]
+    fn lines_after_the_last_checkpoint_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("steps.jsonl");
+        keep_until(&path, 3).unwrap();
+        fs::write(&path, "{\"step\":2}\n{\"step\":3}\n{\"step\":4}\n{\"st").unwrap();
+        keep_until(&path, 3).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"step\":2}\n{\"step\":3}\n");
+    }
+}
