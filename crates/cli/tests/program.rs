@@ -360,7 +360,8 @@ fn a_full_disk_loses_nothing() {
     assert!(!message.contains("panicked"), "{message}");
     assert_eq!(fs::read_dir(&run).unwrap().count(), before.len(), "a temporary file is left");
     for (path, bytes) in before {
-        if !path.ends_with("config.json") {
+        // The figures of the epoch whose checkpoint could not be written may be there.
+        if !path.ends_with("config.json") && !path.ends_with("metrics.jsonl") {
             assert!(fs::read(&path).unwrap() == bytes, "{} was changed", path.display());
         }
     }

@@ -121,13 +121,13 @@ impl MetricsFile {
 }
 
 impl Callback for MetricsFile {
+    // A training that was killed between this file and its checkpoint goes on from an epoch before.
+    fn on_start(&mut self, session: &mut Session<'_>) -> Result<()> {
+        if self.0.exists() { self.on_epoch_end(session) } else { Ok(()) }
+    }
+
     fn on_epoch_end(&mut self, session: &mut Session<'_>) -> Result<()> {
         let lines = session.history.to_json_lines();
         write_atomically(&self.0, |file| file.write_all(lines.as_bytes()))
-    }
-
-    // A training that was killed between its last checkpoint and this file has no epoch left.
-    fn on_end(&mut self, session: &mut Session<'_>) -> Result<()> {
-        self.on_epoch_end(session)
     }
 }
