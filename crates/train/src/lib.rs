@@ -20,6 +20,7 @@ mod metrics;
 mod parts;
 mod plateau;
 mod progress;
+pub mod recipe;
 mod report;
 mod run;
 mod state;

@@ -108,6 +108,33 @@ pub trait Optimizer: Send {
     fn load_state_dict(&mut self, state: &[(String, Tensor)]) -> Result<()>;
 }
 
+impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
+    fn step(&mut self, gradients: &Gradients) {
+        (**self).step(gradients);
+    }
+    fn params(&self) -> Vec<Param> {
+        (**self).params()
+    }
+    fn learning_rates(&self) -> Vec<f64> {
+        (**self).learning_rates()
+    }
+    fn set_learning_rate(&mut self, learning_rate: f64) {
+        (**self).set_learning_rate(learning_rate);
+    }
+    fn momentum(&self) -> Option<f64> {
+        (**self).momentum()
+    }
+    fn set_momentum(&mut self, momentum: f64) {
+        (**self).set_momentum(momentum);
+    }
+    fn state_dict(&self) -> Vec<(String, Tensor)> {
+        (**self).state_dict()
+    }
+    fn load_state_dict(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        (**self).load_state_dict(state)
+    }
+}
+
 /// The parameters of a model that should decay, and those that should not: biases, and the weights
 /// and biases of normalisation, which are those with fewer than two axes.
 ///

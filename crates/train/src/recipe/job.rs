@@ -1,0 +1,261 @@
+//! What a recipe makes: data, a model that fits them, and the trainer.
+
+use super::Recipe;
+use super::check::place_of;
+use super::entry::{Part, Product, attempt};
+use super::lists::blocks::output_of;
+use super::lists::data::{Answers, Change, Source};
+use super::lists::layers::LayerSite;
+use super::lists::losses::LossSite;
+use super::lists::metrics::MetricSite;
+use super::lists::models::Model;
+use super::lists::optimizers;
+use super::lists::penalties::{Params, Penalty};
+use super::lists::schedules::ScheduleSite;
+use super::sections::TransferOptions;
+use crate::callback::{Callback, Scheduled, Session};
+use crate::metrics::Metric;
+use crate::trainer::{Loss, Trainer};
+use gradus_data::{DataLoader, Dataset, LoaderOptions};
+use gradus_nn::schedule::Schedule;
+use gradus_nn::{Layer, LoadOptions};
+use gradus_tensor::io::load_weights;
+use gradus_tensor::{Device, Error, Result, Rng, Tensor, no_grad};
+use std::sync::Arc;
+
+/// A training that is ready to begin.
+pub struct Job {
+    /// The trainer; more callbacks may be added to it.
+    pub trainer: Trainer<Box<dyn Layer>>,
+    /// The batches to learn from.
+    pub train: DataLoader,
+    /// Those to validate with.
+    pub valid: Option<DataLoader>,
+}
+
+impl Recipe {
+    /// Reads the data.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn data(&self) -> Result<Source> {
+        let part: Part<Source> = self.settings().get("data");
+        let seed = self.run().seed;
+        let source = part.make(&mut seed.clone())?;
+        if source.train.is_empty() {
+            return Err(part.place().complain("there is no sample to learn from"));
+        }
+        let changes: Result<Vec<Change>> =
+            self.parts("augment").iter().map(|part| part.make(&mut ())).collect();
+        Ok(source.changed(changes?, seed))
+    }
+
+    /// Makes the model, and checks with shapes alone that it takes the data and that the loss takes
+    /// its answers.
+    ///
+    /// # Errors
+    /// If they do not fit.
+    pub fn model(&self, data: &Source) -> Result<Box<dyn Layer>> {
+        let run = self.run();
+        let part: Part<Model> = self.settings().get("model");
+        let (input, outputs) = (data.input(run.batch)?, Some(data.answers.width()));
+        let vocabulary = data.vocabulary;
+        let mut site = LayerSite { input, outputs, vocabulary, rng: Rng::new(run.seed) };
+        let Model(model) = part.make(&mut site)?;
+        let output = attempt(part.place(), || Ok(output_of(&*model, input)))?;
+
+        let loss = self.loss(data)?;
+        let ghost =
+            |spec| Tensor::zeros(gradus_tensor::op::Spec { device: Device::shape_only(), ..spec });
+        let target = data.target(run.batch)?;
+        let tried = attempt(self.place("loss"), || {
+            let value = no_grad(|| loss(&ghost(output), &ghost(target)));
+            match value.count() {
+                1 => Ok(()),
+                _ => Err(Error::Setting(format!("the loss has the shape {}", value.shape()))),
+            }
+        });
+        tried.map_err(|error| {
+            let (output, target) = (output.shape, target.shape);
+            Error::Setting(format!(
+                "{error}; the model answers {output} to {}, and the targets are {target}",
+                input.shape
+            ))
+        })?;
+        Ok(model)
+    }
+
+    /// Makes the loss: that of the recipe, or what suits the data.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn loss(&self, data: &Source) -> Result<Loss> {
+        let mut site = LossSite { answers: data.answers.clone() };
+        let suits = match data.answers {
+            Answers::Classes(_) | Answers::NextToken(_) => "cross_entropy",
+            Answers::Numbers(_) => "mse",
+        };
+        make_or(self.part("loss"), suits, &mut site)
+    }
+
+    /// Makes the metrics: those of the recipe, or what suits the data.
+    ///
+    /// # Errors
+    /// If one cannot be made.
+    pub fn metrics(&self, data: &Source) -> Result<Vec<Box<dyn Metric>>> {
+        let mut site = MetricSite { answers: data.answers.clone() };
+        let parts: Option<Vec<Part<Box<dyn Metric>>>> = self.settings().get("metrics");
+        match parts {
+            Some(parts) => parts.iter().map(|part| part.make(&mut site)).collect(),
+            None if matches!(data.answers, Answers::Classes(_)) => {
+                Ok(vec![make_or(None, "accuracy", &mut site)?])
+            }
+            None => Ok(vec![]),
+        }
+    }
+
+    /// Makes everything else: the training is then ready to begin.
+    ///
+    /// # Errors
+    /// If something cannot be made.
+    pub fn job(&self, data: &Source, model: Box<dyn Layer>) -> Result<Job> {
+        let run = self.run();
+        let loader = |part: &Arc<dyn Dataset>, shuffle| {
+            let options = LoaderOptions {
+                batch_size: run.batch,
+                shuffle,
+                workers: run.workers,
+                ..Default::default()
+            };
+            DataLoader::new(part.clone(), options)
+        };
+        let train = loader(&data.train, Some(run.seed));
+        let valid = data.valid.as_ref().map(|part| loader(part, None));
+
+        let transfer: Option<TransferOptions> = self.settings().get("transfer");
+        if let Some(transfer) = &transfer {
+            attempt(self.place("transfer"), || take_over(transfer, &*model))?;
+        }
+        let optimizer = optimizers::make(&self.settings().get("optimizer"), &*model)?;
+        let learning_rate = optimizer.learning_rate();
+        let loss = self.penalised(self.loss(data)?, &*model)?;
+        if let Some(transfer) = &transfer {
+            attempt(self.place("transfer"), || freeze(transfer, &*model))?;
+        }
+
+        let mut trainer = Trainer::new(model, loss, optimizer)
+            .epochs(run.epochs)
+            .accumulate(run.accumulate)
+            .metrics(self.metrics(data)?);
+        if let Some(max) = run.clip_norm {
+            trainer = trainer.clip_norm(max);
+        }
+        if let Some(limit) = run.clip_value {
+            trainer = trainer.clip_value(limit);
+        }
+        if let Some(part) = self.part::<Box<dyn Schedule>>("schedule") {
+            let steps_per_epoch = train.len().div_ceil(run.accumulate) as u64;
+            let epochs = run.epochs as f64;
+            let mut site = ScheduleSite { learning_rate, steps_per_epoch, epochs };
+            trainer = trainer.callback(Scheduled(part.make(&mut site)?));
+        }
+        if let Some(transfer) = transfer {
+            trainer = trainer.callback(Thaw(transfer));
+        }
+        let callbacks = self.parts("callbacks");
+        let callbacks: Result<Vec<Box<dyn Callback>>> =
+            callbacks.iter().map(|part| part.make(&mut ())).collect();
+        Ok(Job { trainer: trainer.callbacks(callbacks?), train, valid })
+    }
+
+    /// A loss with the penalties of the recipe, which count while gradients are wanted: not in
+    /// validation.
+    fn penalised(&self, loss: Loss, model: &dyn Layer) -> Result<Loss> {
+        let mut params = Params(model.named_params());
+        let penalties = self.parts("regularisation");
+        let penalties: Vec<Penalty> =
+            penalties.iter().map(|part| part.make(&mut params)).collect::<Result<_>>()?;
+        if penalties.is_empty() {
+            return Ok(loss);
+        }
+        Ok(Box::new(move |output, target| {
+            let loss = loss(output, target);
+            match loss.needs_grad() {
+                true => penalties.iter().fold(loss, |sum, Penalty(penalty)| sum + penalty()),
+                false => loss,
+            }
+        }))
+    }
+
+    /// Where a section is written.
+    fn place(&self, section: &str) -> &super::tree::Place {
+        place_of(self.table(), section, &self.root.place)
+    }
+}
+
+/// Makes a part, or one of a kind with its defaults if there is none.
+fn make_or<P: Product>(part: Option<Part<P>>, kind: &str, site: &mut P::Site) -> Result<P> {
+    match part {
+        Some(part) => part.make(site),
+        None => Part::named(kind).checked()?.make(site),
+    }
+}
+
+/// Gives a model the weights of another.
+fn take_over(transfer: &TransferOptions, model: &dyn Layer) -> Result<()> {
+    let path = match transfer.from.is_dir() {
+        true => transfer.from.join("best.safetensors"),
+        false => transfer.from.clone(),
+    };
+    let mut state = load_weights(&path)?.tensors;
+    let new: Vec<String> = patterns(&transfer.except.0, model)?;
+    state.retain(|(name, _)| !new.contains(name));
+    let options = LoadOptions { strict: false, ..Default::default() };
+    let report = model.load_state_dict_with(&state, &options);
+    let report = report.map_err(|error| Error::Setting(format!("{}: {error}", path.display())))?;
+    let missing: Vec<&String> = report.missing.iter().filter(|name| !new.contains(name)).collect();
+    match missing.first() {
+        None => Ok(()),
+        Some(name) => Err(Error::Setting(format!(
+            "{} has no `{name}`, nor {} more: name what is new in `except`",
+            path.display(),
+            missing.len() - 1
+        ))),
+    }
+}
+
+/// The names in a model that fit patterns, each of which must fit one.
+fn patterns(patterns: &[String], model: &dyn Layer) -> Result<Vec<String>> {
+    let mut names = vec![];
+    for pattern in patterns {
+        let fits = |name: &String| optimizers::name_fits(pattern, name);
+        let fitting: Vec<String> =
+            model.state_dict().into_iter().map(|(name, _)| name).filter(fits).collect();
+        if fitting.is_empty() {
+            return Err(Error::Setting(format!("no parameter's name fits `{pattern}`")));
+        }
+        names.extend(fitting);
+    }
+    Ok(names)
+}
+
+fn freeze(transfer: &TransferOptions, model: &dyn Layer) -> Result<()> {
+    transfer.freeze.0.iter().for_each(|pattern| model.freeze(pattern));
+    Ok(())
+}
+
+/// Trains what was frozen from an epoch on.
+struct Thaw(TransferOptions);
+
+impl Callback for Thaw {
+    fn on_start(&mut self, session: &mut Session<'_>) -> Result<()> {
+        self.on_epoch_end(session)
+    }
+
+    fn on_epoch_end(&mut self, session: &mut Session<'_>) -> Result<()> {
+        if self.0.unfreeze_after.is_some_and(|epochs| session.history.len() >= epochs) {
+            self.0.freeze.0.iter().for_each(|pattern| session.model.unfreeze(pattern));
+        }
+        Ok(())
+    }
+}
