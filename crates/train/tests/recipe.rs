@@ -224,6 +224,39 @@ fn the_reference_names_everything() {
     }
 }
 
+/// What is said about a recipe that cannot be: when it is read, or when its model is made.
+fn complaint(text: &str) -> String {
+    let made = Draft::parse("a.toml", text).and_then(Draft::check).and_then(|recipe| {
+        let data = recipe.data()?;
+        recipe.job(&data, recipe.model(&data)?).map(|_| ())
+    });
+    made.err().map_or("nothing is wrong".into(), |error| error.to_string())
+}
+
+/// Recipes that cannot be, each after the sentence that it gets; `<data>` and `<model>` stand for what
+/// makes a recipe whole.
+#[test]
+fn complaints_say_where_and_what_and_the_cure() {
+    for case in include_str!("complaints.txt").trim_end().split("\n\n") {
+        let (sentence, text) = case.split_once('\n').unwrap();
+        let text = text
+            .replace("<data>", "data.kind = \"digits\"")
+            .replace("<model>", "model.layers = [\"flatten\", \"linear\"]");
+        assert_eq!(complaint(&text), sentence, "{text}");
+    }
+}
+
+/// The value of an option that cannot be, and the sentence that it gets.
+#[test]
+fn complaints_about_options_name_them() {
+    for case in include_str!("options.txt").lines() {
+        let (option, sentence) = case.split_once(" => ").unwrap();
+        let mut draft = Draft::parse("digits.toml", DIGITS).unwrap();
+        let complaint = draft.set(option).and_then(|()| draft.check()).unwrap_err().to_string();
+        assert_eq!(complaint, format!("--set {option}: {sentence}"));
+    }
+}
+
 #[test]
 fn options_change_any_value() {
     let mut draft = Draft::parse("digits.toml", DIGITS).unwrap();

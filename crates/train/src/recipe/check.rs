@@ -36,7 +36,7 @@ pub(super) fn settings(fields: &[Field], node: &Node, path: &str) -> Result<Node
                 value(field, &Node::unwritten(Value::Table(Table::default())), &name)?
             }
             (None, None) if field.required => {
-                let doc = field.doc.trim_end_matches('.');
+                let doc = lower(field.doc);
                 let message = format_args!("`{name}` is missing: {doc}");
                 return Err(node.place.complain(message));
             }
@@ -52,7 +52,12 @@ fn value(field: &Field, node: &Node, path: &str) -> Result<Node> {
     let checked = of_kind(&field.kind, field.limits, node, path)?;
     match (field.fits)(&checked) {
         true => Ok(checked),
-        false => Err(wrong(&field.kind, field.limits, node, path)),
+        false => {
+            let expected = expected(&field.kind, field.limits);
+            Err(node
+                .place
+                .complain(format_args!("`{path}` cannot be {}: give {expected}", node.value)))
+        }
     }
 }
 
@@ -191,16 +196,33 @@ pub(super) fn expected(kind: &Kind, limits: Option<Limits>) -> String {
             format!("a list of {count}, each of which is {}", expected(kind, limits))
         }
         Kind::OneOrList(kind) => format!("{}, or a list of such", expected(kind, limits)),
-        Kind::Part(list) => format!("a {}", list().noun),
+        Kind::Part(list) => article(list().noun),
         Kind::Table(_) | Kind::Free => "a table".into(),
     }
 }
+
+/// A noun with its article.
+fn article(noun: &str) -> String {
+    let vowel = noun.starts_with(['a', 'e', 'i', 'o', 'u']);
+    format!("{} {noun}", if vowel { "an" } else { "a" })
+}
+
+/// A sentence as a part of another.
+fn lower(sentence: &str) -> String {
+    let mut signs = sentence.trim_end_matches('.').chars();
+    let first = signs.next().into_iter().flat_map(char::to_lowercase);
+    first.chain(signs).collect()
+}
+
+/// More names than these are not listed in a complaint.
+const MOST_NAMES: usize = 30;
 
 /// What may have been meant.
 fn hint(word: &str, names: &[&str], otherwise: &str) -> String {
     match nearest(word, names) {
         Some(name) => format!("did you mean `{name}`?"),
         None if names.is_empty() => "it takes none".into(),
+        None if names.len() > MOST_NAMES => "gradus recipes --reference lists them".into(),
         None => format!("{otherwise} {}", named(names)),
     }
 }
@@ -248,9 +270,4 @@ fn named(names: &[&str]) -> String {
 /// The path of a part of something with a path.
 pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_string() } else { format!("{path}.{name}") }
-}
-
-/// Where a complaint about something that is not written goes.
-pub(super) fn place_of<'a>(table: &'a Table, name: &str, otherwise: &'a Place) -> &'a Place {
-    table.get(name).map_or(otherwise, |node| &node.place)
 }

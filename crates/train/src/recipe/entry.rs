@@ -160,7 +160,14 @@ impl<P: Product> Part<P> {
         let kind = self.kind();
         let entry = P::entries().into_iter().find(|entry| entry.outline.kind == kind);
         let entry = entry.unwrap_or_else(|| panic!("{} {kind} was not checked", P::NOUN));
-        attempt(self.place(), || (entry.make)(&self.settings(), site))
+        self.attempt(|| (entry.make)(&self.settings(), site))
+    }
+}
+
+impl<P: Product> Part<P> {
+    /// Does what is asked for here; what goes wrong becomes a complaint that names the kind.
+    pub(super) fn attempt<T>(&self, body: impl FnOnce() -> Result<T>) -> Result<T> {
+        attempt(self.place(), Some(&self.kind()), body)
     }
 }
 
@@ -186,23 +193,42 @@ pub fn is_attempting() -> bool {
     ATTEMPTING.get()
 }
 
-/// Does what a recipe asks for at a place; what goes wrong becomes a complaint about the place.
+/// Does what a recipe asks for at a place; what goes wrong becomes a complaint about the place, in the
+/// name of a kind if there is one.
 ///
 /// # Errors
 /// Those of `body`, and its panics.
-pub(super) fn attempt<T>(place: &Place, body: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn attempt<T>(
+    place: &Place,
+    kind: Option<&str>,
+    body: impl FnOnce() -> Result<T>,
+) -> Result<T> {
     let before = ATTEMPTING.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(body));
     ATTEMPTING.set(before);
-    match outcome {
-        Ok(Err(Error::Setting(message))) => Err(place.complain(message)),
-        Ok(Err(Error::Op(error))) => Err(place.complain(error)),
-        Ok(result) => result,
+    let message = match outcome {
+        Ok(Err(Error::Setting(message))) => message,
+        Ok(Err(Error::Op(error))) => error.to_string(),
+        Ok(result) => return result,
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(place.complain(text.unwrap_or("this failed")))
+            text.unwrap_or("this failed").to_string()
         }
+    };
+    match kind {
+        Some(kind) => Err(place.complain(format_args!("{kind}: {}", without_name(&message)))),
+        None => Err(place.complain(message)),
+    }
+}
+
+/// A message without the name of an op or a type that it begins with.
+fn without_name(message: &str) -> &str {
+    match message.split_once(": ") {
+        Some((name, rest)) if name.chars().all(|sign| sign.is_alphanumeric() || sign == '_') => {
+            rest
+        }
+        _ => message,
     }
 }
 

@@ -34,9 +34,12 @@ impl Field {
         Self { name, doc, kind: T::kind(), limits: T::limits(), default: None, required, fits }
     }
 
-    /// A setting with a default.
+    /// A setting with a default. One that is nothing is none: then it must be given, unless its type
+    /// has a value for "nothing".
     pub fn with_default<T: Setting>(name: &'static str, doc: &'static str, default: &T) -> Self {
-        Self { default: default.write(), required: false, ..Self::new::<T>(name, doc) }
+        let default = default.write();
+        let required = default.is_none() && T::absent().is_none();
+        Self { default, required, ..Self::new::<T>(name, doc) }
     }
 
     /// The same, with a value if none is given.
@@ -262,7 +265,7 @@ impl Setting for PathBuf {
         String::read(node).map(Self::from)
     }
     fn write(&self) -> Option<Value> {
-        self.to_str().map(|text| Value::Text(text.to_string()))
+        self.to_str().filter(|path| !path.is_empty()).map(|path| Value::Text(path.to_string()))
     }
 }
 

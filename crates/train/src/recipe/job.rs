@@ -1,7 +1,6 @@
 //! What a recipe makes: data, a model that fits them, and the trainer.
 
 use super::Recipe;
-use super::check::place_of;
 use super::entry::{Part, Product, attempt};
 use super::lists::blocks::output_of;
 use super::lists::data::{Answers, Change, Source};
@@ -13,6 +12,7 @@ use super::lists::optimizers;
 use super::lists::penalties::{Params, Penalty};
 use super::lists::schedules::ScheduleSite;
 use super::sections::TransferOptions;
+use super::tree::Place;
 use crate::callback::{Callback, Scheduled, Session};
 use crate::metrics::Metric;
 use crate::trainer::{Loss, Trainer};
@@ -62,13 +62,13 @@ impl Recipe {
         let vocabulary = data.vocabulary;
         let mut site = LayerSite { input, outputs, vocabulary, rng: Rng::new(run.seed) };
         let Model(model) = part.make(&mut site)?;
-        let output = attempt(part.place(), || Ok(output_of(&*model, input)))?;
+        let output = part.attempt(|| Ok(output_of(&*model, input)))?;
 
         let loss = self.loss(data)?;
         let ghost =
             |spec| Tensor::zeros(gradus_tensor::op::Spec { device: Device::shape_only(), ..spec });
         let target = data.target(run.batch)?;
-        let tried = attempt(self.place("loss"), || {
+        let tried = attempt(self.place("loss", part.place()), None, || {
             let value = no_grad(|| loss(&ghost(output), &ghost(target)));
             match value.count() {
                 1 => Ok(()),
@@ -134,13 +134,15 @@ impl Recipe {
 
         let transfer: Option<TransferOptions> = self.settings().get("transfer");
         if let Some(transfer) = &transfer {
-            attempt(self.place("transfer"), || take_over(transfer, &*model))?;
+            attempt(self.place("transfer", &self.root.place), None, || {
+                take_over(transfer, &*model)
+            })?;
         }
         let optimizer = optimizers::make(&self.settings().get("optimizer"), &*model)?;
         let learning_rate = optimizer.learning_rate();
         let loss = self.penalised(self.loss(data)?, &*model)?;
         if let Some(transfer) = &transfer {
-            attempt(self.place("transfer"), || freeze(transfer, &*model))?;
+            attempt(self.place("transfer", &self.root.place), None, || freeze(transfer, &*model))?;
         }
 
         let mut trainer = Trainer::new(model, loss, optimizer)
@@ -187,9 +189,9 @@ impl Recipe {
         }))
     }
 
-    /// Where a section is written.
-    fn place(&self, section: &str) -> &super::tree::Place {
-        place_of(self.table(), section, &self.root.place)
+    /// Where a section is written, if it is.
+    fn place<'a>(&'a self, section: &str, otherwise: &'a Place) -> &'a Place {
+        self.table().get(section).map_or(otherwise, |node| &node.place)
     }
 }
 

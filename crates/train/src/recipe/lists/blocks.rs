@@ -1,7 +1,7 @@
 //! Layers made of layers.
 
 use super::layers::{LayerSite, Layers, layer};
-use crate::recipe::entry::{Entry, attempt, entry};
+use crate::recipe::entry::{Entry, entry};
 use crate::recipe::field::choices;
 use gradus_nn::{
     AttentionMasks, Join, Layer, Module, MultiheadAttention, Parallel, Residual, Sequential,
@@ -93,10 +93,10 @@ pub fn chain(layers: &Layers, site: &mut LayerSite) -> Result<Sequential> {
     for (index, part) in layers.iter().enumerate() {
         let input = site.input;
         let made = part.make(site)?;
-        site.input = attempt(part.place(), || Ok(output_of(&*made, input)))?;
+        site.input = part.attempt(|| Ok(output_of(&*made, input)))?;
         let name = part.settings().get::<Option<String>>("name");
         let name = name.unwrap_or_else(|| index.to_string());
-        chain = attempt(part.place(), || Ok(chain.then_named(&name, made)))?;
+        chain = part.attempt(|| Ok(chain.then_named(&name, made)))?;
     }
     Ok(chain)
 }

@@ -233,7 +233,7 @@ fn others() -> Vec<Entry<Box<dyn Optimizer>>> {
 pub fn make(part: &Part<Box<dyn Optimizer>>, model: &dyn Layer) -> Result<Box<dyn Optimizer>> {
     let settings = part.settings();
     for pattern in settings.get::<OneOrMore<String>>("freeze").0 {
-        attempt(part.place(), || {
+        attempt(part.place(), None, || {
             model.freeze(&pattern);
             Ok(())
         })?;
