@@ -25,6 +25,7 @@ mod report;
 mod run;
 mod state;
 mod statistics;
+mod tensorboard;
 mod trainer;
 
 pub use average::{AverageOptions, Averages};
@@ -45,3 +46,4 @@ pub use run::{MetricsFile, RunFolder};
 pub use state::State;
 pub use statistics::{Activations, Observed, Statistics, StatisticsOptions};
 pub use trainer::{Ending, Loss, Resumed, Trainer};
+pub use tensorboard::{EventWriter, Histogram};

@@ -1,0 +1,272 @@
+//! Files of events, read by a decoder that shares nothing with what wrote them.
+
+use gradus_data::image::{Colour, Image, decode_png};
+use gradus_nn::{Linear, Relu, Sequential, summary};
+use gradus_tensor::{Rng, Tensor};
+use gradus_train::{EventWriter, Histogram};
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// CRC-32C bit by bit, by long division of polynomials.
+fn checksum(bytes: &[u8]) -> u32 {
+    let mut remainder = u32::MAX;
+    for byte in bytes {
+        remainder ^= u32::from(*byte);
+        for _ in 0..8 {
+            let carry = remainder & 1;
+            remainder = (remainder >> 1) ^ (carry * 0x82f63b78);
+        }
+    }
+    remainder ^ u32::MAX
+}
+
+fn masked(bytes: &[u8]) -> u32 {
+    let sum = checksum(bytes);
+    ((sum >> 15) | (sum << 17)).wrapping_add(0xa282ead8)
+}
+
+fn four(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes(bytes[..4].try_into().unwrap())
+}
+
+fn eight(bytes: &[u8]) -> u64 {
+    u64::from_le_bytes(bytes[..8].try_into().unwrap())
+}
+
+/// The records of a file, whose checksums must be right.
+fn records(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut records = vec![];
+    while !bytes.is_empty() {
+        let len = eight(bytes) as usize;
+        assert_eq!(four(&bytes[8..]), masked(&bytes[..8]), "the checksum of a length");
+        let data = &bytes[12..12 + len];
+        assert_eq!(four(&bytes[12 + len..]), masked(data), "the checksum of a record");
+        records.push(data.to_vec());
+        bytes = &bytes[16 + len..];
+    }
+    records
+}
+
+/// The value of a field of a message.
+#[derive(Clone, Debug, PartialEq)]
+enum Field {
+    Integer(u64),
+    Double(f64),
+    Float(f32),
+    Bytes(Vec<u8>),
+}
+
+impl Field {
+    fn fields(&self) -> Fields {
+        let Field::Bytes(bytes) = self else { panic!("{self:?} is no message") };
+        Fields::of(bytes)
+    }
+
+    fn text(&self) -> String {
+        let Field::Bytes(bytes) = self else { panic!("{self:?} is no text") };
+        String::from_utf8(bytes.clone()).unwrap()
+    }
+
+    fn doubles(&self) -> Vec<f64> {
+        let Field::Bytes(bytes) = self else { panic!("{self:?} is no list") };
+        bytes.chunks(8).map(|bytes| f64::from_bits(eight(bytes))).collect()
+    }
+}
+
+/// A message.
+#[derive(Clone, Debug)]
+struct Fields(Vec<(u64, Field)>);
+
+impl Fields {
+    fn of(mut bytes: &[u8]) -> Self {
+        let mut fields = vec![];
+        while !bytes.is_empty() {
+            let key = varint(&mut bytes);
+            let mut take = |count: usize| {
+                let (taken, rest) = bytes.split_at(count);
+                bytes = rest;
+                taken
+            };
+            let field = match key % 8 {
+                1 => Field::Double(f64::from_bits(eight(take(8)))),
+                5 => Field::Float(f32::from_bits(four(take(4)))),
+                0 => Field::Integer(varint(&mut bytes)),
+                2 => {
+                    let len = varint(&mut bytes) as usize;
+                    let (taken, rest) = bytes.split_at(len);
+                    bytes = rest;
+                    Field::Bytes(taken.to_vec())
+                }
+                kind => panic!("a field of kind {kind}"),
+            };
+            fields.push((key / 8, field));
+        }
+        Self(fields)
+    }
+
+    /// All values of a number.
+    fn all(&self, number: u64) -> Vec<&Field> {
+        self.0.iter().filter(|(own, _)| *own == number).map(|(_, field)| field).collect()
+    }
+
+    /// The value of a number that must be there once.
+    fn one(&self, number: u64) -> &Field {
+        let [field] = self.all(number)[..] else { panic!("field {number} in {self:?}") };
+        field
+    }
+
+    /// The message under a path of numbers.
+    fn at(&self, path: &[u64]) -> Fields {
+        path.iter().fold(self.clone(), |fields, &number| fields.one(number).fields())
+    }
+}
+
+fn varint(bytes: &mut &[u8]) -> u64 {
+    let (mut value, mut shift) = (0, 0);
+    loop {
+        let byte = bytes[0];
+        *bytes = &bytes[1..];
+        value += u64::from(byte % 128) << shift;
+        if byte < 128 {
+            return value;
+        }
+        shift += 7;
+    }
+}
+
+/// The events in the files of a folder, in the order of their names.
+fn events(folder: &Path) -> Vec<Fields> {
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.iter().all(|path| path.to_str().unwrap().contains("tfevents")));
+    let records = paths.iter().flat_map(|path| records(&fs::read(path).unwrap()));
+    records.map(|record| Fields::of(&record)).collect()
+}
+
+/// What a writer wrote, after the event that every file begins with.
+fn written(write: impl FnOnce(&mut EventWriter)) -> Vec<Fields> {
+    let folder = TempDir::new().unwrap();
+    let mut writer = EventWriter::create(folder.path().join("new")).unwrap();
+    write(&mut writer);
+    writer.flush().unwrap();
+    let events = events(&folder.path().join("new"));
+    assert_eq!(events[0].one(3).text(), "brain.Event:2");
+    for event in &events {
+        let Field::Double(time) = event.one(1) else { panic!("{event:?} has no time") };
+        assert!((1.6e9..1e11).contains(time), "{time} s since 1970");
+    }
+    events[1..].to_vec()
+}
+
+#[test]
+fn a_figure_is_a_name_a_step_and_32_bits() {
+    let events = written(|writer| {
+        writer.scalar("loss/train", 0, 0.5).unwrap();
+        writer.scalar("loss/train", 1 << 40, f64::NAN).unwrap();
+    });
+    assert_eq!(events.len(), 2);
+    assert_eq!(*events[1].one(2), Field::Integer(1 << 40));
+    let value = events[0].at(&[5, 1]);
+    assert_eq!(value.one(1).text(), "loss/train");
+    assert_eq!(*value.one(2), Field::Float(0.5));
+    assert!(matches!(events[1].at(&[5, 1]).one(2), Field::Float(x) if x.is_nan()));
+}
+
+#[test]
+fn a_histogram_has_ends_and_counts() {
+    let x = Tensor::from([1.0f32, 2.0, 2.0, 5.0]);
+    let events = written(|writer| writer.histogram("w", 3, &Histogram::of(&x)).unwrap());
+    let histogram = events[0].at(&[5, 1, 5]);
+    let numbers = [1.0, 5.0, 4.0, 10.0, 34.0];
+    for (field, number) in (1..).zip(numbers) {
+        assert_eq!(*histogram.one(field), Field::Double(number), "field {field}");
+    }
+    let (ends, counts) = (histogram.one(6).doubles(), histogram.one(7).doubles());
+    assert_eq!((ends.len(), counts.len()), (40, 40));
+    assert_eq!((counts[0], counts[10], counts[39], ends[39]), (1.0, 2.0, 1.0, 5.0));
+}
+
+#[test]
+fn a_picture_is_a_png_with_its_size() {
+    let picture = Image::new(2, 1, Colour::Rgb, vec![255, 0, 0, 0, 0, 255]).unwrap();
+    let events = written(|writer| writer.image("input", 1, &picture).unwrap());
+    let value = events[0].at(&[5, 1, 4]);
+    let sizes = [1, 2, 3].map(|field| value.one(field).clone());
+    assert_eq!(sizes, [1, 2, 3].map(Field::Integer));
+    let Field::Bytes(png) = value.one(4) else { panic!("no bytes") };
+    assert_eq!(decode_png(png).unwrap(), picture);
+}
+
+#[test]
+fn a_text_is_a_tensor_for_the_plugin_of_texts() {
+    let events = written(|writer| writer.text("notes", 0, "**数字** one").unwrap());
+    let value = events[0].at(&[5, 1]);
+    assert_eq!(value.at(&[8]).one(8).text(), "**数字** one");
+    assert_eq!(*value.at(&[8]).one(1), Field::Integer(7));
+    assert_eq!(*value.at(&[8, 2, 2]).one(1), Field::Integer(1));
+    assert_eq!(value.at(&[9, 1]).one(1).text(), "text");
+    assert_eq!(*value.at(&[9]).one(4), Field::Integer(2));
+}
+
+#[test]
+fn a_graph_is_a_chain_of_ops_with_shapes() {
+    let mut rng = Rng::new(1);
+    let layers = Sequential::new().then(Linear::new(3, 5, &mut rng)).then(Relu);
+    let events = written(|writer| writer.graph(&summary(&layers, [7, 3])).unwrap());
+    let graph = Fields::of(match events[0].one(4) {
+        Field::Bytes(bytes) => bytes,
+        field => panic!("{field:?}"),
+    });
+    let nodes: Vec<Fields> = graph.all(1).into_iter().map(Field::fields).collect();
+    let names: Vec<String> = nodes.iter().map(|node| node.one(1).text()).collect();
+    assert_eq!(names, ["input", "0/linear_1", "relu_2"]);
+    let inputs: Vec<String> = nodes[1..].iter().map(|node| node.one(3).text()).collect();
+    assert_eq!(inputs, names[..2]);
+    let shape_of = |node: &Fields| {
+        let attributes = node.all(5).into_iter().map(Field::fields);
+        let mut shapes = attributes.filter(|entry| entry.one(1).text() == "_output_shapes");
+        let shape = shapes.next().unwrap().at(&[2, 1, 7]);
+        let dims = shape.all(2).into_iter().map(|dim| dim.fields().one(1).clone());
+        dims.collect::<Vec<_>>()
+    };
+    assert_eq!(shape_of(&nodes[0]), [7, 3].map(Field::Integer));
+    assert_eq!(shape_of(&nodes[2]), [7, 5].map(Field::Integer));
+}
+
+#[test]
+fn settings_keep_their_types() {
+    let settings = json!({ "rate": 0.5, "name": "a", "on": true, "none": null, "list": [1, 2] });
+    let events = written(|writer| writer.settings(settings.as_object().unwrap()).unwrap());
+    let start = events[0].at(&[5, 1]);
+    assert_eq!(start.one(1).text(), "_hparams_/session_start_info");
+    assert_eq!(start.at(&[9, 1]).one(1).text(), "hparams");
+    let entries = start.at(&[9, 1, 2, 3]);
+    let entries: Vec<Fields> = entries.all(1).into_iter().map(Field::fields).collect();
+    let value = |name: &str| {
+        let entry = entries.iter().find(|entry| entry.one(1).text() == name).unwrap();
+        entry.at(&[2]).0[0].clone()
+    };
+    assert_eq!(value("rate"), (2, Field::Double(0.5)));
+    assert_eq!(value("name"), (3, Field::Bytes(b"a".to_vec())));
+    assert_eq!(value("on"), (4, Field::Integer(1)));
+    assert_eq!(value("none"), (3, Field::Bytes(b"null".to_vec())));
+    assert_eq!(value("list"), (3, Field::Bytes(b"[1,2]".to_vec())));
+    assert_eq!(events[1].at(&[5, 1]).one(1).text(), "_hparams_/session_end_info");
+}
+
+#[test]
+fn a_training_that_goes_on_has_a_later_file() {
+    let folder = TempDir::new().unwrap();
+    let mut first = EventWriter::create(folder.path()).unwrap();
+    first.scalar("loss", 0, 3.0).unwrap();
+    first.flush().unwrap();
+    let mut second = EventWriter::create(folder.path()).unwrap();
+    assert!(first.path() < second.path());
+    second.restart(5).unwrap();
+    second.flush().unwrap();
+    let events = events(folder.path());
+    assert_eq!(*events[3].one(2), Field::Integer(5));
+    assert_eq!(*events[3].at(&[7]).one(1), Field::Integer(1));
+}
