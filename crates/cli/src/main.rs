@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod dashboard;
 mod digits;
 mod eval;
 mod ops;
@@ -31,6 +32,7 @@ enum Command {
     Train(train::Train),
     Eval(eval::Eval),
     Predict(predict::Predict),
+    Dashboard(dashboard::Dashboard),
     Summary(summary::SummaryOf),
     Weights(weights::WeightsOf),
     Ops(ops::Ops),
@@ -55,6 +57,7 @@ fn run(command: Command) -> Result<()> {
         Command::Train(train) => train.run(),
         Command::Eval(eval) => eval.run(),
         Command::Predict(predict) => predict.run(),
+        Command::Dashboard(dashboard) => dashboard.run(),
         Command::Summary(summary) => summary.run(),
         Command::Weights(weights) => weights.run(),
         Command::Ops(ops) => ops.run(),

@@ -13,7 +13,7 @@ use gradus_nn::{Adam, AdamOptions, Module, losses::cross_entropy};
 use gradus_tensor::memory::peak_resident_bytes;
 use gradus_tensor::{Error, Result, Rng};
 use gradus_train::{
-    Accuracy, Callback, Checkpoints, Ending, Interrupt, MetricsFile, Progress, RunFolder,
+    Accuracy, Callback, Checkpoints, Ending, Interrupt, Journal, MetricsFile, Progress, RunFolder,
     Scheduled, Session, Trainer, read_weights, write_json,
 };
 use serde_json::{Value, json};
@@ -230,7 +230,8 @@ fn train(
         .checkpoints(Checkpoints::new(run.path(), "valid_loss"))
         .interrupt(Interrupt::on_signals()?)
         .epochs(epochs)
-        .callback(MetricsFile::new(run.file("metrics.jsonl")));
+        .callback(MetricsFile::new(run.file("metrics.jsonl")))
+        .callback(Journal::new(run.path()));
     trainer = match json {
         true => trainer.callback(JsonLines),
         false => trainer.callback(Progress::default()),

@@ -1,9 +1,11 @@
 //! Files of events, read by a decoder that shares nothing with what wrote them.
 
 use gradus_data::image::{Colour, Image, decode_png};
-use gradus_nn::{Linear, Relu, Sequential, summary};
+use gradus_data::{DataLoader, LoaderOptions, TensorDataset};
+use gradus_nn::losses::mse_loss;
+use gradus_nn::{Flatten, Linear, Module, Relu, Sequential, Sgd, SgdOptions, summary};
 use gradus_tensor::{Rng, Tensor};
-use gradus_train::{EventWriter, Histogram};
+use gradus_train::{EventWriter, Histogram, Journal, TensorBoard, TensorBoardOptions, Trainer};
 use serde_json::json;
 use std::fs;
 use std::path::Path;
@@ -23,8 +25,7 @@ fn checksum(bytes: &[u8]) -> u32 {
 }
 
 fn masked(bytes: &[u8]) -> u32 {
-    let sum = checksum(bytes);
-    ((sum >> 15) | (sum << 17)).wrapping_add(0xa282ead8)
+    checksum(bytes).rotate_right(15).wrapping_add(0xa282ead8)
 }
 
 fn four(bytes: &[u8]) -> u32 {
@@ -269,4 +270,86 @@ fn a_training_that_goes_on_has_a_later_file() {
     let events = events(folder.path());
     assert_eq!(*events[3].one(2), Field::Integer(5));
     assert_eq!(*events[3].at(&[7]).one(1), Field::Integer(1));
+}
+
+/// A training of two epochs of four steps, on pictures; then of two more, resumed from the first.
+fn trained(folder: &Path) {
+    let mut rng = Rng::new(1);
+    let pictures = Tensor::rand([16, 1, 4, 4], &mut rng);
+    let set = TensorDataset::new(pictures, Tensor::rand([16, 2], &mut rng));
+    let loader = DataLoader::new(set, LoaderOptions { batch_size: 4, ..Default::default() });
+    let model =
+        || Sequential::new().then(Flatten).then(Linear::new(16, 2, &mut Rng::new(2))).then(Relu);
+    let mut history = Default::default();
+    for epochs in [2, 4] {
+        let model = model();
+        let optimizer = Sgd::new(model.params(), SgdOptions::default());
+        let options = TensorBoardOptions { every_steps: 2, ..Default::default() };
+        let board = TensorBoard::with(folder.join("tensorboard"), options).unwrap();
+        let mut trainer = Trainer::new(model, mse_loss, optimizer)
+            .callback(board)
+            .callback(Journal::new(folder))
+            .epochs(epochs);
+        trainer.set_history(history);
+        trainer.fit(&loader, &loader).unwrap();
+        history = trainer.history().clone();
+    }
+}
+
+/// The steps at which a name has values.
+fn steps(events: &[Fields], name: &str) -> Vec<u64> {
+    let with_name = events.iter().filter(|event| {
+        let values = event.all(5).into_iter().map(|summary| summary.fields().at(&[1]));
+        values.into_iter().any(|value| value.one(1).text() == name)
+    });
+    let step = |event: &Fields| match event.one(2) {
+        Field::Integer(step) => *step,
+        field => panic!("{field:?}"),
+    };
+    with_name.map(step).collect()
+}
+
+#[test]
+fn a_training_writes_figures_histograms_pictures_and_its_graph() {
+    let folder = TempDir::new().unwrap();
+    trained(folder.path());
+    let events = events(&folder.path().join("tensorboard"));
+    assert_eq!(steps(&events, "loss/step"), [2, 4, 6, 8, 10, 12, 14, 16]);
+    for name in ["loss/train", "loss/valid", "parameters/1.weight", "gradients/1.bias"] {
+        assert_eq!(steps(&events, name), [4, 8, 12, 16], "{name}");
+    }
+    assert_eq!(steps(&events, "first batch"), [0]);
+    assert_eq!(events.iter().filter(|event| !event.all(4).is_empty()).count(), 1, "one graph");
+    let restarts: Vec<_> = events.iter().filter(|event| !event.all(7).is_empty()).collect();
+    assert_eq!(restarts.len(), 1);
+    assert_eq!(*restarts[0].one(2), Field::Integer(9));
+    let none = TensorBoardOptions { every_steps: 0, ..Default::default() };
+    assert!(TensorBoard::with("nowhere", none).unwrap_err().to_string().contains("every_steps"));
+}
+
+#[test]
+fn a_journal_tells_of_steps_and_events() {
+    let folder = TempDir::new().unwrap();
+    trained(folder.path());
+    let lines = |name: &str| -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(folder.path().join(name)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let steps = lines("steps.jsonl");
+    // Each epoch takes less than a second: a line at the end of each.
+    let numbers: Vec<u64> = steps.iter().map(|line| line["step"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [4, 8, 12, 16]);
+    assert_eq!(steps[1]["epoch"], 2.0);
+    for name in ["time", "loss", "mean_loss", "learning_rate", "samples_per_s"] {
+        assert!(steps.iter().all(|line| line[name].as_f64().unwrap() > 0.0), "{name}");
+    }
+    let kinds: Vec<String> = lines("events.jsonl")
+        .iter()
+        .map(|event| event["kind"].as_str().unwrap().to_string())
+        .collect();
+    assert_eq!(
+        kinds,
+        ["started", "best", "best", "finished", "resumed", "epoch", "epoch", "finished"],
+        "the second training goes on with new weights: it is never the best"
+    );
 }

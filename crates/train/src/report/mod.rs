@@ -15,6 +15,9 @@ pub use scale::Unit;
 
 use markup::Markup;
 
+/// The colours of all pages, light and dark, as a style sheet of custom properties.
+pub const COLOURS: &str = include_str!("colours.css");
+
 /// What a run has learnt: headline figures, curves, the confusion matrix and the mistakes.
 ///
 /// ```
@@ -92,7 +95,10 @@ impl Report {
             html.leaf("meta", &[("name", &"color-scheme"), ("content", &"light dark")]);
             html.leaf("link", &[("rel", &"icon"), ("href", &"data:,")]);
             html.element("title", &[], |html| html.text(&self.title));
-            html.element("style", &[], |html| html.verbatim(include_str!("style.css")));
+            html.element("style", &[], |html| {
+                html.verbatim(COLOURS);
+                html.verbatim(include_str!("style.css"));
+            });
         });
         html.line();
     }

@@ -108,8 +108,9 @@ fn the_page_is_well_formed_and_stands_alone() {
             assert!(ids.contains(&target[1..]), "{target}");
         }
     }
-    assert!(!include_str!("style.css").contains("url("));
-    assert!(!include_str!("style.css").contains("@import"));
+    for style in [include_str!("style.css"), COLOURS] {
+        assert!(!style.contains("url(") && !style.contains("@import"));
+    }
 }
 
 #[test]
@@ -286,18 +287,14 @@ fn the_page_says_how_many_of_the_mistakes_it_shows() {
     assert!(said.starts_with("The 120 most confident of 1,000, "), "{said}");
 }
 
-/// The colours of a theme: the first declares all, the second changes what the dark theme changes.
+/// The colours of a theme: 0 is light, 1 is dark.
 fn colours(theme: usize) -> HashMap<&'static str, [f64; 3]> {
-    let style = include_str!("style.css");
-    let blocks = style.split(":root {").skip(1).map(|block| block.split('}').next().unwrap());
-    let declarations = blocks.take(theme + 1).flat_map(|block| block.split(';'));
-    let colours = declarations.filter_map(|declaration| {
-        let (name, value) = declaration.trim().strip_prefix("--")?.split_once(": ")?;
-        let channel = |index: usize| match value.strip_prefix('#') {
-            Some(digits) => u8::from_str_radix(&digits[2 * index..2 * index + 2], 16).unwrap(),
-            None => value.split(' ').nth(index).unwrap().parse().unwrap(),
-        };
-        Some((name, [0, 1, 2].map(|index| f64::from(channel(index)))))
+    let declarations = COLOURS.split("--").skip(1).filter_map(|rest| rest.split_once(": "));
+    let colours = declarations.map(|(name, value)| {
+        let pair = value.strip_prefix("light-dark(").unwrap().split(')').next().unwrap();
+        let digits = pair.split(", ").nth(theme).unwrap().strip_prefix('#').unwrap();
+        let channel = |index: usize| u8::from_str_radix(&digits[2 * index..2 * index + 2], 16);
+        (name, [0, 1, 2].map(|index| f64::from(channel(index).unwrap())))
     });
     colours.collect()
 }
@@ -322,7 +319,7 @@ fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
 fn colours_can_be_told_apart_in_both_themes() {
     for theme in [0, 1] {
         let colours = colours(theme);
-        assert_eq!(colours.len(), 15);
+        assert_eq!(colours.len(), 16);
         let of = |a: &str, b: &str| contrast(colours[a], colours[b]);
         for text in ["ink", "muted", "faint", "link"] {
             assert!(of(text, "page") >= 4.5, "{text} on the page: {}", of(text, "page"));
@@ -332,6 +329,9 @@ fn colours_can_be_told_apart_in_both_themes() {
         }
         for line in ["line-0", "line-1", "line-2", "line-3", "line-4", "line-5"] {
             assert!(of(line, "page") >= 3.0, "{line} on the page: {}", of(line, "page"));
+        }
+        for ground in ["page", "surface"] {
+            assert!(of("edge", ground) >= 3.0, "edges on a {ground}: {}", of("edge", ground));
         }
         // The hottest cell of the matrix, as the style sheet mixes it.
         let (heat, page) = (colours["heat-colour"], colours["page"]);

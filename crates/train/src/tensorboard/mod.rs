@@ -1,10 +1,12 @@
 //! Files that [TensorBoard](https://www.tensorflow.org/tensorboard) reads.
 
+mod callback;
 mod graph;
 mod histogram;
 mod record;
 mod wire;
 mod writer;
 
+pub use callback::{TensorBoard, TensorBoardOptions};
 pub use histogram::Histogram;
 pub use writer::EventWriter;
