@@ -88,11 +88,12 @@ export class Chart {
     this.toY = (y) => frame.y + frame.height * (1 - (place(y) - place(low)) / (place(high) - place(low)));
     this.marker = svg("g", { class: "cursor" });
     this.band = svg("rect", { class: "band", y: frame.y, height: frame.height, visibility: "hidden" });
-    const clip = `clip${Math.random().toString(36).slice(2)}`;
+    // A picture within the picture cuts off what lies outside of it.
+    const inner = { x: frame.x - 5, y: frame.y - 5, width: frame.width + 10, height: frame.height + 10 };
+    const viewBox = `${inner.x} ${inner.y} ${inner.width} ${inner.height}`;
     this.picture.replaceChildren(
-      svg("clipPath", { id: clip }, svg("rect", { ...frame, x: frame.x - 5, y: frame.y - 5, width: frame.width + 10, height: frame.height + 10 })),
       this.axes(),
-      svg("g", { "clip-path": `url(#${clip})` }, this.lines.map((line) => this.line(line))),
+      svg("svg", { ...inner, viewBox, overflow: "hidden" }, this.lines.map((line) => this.line(line))),
       this.band,
       this.marker,
     );
@@ -257,9 +258,10 @@ export class Chart {
   }
 }
 
-/** The look of a line, small. */
+/** The look of a line, small; without a colour of its own that of the text round it. */
 export function sample(line) {
-  return svg("svg", { class: `sample look-${line.look % 6}${line.dashed ? " dashed" : ""}`, width: 26, height: 10, "aria-hidden": "true" },
+  const look = line.look === undefined ? "plain-line" : `look-${line.look % 6}`;
+  return svg("svg", { class: `${look}${line.dashed ? " dashed" : ""}`, width: 26, height: 10, "aria-hidden": "true" },
     svg("path", { class: "line", d: "M0 5H26" }));
 }
 

@@ -1,5 +1,6 @@
 // The page: what is selected, what is asked of the program and when, and the table of runs.
 
+import { sample } from "./chart.js";
 import { html, name, replace, svg } from "./element.js";
 import { duration, isShare, moment, number, written } from "./scale.js";
 import { currentLanguage, figureName, setLanguage, word } from "./words.js";
@@ -30,6 +31,7 @@ const state = {
 };
 
 const known = { folder: "", runs: null, details: new Map(), machine: null, lost: false };
+/** The colours of the selected runs: each keeps its own for as long as it is selected. */
 const looks = new Map();
 const charts = { curves: new views.Charts(zoomed), machine: new views.Charts(zoomed) };
 
@@ -83,7 +85,6 @@ async function refresh() {
   [known.folder, known.runs] = [list.folder, list.runs];
   const newest = [...known.runs].sort((a, b) => (b.updated ?? 0) - (a.updated ?? 0));
   state.selected ??= newest.slice(0, SELECTED_AT_FIRST).map((run) => run.name);
-  for (const run of known.runs) if (!looks.has(run.name)) looks.set(run.name, looks.size);
   const wanted = known.runs.filter((run) => state.selected.includes(run.name));
   await Promise.all(wanted.map(async (run) => {
     const before = known.details.get(run.name);
@@ -109,6 +110,19 @@ async function watch() {
     if (now !== drawn) draw();
     drawn = now;
     await new Promise((resume) => setTimeout(resume, document.hidden ? 5 * PAUSE_MS : PAUSE_MS));
+  }
+}
+
+/** Gives a free colour to each run that has none. */
+function giveLooks() {
+  const selected = state.selected ?? [];
+  for (const own of looks.keys()) if (!selected.includes(own)) looks.delete(own);
+  for (const own of selected) {
+    if (looks.has(own)) continue;
+    const taken = [...looks.values()];
+    let free = 0;
+    while (taken.includes(free)) free++;
+    looks.set(own, free);
   }
 }
 
@@ -181,11 +195,11 @@ function table() {
 function row(run, figures) {
   const chosen = state.selected.includes(run.name);
   const toggle = () => change({ selected: chosen ? state.selected.filter((own) => own !== run.name) : [...state.selected, run.name] });
-  const look = `look-${looks.get(run.name) % 6}`;
+  const look = chosen ? `chosen look-${looks.get(run.name) % 6}` : null;
   const wanted = number(run.config?.epochs ?? run.config?.train?.epochs);
   const done = Number.isFinite(wanted) ? `${run.done} / ${wanted}` : String(run.done);
   const id = `run-${run.name}`;
-  return html("tr", { class: chosen ? `chosen ${look}` : look },
+  return html("tr", { class: look },
     html("th", { scope: "row" }, html("label", {},
       html("input", { id, type: "checkbox", checked: chosen, "aria-label": word("show", run.name), onchange: toggle }),
       html("span", { class: "dot", "aria-hidden": "true" }), name(run.name))),
@@ -215,8 +229,8 @@ function tabs() {
 
 function controls() {
   if (!["curves", "machine"].includes(state.view)) return null;
-  const check = (key, label) => html("label", { class: "control" },
-    html("input", { id: key, type: "checkbox", checked: state[key], onchange: (event) => change({ [key]: event.target.checked }) }), word(label));
+  const check = (key, label, mark) => html("label", { class: "control" },
+    html("input", { id: key, type: "checkbox", checked: state[key], onchange: (event) => change({ [key]: event.target.checked }) }), mark ?? null, word(label));
   const smoothing = html("label", { class: "control" }, word("smoothing"),
     html("input", { id: "smoothing", type: "range", min: 0, max: 0.99, step: 0.01, value: state.smoothing, oninput: (event) => change({ smoothing: Number(event.target.value) }) }),
     html("output", { for: "smoothing" }, state.smoothing.toFixed(2)));
@@ -224,7 +238,7 @@ function controls() {
     OVER.map((x) => button(`x-${x}`, word(`by_${x}`), state.x === x, () => change({ x }))));
   const curves = state.view === "curves";
   return html("div", { class: "controls" }, curves ? over : null, smoothing,
-    curves ? [check("log", "log_axis"), check("train", "train"), check("valid", "valid")] : null,
+    curves ? [check("log", "log_axis"), check("train", "train", sample({ dashed: true })), check("valid", "valid", sample({}))] : null,
     state.zoom ? html("button", { id: "whole", type: "button", onclick: () => change({ zoom: null }) }, word("whole")) : null);
 }
 
@@ -244,6 +258,7 @@ function content() {
 }
 
 function draw() {
+  giveLooks();
   if (state.lang !== currentLanguage()) setLanguage(state.lang);
   if (state.theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = state.theme;

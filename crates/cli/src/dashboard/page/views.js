@@ -225,7 +225,7 @@ function scatter(run, samples) {
   let [low, high] = [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
   if (!(low < high)) [low, high] = [(low || 0) - 0.5, (high || 0) + 0.5];
   const x = (value) => edge + ((value - low) / (high - low)) * (size - edge - 12);
-  const y = (value) => size - edge - ((value - low) / (high - low)) * (size - edge - 12);
+  const y = (value) => size - edge - ((value - low) / (high - low)) * (size - edge - 28);
   const grid = ticks(low, high, 5).map((tick) => [
     svg("line", { class: "grid", x1: edge, x2: size - 12, y1: y(tick), y2: y(tick) }),
     svg("text", { class: "y", x: edge - 8, y: y(tick), dy: "0.35em" }, written(tick)),
