@@ -9,6 +9,7 @@ mod layers;
 mod losses;
 mod ops;
 mod optimizers;
+mod pictures;
 mod recurrent;
 mod schedules;
 mod table;
@@ -49,6 +50,7 @@ families! {
     optimizers, "Optimizers", optimizers::check;
     schedules, "Schedules", schedules::check;
     hygiene, "Gradients and first values", hygiene::check;
+    pictures, "Pictures", pictures::check;
 }
 
 fn rows(name: &'static str, check: fn(&mut Family)) -> Vec<Row> {

@@ -4,10 +4,9 @@ use crate::digits::{self, Answers, DigitsNet, NAME};
 use crate::output::say_json;
 use crate::report;
 use clap::{Args, ValueEnum};
+use gradus_data::augment::{Affine, AffineOptions, Augment};
 use gradus_data::digits::{Digits, MEAN, STANDARD_DEVIATION};
-use gradus_data::{
-    AffineOptions, Augment, DataLoader, Dataset, LoaderOptions, random_affine, random_split,
-};
+use gradus_data::{DataLoader, Dataset, LoaderOptions, random_split};
 use gradus_nn::schedule::Cosine;
 use gradus_nn::{Adam, AdamOptions, Module, losses::cross_entropy};
 use gradus_tensor::memory::peak_resident_bytes;
@@ -74,11 +73,15 @@ struct Settings {
 /// How far the first step goes.
 const LEARNING_RATE: f64 = 2e-3;
 
+/// How far training digits are shifted at most, of their 28 pixels.
+const SHIFT_PIXELS: f64 = 2.0;
+
 /// How training digits are changed, anew in each epoch; beyond their edges is blank paper.
 const CHANGES: AffineOptions = AffineOptions {
     degrees: 10.0,
     scale: 0.1,
-    shift_pixels: 2.0,
+    shift: [SHIFT_PIXELS / 28.0, SHIFT_PIXELS / 28.0],
+    shear: [0.0, 0.0],
     fill: -MEAN / STANDARD_DEVIATION,
 };
 
@@ -100,7 +103,7 @@ impl Settings {
                 "turned by {} degrees, scaled by {} %, shifted by {} pixels at most",
                 CHANGES.degrees,
                 100.0 * CHANGES.scale,
-                CHANGES.shift_pixels
+                SHIFT_PIXELS
             ),
             "validation": format!("1/{VALIDATION} of the training digits"),
             "version": env!("CARGO_PKG_VERSION"),
@@ -216,7 +219,7 @@ fn train(
             LoaderOptions { batch_size: batch, shuffle, workers: 1, ..Default::default() };
         DataLoader::new(part, options)
     };
-    let train = Augment::new(train, seed, random_affine(CHANGES));
+    let train = Augment::with(train, seed, Affine::new(CHANGES)?);
     let (train, valid) = (loader(Arc::new(train), Some(seed)), loader(Arc::new(valid), None));
 
     let mut rng = Rng::new(seed);

@@ -8,6 +8,30 @@ use std::sync::Arc;
 pub struct Sample {
     input: Tensor,
     target: Tensor,
+    kind: TargetKind,
+}
+
+/// What a target says about a picture, and so how it changes with the picture.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum TargetKind {
+    /// Nothing about places: a class, a number, a text. It stays as it is.
+    #[default]
+    Fixed,
+    /// A number for each pixel, `[H, W]` or `[N, H, W]`. It moves as the picture does, without
+    /// mixing numbers.
+    Mask {
+        /// What it says where the picture is extended.
+        fill: f64,
+    },
+    /// Boxes, `[N, 4 + D]`: left, top, right and bottom edge in pixels, then anything else, such as
+    /// a class. A row whose right edge is not right of its left one stands for no box; boxes that
+    /// leave the picture become rows of -1 after the others, so that the shape stays.
+    Boxes,
+    /// Key points, `[N, 2 + D]`: how far right and how far down in pixels, then anything else.
+    Points {
+        /// Rows that are exchanged when the picture is mirrored: the left eye and the right one.
+        pairs: Arc<[(usize, usize)]>,
+    },
 }
 
 /// Several samples together, their inputs and their targets each in one tensor along its first axis.
@@ -20,7 +44,17 @@ pub struct Batch {
 impl Sample {
     /// An input and its target.
     pub fn new(input: Tensor, target: Tensor) -> Self {
-        Self { input, target }
+        Self { input, target, kind: TargetKind::Fixed }
+    }
+
+    /// The same sample, whose target is of a kind.
+    pub fn of_kind(self, kind: TargetKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The same sample with another input.
+    pub fn with_input(self, input: Tensor) -> Self {
+        Self { input, ..self }
     }
 
     /// What a model is given.
@@ -31,6 +65,11 @@ impl Sample {
     /// What a model should make of it.
     pub fn target(&self) -> &Tensor {
         &self.target
+    }
+
+    /// What the target says about the input.
+    pub fn kind(&self) -> &TargetKind {
+        &self.kind
     }
 }
 

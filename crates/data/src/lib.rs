@@ -20,7 +20,7 @@
 
 #![forbid(unsafe_code)]
 
-mod augment;
+pub mod augment;
 mod combine;
 mod dataset;
 pub mod digits;
@@ -31,8 +31,8 @@ pub mod image;
 mod loader;
 pub mod text;
 
-pub use augment::{AffineOptions, Augment, random_affine};
+pub use augment::Augment;
 pub use combine::{Concat, Map, Subset, random_split};
-pub use dataset::{Batch, Dataset, Sample, TensorDataset};
+pub use dataset::{Batch, Dataset, Sample, TargetKind, TensorDataset};
 pub use fold::{Fold, k_fold, stratified_k_fold};
 pub use loader::{Batches, DataLoader, LoaderOptions};
