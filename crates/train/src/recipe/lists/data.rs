@@ -1,9 +1,10 @@
 //! The data that a recipe can name, and what may be done to samples.
 
 use crate::recipe::entry::{Entry, Product, entry};
+use gradus_data::augment::{Affine, AffineOptions, Transform};
 use gradus_data::digits::{self, CLASSES};
 use gradus_data::text::{self, Characters, Windows};
-use gradus_data::{AffineOptions, Augment, Dataset, Sample, Subset, random_affine, random_split};
+use gradus_data::{Augment, Dataset, Sample, Subset, random_split};
 use gradus_tensor::op::Spec;
 use gradus_tensor::{Error, Result, Rng};
 use std::path::PathBuf;
@@ -173,11 +174,12 @@ impl Product for Change {
             affine(_): "Turns, scales and shifts images about their centre.";
             degrees: f64 = 10.0, 0.0..=180.0 => "The turn, to either side at most.";
             scale: f64 = 0.1, 0.0..=10.0 => "The change of size at most: 0.1 for up to 1.1 times as large or as small.";
-            shift_pixels: f64 = 2.0, 0.0.. => "The shift along each axis at most.";
+            shift: f64 = 0.1, 0.0..=1.0 => "The shift along each axis at most, as a share of the side.";
             fill: f64 = 0.0 => "What comes in over the edge, as the model is given it.";
             => {
-                let options = AffineOptions { degrees, scale, shift_pixels, fill };
-                Ok(Change(Box::new(random_affine(options))))
+                let shift = [shift, shift];
+                let affine = Affine::new(AffineOptions { degrees, scale, shift, fill, ..Default::default() })?;
+                Ok(Change(Box::new(move |sample, rng| affine.apply(sample, rng))))
             }
         }]
     }
