@@ -1,6 +1,8 @@
 //! Going through a data set in batches.
 
 use crate::augment::stream;
+use crate::faults::{BadSamples, Faults};
+use crate::weights::draw;
 use crate::{Batch, Dataset};
 use gradus_tensor::{OpError, Result};
 use std::any::Any;
@@ -23,11 +25,20 @@ pub struct LoaderOptions {
     pub workers: usize,
     /// How many batches each of these threads makes ahead, besides the one it works on.
     pub prefetch: usize,
+    /// What is done where a sample cannot be read.
+    pub bad_samples: BadSamples,
 }
 
 impl Default for LoaderOptions {
     fn default() -> Self {
-        Self { batch_size: 32, shuffle: None, drop_last: false, workers: 0, prefetch: 2 }
+        Self {
+            batch_size: 32,
+            shuffle: None,
+            drop_last: false,
+            workers: 0,
+            prefetch: 2,
+            bad_samples: BadSamples::Stop,
+        }
     }
 }
 
@@ -40,6 +51,9 @@ impl Default for LoaderOptions {
 pub struct DataLoader {
     dataset: Arc<dyn Dataset>,
     options: LoaderOptions,
+    /// What each sample is drawn by, if an epoch draws them with replacement.
+    weights: Option<Arc<[f64]>>,
+    faults: Arc<Faults>,
 }
 
 impl DataLoader {
@@ -50,7 +64,41 @@ impl DataLoader {
     #[track_caller]
     pub fn new(dataset: impl Dataset + 'static, options: LoaderOptions) -> Self {
         assert!(options.batch_size > 0, "a loader's batch_size is 0: give 1 or more");
-        Self { dataset: Arc::new(dataset), options }
+        Self { dataset: Arc::new(dataset), options, weights: None, faults: Arc::default() }
+    }
+
+    /// Draws the samples of each epoch with replacement, as many as there are, each as likely as its
+    /// weight says: so that rare classes are seen as often as others, for instance. They depend on
+    /// the weights, the seed of `shuffle` (0 without one) and the epoch's number alone. PyTorch:
+    /// `torch.utils.data.WeightedRandomSampler`.
+    ///
+    /// ```
+    /// use gradus_data::{DataLoader, LoaderOptions, TensorDataset};
+    /// use gradus_tensor::Tensor;
+    ///
+    /// let set = TensorDataset::new(Tensor::zeros([4, 3]), Tensor::arange(0, 4, 1));
+    /// let loader = DataLoader::new(set, LoaderOptions::default()).weighted(vec![0., 1., 0., 0.]);
+    /// assert_eq!(loader.epoch(0).next().unwrap().unwrap().target().to_vec::<i64>(), [1; 4]);
+    /// ```
+    ///
+    /// # Panics
+    /// If there are not as many weights as samples, one is negative or not finite, or none is above
+    /// 0.
+    #[track_caller]
+    pub fn weighted(mut self, weights: Vec<f64>) -> Self {
+        let (count, samples) = (weights.len(), self.dataset.len());
+        assert!(count == samples, "{count} weights for {samples} samples: give one for each");
+        let wrong = weights.iter().find(|weight| !weight.is_finite() || **weight < 0.0);
+        assert!(wrong.is_none(), "a sample's weight is {}: give 0 or more", wrong.unwrap_or(&0.0));
+        let some = weights.iter().any(|&weight| weight > 0.0);
+        assert!(some || samples == 0, "all weights are 0, so that no sample can be drawn");
+        self.weights = Some(weights.into());
+        self
+    }
+
+    /// What could not be read so far, in all epochs and by all copies of this loader.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
     }
 
     /// The number of batches of an epoch.
@@ -82,12 +130,15 @@ impl DataLoader {
     /// The batches of an epoch from one on, counted from 0: what is left after an interruption.
     pub fn epoch_from(&self, epoch: u64, first_batch: usize) -> Batches {
         let count = self.dataset.len();
-        let order = match self.options.shuffle {
-            Some(seed) => stream(seed, epoch).permutation(count),
-            None => (0..count).collect(),
+        let order = match (&self.weights, self.options.shuffle) {
+            (Some(weights), seed) => draw(weights, count, seed.unwrap_or(0), epoch),
+            (None, Some(seed)) => stream(seed, epoch).permutation(count),
+            (None, None) => (0..count).collect(),
         };
         let dataset = self.dataset.in_epoch(epoch).unwrap_or_else(|| self.dataset.clone());
-        let plan = Arc::new(Plan { dataset, order, batch_size: self.options.batch_size, epoch });
+        let LoaderOptions { batch_size, bad_samples, .. } = self.options;
+        let faults = self.faults.clone();
+        let plan = Arc::new(Plan { dataset, order, batch_size, epoch, bad_samples, faults });
         let left = first_batch.min(self.len())..self.len();
         let workers = self.options.workers.min(left.len());
         let workers: Option<Vec<Worker>> = (0..workers)
@@ -107,13 +158,19 @@ struct Plan {
     order: Vec<usize>,
     batch_size: usize,
     epoch: u64,
+    bad_samples: BadSamples,
+    faults: Arc<Faults>,
 }
 
 impl Plan {
     fn batch(&self, number: usize) -> Result<Batch> {
         let start = number * self.batch_size;
         let end = start.saturating_add(self.batch_size).min(self.order.len());
-        self.dataset.batch(&self.order[start..end])
+        let indices = &self.order[start..end];
+        match (self.dataset.batch(indices), self.bad_samples) {
+            (Err(error), BadSamples::Skip) => self.faults.without(&*self.dataset, indices, error),
+            (batch, _) => batch,
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! The loader: the same batches however they are made, and errors that reach the one who asks.
 
-use gradus_data::{Augment, Batch, DataLoader, Dataset, LoaderOptions, Sample, TensorDataset};
-use gradus_tensor::{OpError, Result, Tensor};
+use gradus_data::{
+    Augment, BadSamples, Batch, DataLoader, Dataset, LoaderOptions, Sample, TensorDataset,
+};
+use gradus_tensor::{Error, OpError, Result, Tensor};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -121,6 +123,52 @@ fn a_panic_of_a_worker_arrives_as_an_error() {
     }
 }
 
+/// Ten samples, of which those that a mask names cannot be read.
+struct Holes(u32);
+
+impl Dataset for Holes {
+    fn len(&self) -> usize {
+        10
+    }
+
+    fn sample(&self, index: usize) -> Result<Sample> {
+        match self.0 >> index & 1 {
+            1 => Err(Error::format(format_args!("{index}.png"), "is damaged")),
+            _ => counting(10).sample(index),
+        }
+    }
+}
+
+#[test]
+fn bad_samples_are_left_out_and_counted() {
+    for workers in [0, 1, 3] {
+        let options = LoaderOptions {
+            batch_size: 4,
+            workers,
+            bad_samples: BadSamples::Skip,
+            ..Default::default()
+        };
+        let loader = DataLoader::new(Holes(0b0000_100010), options);
+        for epoch in 0..2 {
+            assert_eq!(numbers(loader.epoch(epoch)), [vec![0, 2, 3], vec![4, 6, 7], vec![8, 9]]);
+        }
+        // A copy counts with it.
+        assert_eq!(loader.clone().faults().count(), 4);
+        let said = |index: usize| (index, format!("{index}.png: is damaged"));
+        assert_eq!(loader.faults().samples(), [said(1), said(5)]);
+        // A batch of which nothing is left says so.
+        let mut batches = DataLoader::new(Holes(0b1111), options).epoch(0);
+        let error = batches.next().unwrap().unwrap_err().to_string();
+        let wanted = "data loader: no sample of a batch of 4 can be read: 0.png: is damaged";
+        assert_eq!(error, wanted);
+        assert!(batches.next().is_none());
+        // What is no file's fault is never left out.
+        let mut batches = DataLoader::new(Trap(|| ()), options).epoch(0).skip(2);
+        let error = batches.next().unwrap().unwrap_err().to_string();
+        assert_eq!(error, "trap: sample 10 is missing");
+    }
+}
+
 /// Counts the samples that were asked for, and takes its time.
 struct Slow(Arc<AtomicUsize>);
 
@@ -159,4 +207,36 @@ fn workers_stop_when_nobody_wants_their_batches() {
 #[should_panic(expected = "a loader's batch_size is 0")]
 fn a_batch_has_samples() {
     DataLoader::new(counting(1), LoaderOptions { batch_size: 0, ..Default::default() });
+}
+
+#[test]
+fn samples_are_drawn_by_weight_and_the_drawing_goes_on_where_it_stopped() {
+    let weights: Vec<f64> = (0..40).map(|i| if i < 36 { 1.0 } else { 9.0 }).collect();
+    for workers in [0, 2] {
+        let options =
+            LoaderOptions { batch_size: 7, shuffle: Some(3), workers, ..Default::default() };
+        let loader = DataLoader::new(counting(40), options).weighted(weights.clone());
+        let first = numbers(loader.epoch(0));
+        assert_eq!(first.concat().len(), 40);
+        assert_eq!(first, numbers(loader.epoch(0)));
+        assert_ne!(first, numbers(loader.epoch(1)));
+        assert_eq!(first[3..], numbers(loader.epoch_from(0, 3)));
+        let rare =
+            |epoch| numbers(loader.epoch(epoch)).concat().iter().filter(|i| **i >= 36).count();
+        // Half of all, though they are a tenth.
+        let share = (0..50).map(rare).sum::<usize>() as f64 / 2000.0;
+        assert!((share - 0.5).abs() < 0.05, "{share}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "2 weights for 3 samples: give one for each")]
+fn each_sample_has_a_weight() {
+    let _ = DataLoader::new(counting(3), LoaderOptions::default()).weighted(vec![1.0; 2]);
+}
+
+#[test]
+#[should_panic(expected = "a sample's weight is -1: give 0 or more")]
+fn a_weight_is_not_negative() {
+    let _ = DataLoader::new(counting(2), LoaderOptions::default()).weighted(vec![1.0, -1.0]);
 }

@@ -130,7 +130,7 @@ impl Image {
 }
 
 /// Refuses pictures that are empty or too large.
-fn check_size(width: usize, height: usize) -> Result<()> {
+pub(crate) fn check_size(width: usize, height: usize) -> Result<()> {
     let most = Image::MOST_PIXELS;
     if width.checked_mul(height).is_some_and(|count| (1..=most).contains(&count)) {
         return Ok(());

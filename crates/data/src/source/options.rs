@@ -1,0 +1,67 @@
+//! What data to read, and how it is prepared.
+
+use super::arrays::ArrayOptions;
+use super::picture::{CifarOptions, IdxOptions, ImageFolderOptions, ImageOptions};
+use super::split::SplitOptions;
+use super::table::columns::TableOptions;
+use super::table::csv::CsvOptions;
+use super::table::json_lines::JsonLinesOptions;
+use super::words::{LanguageOptions, TextFilesOptions, TextOptions};
+use serde::{Deserialize, Serialize};
+
+/// What data to read, how it is divided, and how it becomes what a model is given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataOptions {
+    /// Where it lies, and in which format.
+    pub source: Source,
+    /// How samples are held out.
+    #[serde(default)]
+    pub split: SplitOptions,
+    /// What tables hold.
+    #[serde(default)]
+    pub table: TableOptions,
+    /// How text becomes numbers.
+    #[serde(default)]
+    pub text: TextOptions,
+    /// How pictures become numbers.
+    #[serde(default)]
+    pub images: ImageOptions,
+}
+
+impl DataOptions {
+    /// Data from a source, all else by default.
+    pub fn of(source: Source) -> Self {
+        Self {
+            source,
+            split: SplitOptions::default(),
+            table: TableOptions::default(),
+            text: TextOptions::default(),
+            images: ImageOptions::default(),
+        }
+    }
+}
+
+/// Where data lies, and in which format.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Source {
+    /// The handwritten digits within the library.
+    Digits,
+    /// Pictures and classes in files of the IDX format, such as MNIST.
+    Idx(IdxOptions),
+    /// CIFAR-10 or CIFAR-100, the binary version.
+    Cifar(CifarOptions),
+    /// Pictures in folders.
+    ImageFolder(ImageFolderOptions),
+    /// A table as text.
+    Csv(CsvOptions),
+    /// A table with an object in each line.
+    JsonLines(JsonLinesOptions),
+    /// Texts with labels.
+    Text(TextFilesOptions),
+    /// A long text, of which the next token is to be told.
+    Language(LanguageOptions),
+    /// Arrays of NumPy.
+    Arrays(ArrayOptions),
+}

@@ -1,0 +1,9 @@
+//! Tables: reading them, what their columns hold, and rows as numbers.
+
+pub mod columns;
+pub mod csv;
+pub mod date;
+pub mod encoder;
+pub mod frame;
+pub mod json_lines;
+pub(super) mod target;

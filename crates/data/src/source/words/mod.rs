@@ -1,0 +1,11 @@
+//! Text: reading it, and its words, characters or bytes as numbers.
+
+mod files;
+mod set;
+mod vocabulary;
+
+pub(super) use files::{LABEL, TEXT, read_labelled};
+pub use files::{LanguageOptions, TextFilesOptions, decode_lines};
+pub use set::TextEncoder;
+pub(super) use set::TextSet;
+pub use vocabulary::{Keep, TextOptions, Unit, Vocabulary};
