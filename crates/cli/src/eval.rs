@@ -1,21 +1,21 @@
 //! `gradus eval`.
 
-use crate::digits::{self, Answers};
 use crate::output::{say, say_json};
+use crate::trained::{Trained, test};
 use clap::Args;
-use gradus_tensor::Result;
+use gradus_tensor::{Error, Result};
 use gradus_train::RunFolder;
-use serde_json::json;
+use serde_json::{Map, json};
 use std::path::PathBuf;
 
-/// Test a trained model on the held-out digits
+/// Test a trained model on held-out data
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  gradus eval runs/digits-1")]
 pub struct Eval {
     /// The folder of the training
     run: PathBuf,
-    /// Test on the IDX files of MNIST in this folder instead of the digits that the run came with
-    #[arg(long, value_name = "DIR")]
+    /// Test on the data of this path instead of those that the run came with
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Write a JSON object
     #[arg(long)]
@@ -26,23 +26,26 @@ impl Eval {
     /// Tests the model.
     ///
     /// # Errors
-    /// If the run or the data cannot be read.
+    /// If the run or the data cannot be read, or nothing is held out.
     pub fn run(self) -> Result<()> {
         let run = RunFolder::open(self.run)?;
-        let model = digits::load_model(&run)?;
-        let folder = self.data.or(digits::data_folder(&run.read_config()?));
-        let test = digits::load(folder.as_deref())?.test;
-        let answers = Answers::of(&model, &test);
-        let (accuracy, loss, count) = (answers.accuracy(), answers.loss(), test.len());
-        if self.json {
-            let run = run.path();
-            say_json(&json!({
-                "test_accuracy": accuracy, "test_loss": loss, "digits": count, "run": run,
-            }));
-        } else {
-            let percent = 100.0 * accuracy;
-            say(format_args!("test accuracy {percent:.2} % of {count} digits, loss {loss:.4}"));
+        let Trained { recipe, data, model } = Trained::open(&run, self.data.as_deref())?;
+        let Some(test) = test(&recipe, &data, &*model)? else {
+            let path = run.path().display();
+            let message = format!("{path} holds out no data to test with: give some with --data");
+            return Err(Error::Setting(message));
+        };
+        if !self.json {
+            say(test.sentence());
+            return Ok(());
         }
+        let figures = test.figures.iter();
+        let figures = figures.map(|(name, value)| (format!("{}_{name}", test.name), json!(value)));
+        let rest = [
+            ("samples".to_string(), json!(test.part.len())),
+            ("run".to_string(), json!(run.path())),
+        ];
+        say_json(&figures.chain(rest).collect::<Map<_, _>>().into());
         Ok(())
     }
 }

@@ -3,14 +3,15 @@
 #![forbid(unsafe_code)]
 
 mod dashboard;
-mod digits;
 mod eval;
 mod ops;
 mod output;
 mod predict;
+mod recipes;
 mod report;
 mod summary;
 mod train;
+mod trained;
 mod weights;
 
 use clap::{Parser, Subcommand};
@@ -30,6 +31,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(train::Train),
+    Recipes(recipes::Recipes),
     Eval(eval::Eval),
     Predict(predict::Predict),
     Dashboard(dashboard::Dashboard),
@@ -55,6 +57,7 @@ fn run(command: Command) -> Result<()> {
     Device::check_environment()?;
     match command {
         Command::Train(train) => train.run(),
+        Command::Recipes(recipes) => recipes.run(),
         Command::Eval(eval) => eval.run(),
         Command::Predict(predict) => predict.run(),
         Command::Dashboard(dashboard) => dashboard.run(),

@@ -25,9 +25,12 @@ pub fn complain(error: impl Display) {
 }
 
 /// Has a panic told in one sentence. What made it is not what a user typed or a file held: those
-/// come as errors.
+/// come as errors, also where a recipe asks a library for what it refuses.
 pub fn explain_panics() {
     std::panic::set_hook(Box::new(|panic| {
+        if gradus_train::recipe::is_attempting() {
+            return;
+        }
         let message = panic.payload_as_str().unwrap_or("the program failed");
         complain(message);
         if std::env::var_os("RUST_BACKTRACE").is_some()

@@ -1,11 +1,11 @@
 //! `gradus predict`.
 
-use crate::digits;
 use crate::output::{say, say_json};
+use crate::trained::Trained;
 use clap::Args;
 use gradus_data::digits::prepare;
 use gradus_data::image::read_png;
-use gradus_tensor::Result;
+use gradus_tensor::{Error, Result, no_grad};
 use gradus_train::RunFolder;
 use serde_json::json;
 use std::path::PathBuf;
@@ -32,9 +32,15 @@ impl Predict {
     /// # Errors
     /// If the run or the picture cannot be read, or the picture is blank.
     pub fn run(self) -> Result<()> {
-        let model = digits::load_model(&RunFolder::open(self.run)?)?;
+        let run = RunFolder::open(self.run)?;
+        let Trained { recipe, model, .. } = Trained::open(&run, None)?;
+        if recipe.data_kind() != "digits" {
+            let path = run.path().display();
+            let message = format!("{path} was not trained on digits: pictures of digits are read");
+            return Err(Error::Setting(message));
+        }
         let image = prepare(&read_png(&self.image)?)?;
-        let probabilities = digits::probabilities(&model, &image);
+        let probabilities = no_grad(|| model.forward(&image).softmax(-1));
         let digit = probabilities.argmax(..).item::<i64>();
         let probabilities = probabilities.to_vec::<f32>();
         if self.json {

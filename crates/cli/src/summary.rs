@@ -1,18 +1,22 @@
 //! `gradus summary`.
 
-use crate::digits::DigitsNet;
 use crate::output::{say, say_json};
-use clap::{Args, ValueEnum};
+use crate::recipes;
+use clap::Args;
 use gradus_nn::summary;
-use gradus_tensor::{Result, Rng};
+use gradus_tensor::Result;
 use serde_json::{Value, json};
 
-/// Show what a model is made of, without running it
+/// Show what the model of a recipe is made of, without running it
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  gradus summary digits")]
 pub struct SummaryOf {
-    /// The model
-    model: Model,
+    /// The recipe: a file, or the name of a built-in one (see gradus recipes)
+    #[arg(value_parser = recipes::known)]
+    recipe: String,
+    /// Change a value of the recipe; may be given several times
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
     /// How many samples go in at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
@@ -21,20 +25,17 @@ pub struct SummaryOf {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Model {
-    /// The network that reads handwritten digits
-    Digits,
-}
-
 impl SummaryOf {
     /// Prints the table.
     ///
     /// # Errors
-    /// Never.
+    /// If the recipe cannot be, or its data, which say what the model is given, cannot be read.
     pub fn run(self) -> Result<()> {
-        let Model::Digits = self.model;
-        let summary = summary(&DigitsNet::new(&mut Rng::new(0)), [self.batch as usize, 1, 28, 28]);
+        let mut draft = recipes::draft(&self.recipe)?;
+        self.set.iter().try_for_each(|assignment| draft.set(assignment))?;
+        let recipe = draft.check()?;
+        let data = recipe.data()?;
+        let summary = summary(&*recipe.model(&data)?, data.input(self.batch as usize)?);
         if !self.json {
             say(&summary);
             return Ok(());

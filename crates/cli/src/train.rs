@@ -1,238 +1,175 @@
 //! `gradus train`.
 
-use crate::digits::{self, Answers, DigitsNet, NAME};
-use crate::output::say_json;
+use crate::output::{say, say_json};
 use crate::report;
-use clap::{Args, ValueEnum};
-use gradus_data::augment::{Affine, AffineOptions, Augment};
-use gradus_data::digits::{Digits, MEAN, STANDARD_DEVIATION};
-use gradus_data::{DataLoader, Dataset, LoaderOptions, random_split};
-use gradus_nn::schedule::Cosine;
-use gradus_nn::{Adam, AdamOptions, Module, losses::cross_entropy};
+use crate::trained::{self, Test, absolute};
+use crate::{recipes, trained::test};
+use clap::Args;
+use gradus_nn::Layer;
+use gradus_tensor::Result;
+use gradus_tensor::io::atomic::write_atomically;
 use gradus_tensor::memory::peak_resident_bytes;
-use gradus_tensor::{Error, Result, Rng};
+use gradus_train::recipe::lists::data::Source;
+use gradus_train::recipe::{Job, Recipe};
 use gradus_train::{
-    Accuracy, Callback, Checkpoints, Ending, Interrupt, Journal, MetricsFile, Progress, RunFolder,
-    Scheduled, Session, Trainer, read_weights, write_json,
+    Callback, Checkpoints, Ending, Interrupt, Journal, MetricsFile, Progress, RunFolder, Session,
+    Trainer, read_weights, write_json,
 };
-use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use serde_json::{Map, Value, json};
+use std::io::Write;
+use std::path::PathBuf;
 use std::time::Instant;
 
-/// Train a model
+/// Train a model by a recipe
 ///
-/// Trains the introductory network (two convolutions, two fully connected layers) to read
-/// handwritten digits, and leaves a folder with its weights, figures and a report.
+/// A recipe is a file that names the data, the model and all else that decides how a training goes.
+/// The training leaves a folder with its weights, figures and a report.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gradus train digits\n  gradus train digits --data mnist/ \
-                        --epochs 20 --seed 7\n  gradus train digits --resume runs/digits-1")]
+#[command(after_help = "Examples:\n  gradus train digits\n  gradus train recipe.toml --set \
+                        optimizer.learning_rate=0.01\n  gradus train digits --data mnist/ --epochs \
+                        20 --seed 7\n  gradus train --resume runs/digits-1")]
 pub struct Train {
-    /// What to train
-    task: Task,
-    /// Train on the IDX files of MNIST in this folder (train-images-idx3-ubyte …, plain or gzipped)
-    /// instead of the 10,000 digits within the program
-    #[arg(long, value_name = "DIR")]
+    /// The recipe: a file, or the name of a built-in one (see gradus recipes)
+    #[arg(value_parser = recipes::known, required_unless_present = "resume")]
+    recipe: Option<String>,
+    /// Change a value of the recipe; may be given several times
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// Where the data are, short for --set data.path=PATH
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Make the run's folder in this one
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs: PathBuf,
-    /// How often to go through the data
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..))]
-    epochs: u32,
-    /// How many digits to look at for a step
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
-    batch: u32,
-    /// What the first weights and the order of the digits are drawn from
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-    /// Go on with an earlier training that was interrupted: the one in this folder, or the newest.
-    /// Its settings are kept
-    #[arg(long, value_name = "RUN", num_args = 0..=1, conflicts_with_all = ["data", "epochs", "batch", "seed"])]
+    /// How often to go through the data, short for --set run.epochs=N
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
+    /// How many samples to look at for a step, short for --set run.batch=N
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
+    /// What first weights and the order of samples are drawn from, short for --set run.seed=N
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Go on with an earlier training that was interrupted: the one in this folder, or the newest of
+    /// the recipe. Its settings are kept
+    #[arg(long, value_name = "RUN", num_args = 0..=1, conflicts_with_all = ["data", "epochs", "batch", "seed", "set"])]
     resume: Option<Option<PathBuf>>,
     /// Write one JSON object a line instead of a progress bar
     #[arg(long)]
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Task {
-    /// Handwritten digits
-    Digits,
-}
-
-/// What decides how a training goes.
-#[derive(Clone, Debug, PartialEq)]
-struct Settings {
-    data: Option<PathBuf>,
-    epochs: usize,
-    batch: usize,
-    seed: u64,
-}
-
-/// How far the first step goes.
-const LEARNING_RATE: f64 = 2e-3;
-
-/// How far training digits are shifted at most, of their 28 pixels.
-const SHIFT_PIXELS: f64 = 2.0;
-
-/// How training digits are changed, anew in each epoch; beyond their edges is blank paper.
-const CHANGES: AffineOptions = AffineOptions {
-    degrees: 10.0,
-    scale: 0.1,
-    shift: [SHIFT_PIXELS / 28.0, SHIFT_PIXELS / 28.0],
-    shear: [0.0, 0.0],
-    fill: -MEAN / STANDARD_DEVIATION,
-};
-
-/// One in so many of the training digits is kept for validation.
-const VALIDATION: usize = 10;
-
-impl Settings {
-    fn to_json(&self) -> Value {
-        json!({
-            "task": NAME,
-            "data": self.data,
-            "epochs": self.epochs,
-            "batch": self.batch,
-            "seed": self.seed,
-            "learning_rate": LEARNING_RATE,
-            "schedule": "cosine",
-            "optimizer": "adam",
-            "augmentation": format!(
-                "turned by {} degrees, scaled by {} %, shifted by {} pixels at most",
-                CHANGES.degrees,
-                100.0 * CHANGES.scale,
-                SHIFT_PIXELS
-            ),
-            "validation": format!("1/{VALIDATION} of the training digits"),
-            "version": env!("CARGO_PKG_VERSION"),
-        })
-    }
-
-    fn from_json(run: &RunFolder, config: &Value) -> Result<Self> {
-        digits::check_config(run, config)?;
-        let number = |name: &str| match config[name].as_u64() {
-            Some(number) => Ok(number),
-            None => {
-                let path = run.file("config.json");
-                Err(Error::format(path.display(), format_args!("{name} is not a whole number")))
-            }
-        };
-        Ok(Self {
-            data: digits::data_folder(config),
-            epochs: number("epochs")? as usize,
-            batch: number("batch")? as usize,
-            seed: number("seed")?,
-        })
-    }
+/// A training that is about to begin or to go on.
+struct Ready {
+    run: RunFolder,
+    recipe: Recipe,
+    data: Source,
+    job: Job,
 }
 
 impl Train {
     /// Trains, tests and reports.
     ///
     /// # Errors
-    /// If data cannot be read or the run's folder cannot be written.
+    /// If the recipe cannot be, data cannot be read, or the run's folder cannot be written.
     pub fn run(self) -> Result<()> {
         let start = Instant::now();
-        let Task::Digits = self.task;
-        let (run, settings, data) = self.open()?;
+        let ready = self.open()?;
         if !self.json {
-            eprintln!("{} digits to learn from, in {}", data.train.len(), run.path().display());
+            let (count, path) = (ready.data.train.len(), ready.run.path().display());
+            eprintln!("{count} samples to learn from, in {path}");
         }
-        let trainer = train(&run, &settings, &data, self.json)?;
+        let trainer = fit(&ready.run, &ready.recipe, ready.job, self.json)?;
 
+        let Ready { run, recipe, data, .. } = ready;
         let model = trainer.model();
         read_weights(run.file("best.safetensors"), model)?;
-        let answers = Answers::of(model, &data.test);
+        let test = test(&recipe, &data, model)?;
         let wall_s = start.elapsed().as_secs_f64();
-        let result = json!({
-            "test_accuracy": answers.accuracy(),
-            "test_loss": answers.loss(),
-            "wall_s": (wall_s * 1000.0).round() / 1000.0,
-            "peak_rss_bytes": peak_resident_bytes(),
-            "run": run.path(),
-        });
+        let result = result(&run, test.as_ref(), wall_s);
         write_json(run.file("result.json"), &result)?;
         let facts = report::Facts {
             run: &run,
-            config: &settings.to_json(),
+            recipe: &recipe,
+            data: &data,
             result: &result,
             history: trainer.history(),
         };
-        report::write(&facts, model, &data.test, &answers)?;
-        if self.json {
-            say_json(&result);
-        } else {
-            say_result(&run, &answers, wall_s);
+        report::write(&facts, model, test.as_ref())?;
+        match self.json {
+            true => say_json(&result),
+            false => say_result(&run, test.as_ref(), wall_s),
         }
         Ok(())
     }
 
-    /// The run's folder, what the training goes by, and the digits.
-    fn open(&self) -> Result<(RunFolder, Settings, Digits)> {
-        if let Some(resume) = &self.resume {
-            let run = match resume {
-                Some(path) => RunFolder::open(path)?,
-                None => RunFolder::newest(&self.runs, NAME)?,
-            };
-            let settings = Settings::from_json(&run, &run.read_config()?)?;
-            let data = digits::load(settings.data.as_deref())?;
-            return Ok((run, settings, data));
-        }
-        let settings = Settings {
-            data: self.data.as_deref().map(absolute).transpose()?,
-            epochs: self.epochs as usize,
-            batch: self.batch as usize,
-            seed: self.seed,
+    /// Makes all that the training needs. A new run's folder comes last: what cannot be trained
+    /// should not leave an empty one behind.
+    fn open(&self) -> Result<Ready> {
+        let resumed = self.resume.as_ref().map(|resume| self.earlier(resume)).transpose()?;
+        let recipe = match &resumed {
+            Some(run) => trained::recipe(run)?.check()?,
+            None => self.recipe()?,
         };
-        // Data that cannot be read should not leave an empty run behind.
-        let data = digits::load(settings.data.as_deref())?;
-        let run = RunFolder::create(&self.runs, NAME)?;
-        run.write_config(&settings.to_json())?;
-        Ok((run, settings, data))
+        let data = recipe.data()?;
+        let job = recipe.job(&data, recipe.model(&data)?)?;
+        let run = match resumed {
+            Some(run) => run,
+            None => create(&self.runs, &recipe)?,
+        };
+        Ok(Ready { run, recipe, data, job })
+    }
+
+    /// The run to go on with.
+    fn earlier(&self, resume: &Option<PathBuf>) -> Result<RunFolder> {
+        match resume {
+            Some(path) => RunFolder::open(path),
+            None => RunFolder::newest(&self.runs, &self.recipe()?.run().name),
+        }
+    }
+
+    /// The recipe with the values that the options give.
+    fn recipe(&self) -> Result<Recipe> {
+        let name = self.recipe.as_deref().unwrap_or_default();
+        let mut draft = recipes::draft(name)?;
+        if let Some(path) = &self.data {
+            draft.set(&format!("data.path={:?}", absolute(path)?))?;
+        }
+        let numbers = [
+            ("run.epochs", self.epochs.map(u64::from)),
+            ("run.batch", self.batch.map(u64::from)),
+            ("run.seed", self.seed),
+        ];
+        for (path, number) in numbers {
+            if let Some(number) = number {
+                draft.set(&format!("{path}={number}"))?;
+            }
+        }
+        self.set.iter().try_for_each(|assignment| draft.set(assignment))?;
+        draft.check()
     }
 }
 
-/// A path that still leads to the same folder when the run is resumed from elsewhere.
-fn absolute(path: &Path) -> Result<PathBuf> {
-    path.canonicalize().map_err(|error| Error::io(path, error))
+/// A new run's folder, with the recipe as it was resolved.
+fn create(runs: &PathBuf, recipe: &Recipe) -> Result<RunFolder> {
+    let run = RunFolder::create(runs, &recipe.run().name)?;
+    let text = recipe.to_toml();
+    write_atomically(run.file("recipe.toml"), |file| file.write_all(text.as_bytes()))?;
+    let config = json!({
+        "task": recipe.run().name,
+        "recipe": recipe.to_json(),
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    run.write_config(&config)?;
+    Ok(run)
 }
 
-/// Trains a network, from where the run was left if it was.
-fn train(
-    run: &RunFolder,
-    settings: &Settings,
-    data: &Digits,
-    json: bool,
-) -> Result<Trainer<DigitsNet>> {
-    let Settings { epochs, batch, seed, .. } = *settings;
-    let valid_len = data.train.len() / VALIDATION;
-    let mut parts =
-        random_split(data.train.clone(), &[data.train.len() - valid_len, valid_len], seed)
-            .into_iter();
-    let (Some(train), Some(valid)) = (parts.next(), parts.next()) else {
-        unreachable!("the digits were split in two");
-    };
-    let loader = |part: Arc<dyn Dataset>, shuffle| {
-        let options =
-            LoaderOptions { batch_size: batch, shuffle, workers: 1, ..Default::default() };
-        DataLoader::new(part, options)
-    };
-    let train = Augment::with(train, seed, Affine::new(CHANGES)?);
-    let (train, valid) = (loader(Arc::new(train), Some(seed)), loader(Arc::new(valid), None));
-
-    let mut rng = Rng::new(seed);
-    let model = DigitsNet::new(&mut rng);
-    let options = AdamOptions { learning_rate: LEARNING_RATE, ..Default::default() };
-    let optimizer = Adam::new(model.params(), options);
-    let steps = (epochs * train.len()) as u64;
-    let mut trainer = Trainer::new(model, cross_entropy, optimizer)
-        .metric(Accuracy::default())
-        .callback(Scheduled(Cosine { start: LEARNING_RATE, end: 0.0, steps }))
-        .checkpoints(Checkpoints::new(run.path(), "valid_loss"))
+/// Trains, from where the run was left if it was.
+fn fit(run: &RunFolder, recipe: &Recipe, job: Job, json: bool) -> Result<Trainer<Box<dyn Layer>>> {
+    let Job { trainer, train, valid } = job;
+    let mut trainer = trainer
+        .checkpoints(Checkpoints::with_options(run.path(), recipe.checkpoints())?)
         .interrupt(Interrupt::on_signals()?)
-        .epochs(epochs)
         .callback(MetricsFile::new(run.file("metrics.jsonl")))
         .callback(Journal::new(run.path()));
     trainer = match json {
@@ -242,8 +179,10 @@ fn train(
     if let Some(warning) = trainer.resume()?.and_then(|resumed| resumed.warning) {
         eprintln!("warning: {warning}");
     }
-    if trainer.fit(&train, &valid)? == Ending::Interrupted {
-        say_how_to_go_on(run);
+    match trainer.fit(&train, valid.as_ref())? {
+        Ending::Interrupted => say_how_to_go_on(run),
+        Ending::Finished => {}
+        Ending::Stopped(reason) | Ending::Paused(reason) => eprintln!("stopped: {reason}"),
     }
     Ok(trainer)
 }
@@ -251,7 +190,7 @@ fn train(
 /// Ends the program after it was interrupted, with the exit code that shells know for that.
 fn say_how_to_go_on(run: &RunFolder) -> ! {
     let path = run.path().display();
-    eprintln!("interrupted and saved: go on with gradus train digits --resume {path}");
+    eprintln!("interrupted and saved: go on with gradus train --resume {path}");
     std::process::exit(130);
 }
 
@@ -265,15 +204,23 @@ impl Callback for JsonLines {
     }
 }
 
-fn say_result(run: &RunFolder, answers: &Answers, wall_s: f64) {
-    let count = answers.truths.len();
-    let wrong = answers.mistakes().count();
+/// What came of a training.
+fn result(run: &RunFolder, test: Option<&Test>, wall_s: f64) -> Value {
+    let mut result = Map::new();
+    for (name, figure) in test.iter().flat_map(|test| &test.figures) {
+        let prefix = test.map_or("", |test| test.name);
+        result.insert(format!("{prefix}_{name}"), json!(figure));
+    }
+    result.insert("wall_s".into(), json!((wall_s * 1000.0).round() / 1000.0));
+    result.insert("peak_rss_bytes".into(), json!(peak_resident_bytes()));
+    result.insert("run".into(), json!(run.path()));
+    Value::Object(result)
+}
+
+fn say_result(run: &RunFolder, test: Option<&Test>, wall_s: f64) {
     let path = run.path().display();
-    crate::output::say(format_args!(
-        "test accuracy {:.2} % ({wrong} of {count} digits wrong), loss {:.4}, after {wall_s:.1} s\n\
-         report: {path}/report.html\n\
-         try it: gradus predict {path} IMAGE.png",
-        100.0 * answers.accuracy(),
-        answers.loss(),
-    ));
+    if let Some(test) = test {
+        say(format_args!("{}, after {wall_s:.1} s", test.sentence()));
+    }
+    say(format_args!("report: {path}/report.html\ntry it: gradus predict {path} FILE"));
 }

@@ -55,11 +55,11 @@ fn an_interrupted_training_says_how_to_go_on_and_ends_with_the_same_bits() {
     let output = child.wait_with_output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{message}");
-    let wanted = format!("gradus train digits --resume {}", run.display());
+    let wanted = format!("gradus train --resume {}", run.display());
     assert!(message.contains(&wanted), "{message}");
 
     let mut resume = Command::new(env!("CARGO_BIN_EXE_gradus"));
-    resume.args(["train", "digits", "--json", "--resume"]).arg(&run).stdin(Stdio::null());
+    resume.args(["train", "--json", "--resume"]).arg(&run).stdin(Stdio::null());
     let output = resume.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(weights(&run) == weights(&quiet.join("digits-1")));

@@ -168,6 +168,7 @@ fn a_training_leaves_what_it_promises() {
         "last-1.safetensors",
         "metrics.jsonl",
         "config.json",
+        "recipe.toml",
         "result.json",
         "report.html",
         "steps.jsonl",
@@ -175,7 +176,7 @@ fn a_training_leaves_what_it_promises() {
     ] {
         assert!(fs::metadata(run.join(file)).unwrap().len() > 0, "{file}");
     }
-    assert_eq!(fs::read_dir(&run).unwrap().count(), 11, "nothing else is left");
+    assert_eq!(fs::read_dir(&run).unwrap().count(), 12, "nothing else is left");
     assert_eq!(metrics(&run).len(), 3);
 
     // The saved model does as the trained one did.
@@ -183,7 +184,7 @@ fn a_training_leaves_what_it_promises() {
     let tested = last_json(&succeed(eval.arg(&run)));
     assert_eq!(tested["test_accuracy"], result["test_accuracy"]);
     assert_eq!(tested["test_loss"], result["test_loss"]);
-    assert_eq!(tested["digits"], 200);
+    assert_eq!(tested["samples"], 200);
 
     // Pictures of digits are read, drawn light on dark or dark on light, small or large.
     let test = digits::embedded().unwrap().test;
@@ -230,8 +231,61 @@ fn summaries_and_ops_are_printed() {
 }
 
 #[test]
+fn recipes_are_listed_shown_and_described() {
+    let list = succeed(&mut gradus(&["recipes"]));
+    assert!(list.contains("digits  ") && list.contains("README"), "{list}");
+    let text = succeed(&mut gradus(&["recipes", "digits"]));
+    assert!(text.contains("kind = \"conv2d\""), "{text}");
+    let json = last_json(&succeed(&mut gradus(&["recipes", "digits", "--json"])));
+    assert_eq!(json["recipe"]["run"]["epochs"], 12);
+    let schema: Value =
+        serde_json::from_str(&succeed(&mut gradus(&["recipes", "--schema"]))).unwrap();
+    assert!(schema["$defs"]["layers"].is_object());
+    let reference = succeed(&mut gradus(&["recipes", "--reference"]));
+    assert!(reference.contains("### `conv2d`"));
+    fail(&mut gradus(&["recipes", "letters"]), 2, &["letters", "digits"]);
+}
+
+/// A recipe of one's own: text instead of pictures, values changed on the command line, and a model
+/// that was never in the program.
+#[test]
+fn any_recipe_trains() {
+    let place = Place::new(64, 10);
+    fs::write(place.path("song.txt"), "la la li la lo ".repeat(200)).unwrap();
+    let recipe = place.path("song.toml");
+    let text = "[run]\nepochs = 2\n[data]\nkind = \"text\"\npath = \"song.txt\"\nwindow = 8\n\
+                [model]\nlayers = [{ kind = \"embedding\", out = 8 }, { kind = \"gru\", hidden = 16 },\n\
+                \"linear\"]\n[optimizer]\nkind = \"adamw\"\nlearning_rate = 0.02\n";
+    fs::write(&recipe, text).unwrap();
+    let mut train = gradus(&["train", "--json"]);
+    train.arg(&recipe).arg("--runs").arg(place.path("runs"));
+    train.args(["--set", "model.layers.1.hidden=12", "--set", "run.epochs=3"]);
+    let lines = succeed(&mut train);
+    let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    let result = last_json(&lines);
+    assert!(result["valid_loss"].as_f64() < first["valid_loss"].as_f64(), "{lines}");
+    let run = place.path("runs").join("song-1");
+    let resolved = fs::read_to_string(run.join("recipe.toml")).unwrap();
+    assert!(resolved.contains("hidden = 12") && resolved.contains("weight_decay = "), "{resolved}");
+    assert!(fs::read_to_string(run.join("report.html")).unwrap().contains("optimizer.kind"));
+    let tested = last_json(&succeed(gradus(&["eval", "--json"]).arg(&run)));
+    assert_eq!(tested["valid_loss"], result["valid_loss"]);
+
+    // What cannot be is said in the recipe's line or the option, before any work.
+    fs::write(&recipe, text.replace("\"linear\"", "\"linaer\"")).unwrap();
+    let mut wrong = gradus(&["train"]);
+    wrong.arg(&recipe).arg("--runs").arg(place.path("wrong"));
+    fail(&mut wrong, 1, &["song.toml:9:1: there is no layer `linaer`: did you mean `linear`?"]);
+    fs::write(&recipe, text).unwrap();
+    let mut unfit = gradus(&["train"]);
+    unfit.arg(&recipe).args(["--set", "model.layers.1={kind='conv2d', out=3, kernel=3}"]);
+    fail(unfit.arg("--runs").arg(place.path("wrong")), 1, &["--set model.layers.1", "[64, 8, 8]"]);
+    assert!(!place.path("wrong").exists());
+}
+
+#[test]
 fn every_command_explains_itself() {
-    for command in ["train", "eval", "predict", "summary", "ops"] {
+    for command in ["train", "recipes", "eval", "predict", "summary", "ops"] {
         let help = succeed(&mut gradus(&[command, "--help"]));
         assert!(help.contains("Example") && help.contains("--json"), "{command}: {help}");
     }
@@ -260,7 +314,7 @@ fn fail(command: &mut Command, code: i32, words: &[&str]) {
 fn wrong_usage_is_explained() {
     fail(&mut gradus::<&str>(&[]), 2, &["Usage", "train"]);
     fail(&mut gradus(&["fly"]), 2, &["fly"]);
-    fail(&mut gradus(&["train"]), 2, &["TASK"]);
+    fail(&mut gradus(&["train"]), 2, &["RECIPE"]);
     fail(&mut gradus(&["train", "letters"]), 2, &["letters", "digits"]);
     fail(&mut gradus(&["train", "digits", "--epoch", "3"]), 2, &["--epoch", "--epochs"]);
     fail(&mut gradus(&["train", "digits", "--epochs", "0"]), 2, &["--epochs", "0"]);
@@ -331,8 +385,10 @@ fn missing_and_damaged_files_are_explained() {
     fail(&mut resume(), 1, &["last.safetensors"]);
     fs::remove_file(&best).unwrap();
     fail(gradus(&["eval"]).arg(run()), 1, &["best.safetensors", "--resume"]);
-    fs::write(run().join("config.json"), "{\"task\": \"letters\"}").unwrap();
-    fail(gradus(&["eval"]).arg(run()), 1, &["digits"]);
+    fs::write(run().join("recipe.toml"), "[run]\nepoch = 3").unwrap();
+    fail(gradus(&["eval"]).arg(run()), 1, &["recipe.toml:2:1", "`epochs`"]);
+    fs::remove_file(run().join("recipe.toml")).unwrap();
+    fail(gradus(&["eval"]).arg(run()), 1, &["recipe.toml"]);
     fs::write(run().join("config.json"), "{").unwrap();
     fail(gradus(&["eval"]).arg(run()), 1, &["config.json"]);
 }
@@ -350,8 +406,8 @@ fn a_full_disk_loses_nothing() {
         .map(|path| (path.clone(), fs::read(path).unwrap()))
         .collect();
     // The folder is one of a training of two epochs that was stopped after the first.
-    let config = fs::read_to_string(run.join("config.json")).unwrap();
-    fs::write(run.join("config.json"), config.replace("\"epochs\": 1", "\"epochs\": 2")).unwrap();
+    let recipe = fs::read_to_string(run.join("recipe.toml")).unwrap();
+    fs::write(run.join("recipe.toml"), recipe.replace("epochs = 1", "epochs = 2")).unwrap();
     let mut limited = Command::new("sh");
     limited.args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "sh"]);
     limited.arg(env!("CARGO_BIN_EXE_gradus")).args(["train", "digits", "--resume"]).arg(&run);
@@ -366,7 +422,7 @@ fn a_full_disk_loses_nothing() {
         // What went on is told to those who look on, line by line.
         if path.extension().is_some_and(|kind| kind == "jsonl") {
             assert!(after.starts_with(&bytes), "{} lost lines", path.display());
-        } else if !path.ends_with("config.json") {
+        } else if !path.ends_with("recipe.toml") {
             assert!(after == bytes, "{} was changed", path.display());
         }
     }

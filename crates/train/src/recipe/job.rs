@@ -14,13 +14,13 @@ use super::lists::schedules::ScheduleSite;
 use super::sections::TransferOptions;
 use super::tree::Place;
 use crate::callback::{Callback, Scheduled, Session};
-use crate::metrics::Metric;
+use crate::metrics::{Mean, Metric};
 use crate::trainer::{Loss, Trainer};
 use gradus_data::{DataLoader, Dataset, LoaderOptions};
 use gradus_nn::schedule::Schedule;
 use gradus_nn::{Layer, LoadOptions};
 use gradus_tensor::io::load_weights;
-use gradus_tensor::{Device, Error, Result, Rng, Tensor, no_grad};
+use gradus_tensor::{DType, Device, Error, Result, Rng, Tensor, no_grad};
 use std::sync::Arc;
 
 /// A training that is ready to begin.
@@ -114,23 +114,54 @@ impl Recipe {
         }
     }
 
+    /// The loss and the metrics of a trained model over samples. `watch` is given the outputs and the
+    /// targets of each batch.
+    ///
+    /// # Errors
+    /// If a sample cannot be read, or a metric cannot be made.
+    pub fn evaluate(
+        &self,
+        data: &Source,
+        model: &dyn Layer,
+        part: &Arc<dyn Dataset>,
+        mut watch: impl FnMut(&Tensor, &Tensor),
+    ) -> Result<Vec<(String, f64)>> {
+        let (loss, mut metrics) = (self.loss(data)?, self.metrics(data)?);
+        let mut mean = Mean::default();
+        model.eval();
+        for batch in self.loader(part, None).epoch(0) {
+            let batch = batch?;
+            let (input, target) = (batch.input(), batch.target());
+            let output = no_grad(|| model.forward(input));
+            let value = no_grad(|| loss(&output, target)).to_dtype(DType::F64).item();
+            mean.add(value, input.len_of(0) as u64);
+            metrics.iter_mut().for_each(|metric| metric.update(&output, target));
+            watch(&output, target);
+        }
+        let figures = metrics.iter().flat_map(|metric| metric.figures());
+        Ok(figures.chain([("loss".to_string(), mean.value())]).collect())
+    }
+
+    /// Goes through samples in the batches of the recipe.
+    fn loader(&self, part: &Arc<dyn Dataset>, shuffle: Option<u64>) -> DataLoader {
+        let run = self.run();
+        let options = LoaderOptions {
+            batch_size: run.batch,
+            shuffle,
+            workers: run.workers,
+            ..Default::default()
+        };
+        DataLoader::new(part.clone(), options)
+    }
+
     /// Makes everything else: the training is then ready to begin.
     ///
     /// # Errors
     /// If something cannot be made.
     pub fn job(&self, data: &Source, model: Box<dyn Layer>) -> Result<Job> {
         let run = self.run();
-        let loader = |part: &Arc<dyn Dataset>, shuffle| {
-            let options = LoaderOptions {
-                batch_size: run.batch,
-                shuffle,
-                workers: run.workers,
-                ..Default::default()
-            };
-            DataLoader::new(part.clone(), options)
-        };
-        let train = loader(&data.train, Some(run.seed));
-        let valid = data.valid.as_ref().map(|part| loader(part, None));
+        let train = self.loader(&data.train, Some(run.seed));
+        let valid = data.valid.as_ref().map(|part| self.loader(part, None));
 
         let transfer: Option<TransferOptions> = self.settings().get("transfer");
         if let Some(transfer) = &transfer {

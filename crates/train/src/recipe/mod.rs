@@ -39,6 +39,7 @@ pub mod tree;
 
 pub use document::reference;
 pub use entry::is_attempting;
+pub use job::Job;
 pub use schema::schema;
 pub use sections::{RunOptions, TransferOptions, fields};
 
@@ -137,6 +138,12 @@ impl Recipe {
             "layers" => model.settings().get("layers"),
             _ => vec![],
         }
+    }
+
+    /// Which kind of data it names.
+    pub fn data_kind(&self) -> String {
+        let data: Part<lists::data::Source> = self.settings().get("data");
+        data.kind()
     }
 
     fn table(&self) -> &Table {
