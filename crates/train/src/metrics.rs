@@ -43,7 +43,12 @@ impl Metric for Accuracy {
     }
 
     fn update(&mut self, output: &Tensor, target: &Tensor) {
-        let right = output.detach().argmax(-1).eq(&target.to_dtype(DType::I64));
+        // Of shares of classes, as of mixed samples, the largest is the right one.
+        let target = match target.shape() == output.shape() {
+            true => target.argmax(-1),
+            false => target.to_dtype(DType::I64),
+        };
+        let right = output.detach().argmax(-1).eq(&target);
         self.right += right.sum(..).item::<i64>() as u64;
         self.count += target.count() as u64;
     }

@@ -4,6 +4,7 @@ use gradus_nn::{Layer, Optimizer};
 use gradus_tensor::Rng;
 use gradus_tensor::op::Spec;
 use gradus_train::recipe::entry::{Entry, Part, Product};
+use gradus_train::recipe::lists::augment::Change;
 use gradus_train::recipe::lists::layers::LayerSite;
 use gradus_train::recipe::lists::lists;
 use gradus_train::recipe::{Draft, Recipe, reference, schema};
@@ -101,6 +102,38 @@ fn every_layer_can_be_made_and_run() {
 
 fn layers_of(recipe: &Recipe) -> Vec<Part<Box<dyn Layer>>> {
     recipe.layers()
+}
+
+#[test]
+fn every_augmentation_can_be_made() {
+    for Entry { outline, .. } in Change::entries() {
+        let kind = outline.kind;
+        let part = match kind {
+            "one_of" | "sometimes" => {
+                format!("{{ kind = \"{kind}\", changes = [\"vertical_flip\"] }}")
+            }
+            _ => format!("\"{kind}\""),
+        };
+        let recipe = with("\"flatten\", \"linear\"", &format!("augment = [{part}]")).unwrap();
+        recipe.data().unwrap_or_else(|error| panic!("{kind}: {error}"));
+    }
+}
+
+#[test]
+fn pictures_that_are_changed_and_mixed_are_learnt_from() {
+    let augment = "data.valid = 0.99\naugment = [\"horizontal_flip\", \"cutout\", \"mix_up\"]";
+    let recipe = with("\"flatten\", \"linear\"", &format!("{augment}\nrun.epochs = 3")).unwrap();
+    let data = recipe.data().unwrap();
+    let mut job = recipe.job(&data, recipe.model(&data).unwrap()).unwrap();
+    job.trainer.fit(&job.train, None).unwrap();
+    let losses: Vec<f64> = job
+        .trainer
+        .history()
+        .epochs()
+        .iter()
+        .map(|epoch| epoch.get("train_loss").unwrap())
+        .collect();
+    assert!(losses[2] < losses[0], "{losses:?}");
 }
 
 #[test]
@@ -214,14 +247,28 @@ fn refusal(root: &Json, schema: &Json, value: &Json) -> Option<String> {
     None
 }
 
+/// What comes before the reference in `docs/recipes.md`.
+const BEFORE: &str = "# Everything that a recipe can say\n\n";
+
 #[test]
-fn the_reference_names_everything() {
-    let text = reference();
-    for list in lists() {
-        for outline in list.outlines {
-            assert!(text.contains(&format!("### `{}`", outline.kind)), "{}", outline.kind);
-        }
+fn the_page_about_recipes_has_the_reference() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/recipes.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let (guide, _) = page.split_once(BEFORE).expect("the page has a reference");
+    let wanted = format!("{guide}{BEFORE}{}", reference());
+    if std::env::var_os("GRADUS_RENEW").is_some() {
+        std::fs::write(path, &wanted).unwrap();
+        return;
     }
+    let message = "docs/recipes.md is out of date: run GRADUS_RENEW=1 cargo test -p gradus-train \
+                   --test recipe";
+    assert!(page == wanted, "{message}");
+    // The recipe that the page shows is one.
+    let example =
+        guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let recipe = Draft::parse("page.toml", example).and_then(Draft::check).unwrap();
+    let data = recipe.data().unwrap();
+    recipe.job(&data, recipe.model(&data).unwrap()).unwrap();
 }
 
 /// What is said about a recipe that cannot be: when it is read, or when its model is made.

@@ -327,6 +327,23 @@ impl Setting for (f64, f64) {
     }
 }
 
+/// So many values in a list.
+impl<T: Setting, const N: usize> Setting for [T; N] {
+    fn kind() -> Kind {
+        Kind::Exactly(N, Box::new(T::kind()))
+    }
+    fn limits() -> Option<Limits> {
+        T::limits()
+    }
+    fn read(node: &Node) -> Option<Self> {
+        Vec::read(node)?.try_into().ok()
+    }
+    fn write(&self) -> Option<Value> {
+        let nodes = self.iter().map(|value| value.write().map(Node::unwritten));
+        nodes.collect::<Option<_>>().map(Value::List)
+    }
+}
+
 /// One number for all axes, or one for each.
 impl Setting for Sizes {
     fn kind() -> Kind {

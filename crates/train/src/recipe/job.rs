@@ -2,8 +2,9 @@
 
 use super::Recipe;
 use super::entry::{Part, Product, attempt};
+use super::lists::augment::{Change, ChangeSite};
 use super::lists::blocks::output_of;
-use super::lists::data::{Answers, Change, Source};
+use super::lists::data::{Answers, Source};
 use super::lists::layers::LayerSite;
 use super::lists::losses::LossSite;
 use super::lists::metrics::MetricSite;
@@ -45,8 +46,13 @@ impl Recipe {
         if source.train.is_empty() {
             return Err(part.place().complain("there is no sample to learn from"));
         }
+        let classes = match &source.answers {
+            Answers::Classes(names) => Some(names.len()),
+            _ => None,
+        };
+        let mut site = ChangeSite { classes };
         let changes: Result<Vec<Change>> =
-            self.parts("augment").iter().map(|part| part.make(&mut ())).collect();
+            self.parts("augment").iter().map(|part| part.make(&mut site)).collect();
         Ok(source.changed(changes?, seed))
     }
 

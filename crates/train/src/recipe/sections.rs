@@ -2,7 +2,8 @@
 
 use super::entry::{Part, field, option_fields, option_read};
 use super::field::{Field, Kind, OneOrMore, POSITIVE, Setting};
-use super::lists::data::{Change, Source};
+use super::lists::augment::Change;
+use super::lists::data::Source;
 use super::lists::models::Model;
 use super::lists::penalties::Penalty;
 use super::tree::{Node, Value};

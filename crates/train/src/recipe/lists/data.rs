@@ -1,12 +1,13 @@
 //! The data that a recipe can name, and what may be done to samples.
 
+use super::augment::Change;
 use crate::recipe::entry::{Entry, Product, entry};
-use gradus_data::augment::{Affine, AffineOptions, Transform};
+use gradus_data::augment::{AugmentBatches, Compose, Transform};
 use gradus_data::digits::{self, CLASSES};
 use gradus_data::text::{self, Characters, Windows};
 use gradus_data::{Augment, Dataset, Sample, Subset, random_split};
 use gradus_tensor::op::Spec;
-use gradus_tensor::{Error, Result, Rng};
+use gradus_tensor::{Error, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -71,14 +72,32 @@ impl Source {
 
     /// The data with changes to the samples to learn from, anew in each epoch.
     pub fn changed(self, changes: Vec<Change>, seed: u64) -> Self {
-        if changes.is_empty() {
-            return self;
-        }
-        let all = move |sample: Sample, rng: &mut Rng| {
-            changes.iter().try_fold(sample, |sample, Change(change)| change(sample, rng))
+        let change = |train: Arc<dyn Dataset>, change| -> Arc<dyn Dataset> {
+            match change {
+                Change::Sample(change) => Arc::new(Augment::with(train, seed, change)),
+                Change::Batch(change) => Arc::new(AugmentBatches::new(train, seed, change)),
+            }
         };
-        Self { train: Arc::new(Augment::new(self.train, seed, all)), ..self }
+        let train = together(changes).into_iter().fold(self.train, change);
+        Self { train, ..self }
     }
+}
+
+/// Changes with those of samples that follow each other as one, which then share a random stream.
+fn together(changes: Vec<Change>) -> Vec<Change> {
+    let (samples, mut all): (Vec<Change>, Vec<Change>) =
+        changes.into_iter().partition(|change| matches!(change, Change::Sample(_)));
+    let samples: Vec<Box<dyn Transform>> = samples
+        .into_iter()
+        .filter_map(|change| match change {
+            Change::Sample(change) => Some(change),
+            Change::Batch(_) => None,
+        })
+        .collect();
+    if !samples.is_empty() {
+        all.insert(0, Change::Sample(Box::new(Compose::new(samples))));
+    }
+    all
 }
 
 impl Product for Source {
@@ -153,34 +172,4 @@ fn read_text(path: &PathBuf, window: usize, valid: f64) -> Result<Source> {
         vocabulary: Some(characters.len()),
         answers: Answers::NextToken(characters.len()),
     })
-}
-
-/// What is done to a sample, with random numbers.
-type Changing = dyn Fn(Sample, &mut Rng) -> Result<Sample> + Send + Sync;
-
-/// A change of a sample.
-pub struct Change(
-    /// It.
-    pub Box<Changing>,
-);
-
-impl Product for Change {
-    type Site = ();
-    const NAME: &'static str = "augmentations";
-    const NOUN: &'static str = "augmentation";
-
-    fn entries() -> Vec<Entry<Self>> {
-        vec![entry! {
-            affine(_): "Turns, scales and shifts images about their centre.";
-            degrees: f64 = 10.0, 0.0..=180.0 => "The turn, to either side at most.";
-            scale: f64 = 0.1, 0.0..=10.0 => "The change of size at most: 0.1 for up to 1.1 times as large or as small.";
-            shift: f64 = 0.1, 0.0..=1.0 => "The shift along each axis at most, as a share of the side.";
-            fill: f64 = 0.0 => "What comes in over the edge, as the model is given it.";
-            => {
-                let shift = [shift, shift];
-                let affine = Affine::new(AffineOptions { degrees, scale, shift, fill, ..Default::default() })?;
-                Ok(Change(Box::new(move |sample, rng| affine.apply(sample, rng))))
-            }
-        }]
-    }
 }

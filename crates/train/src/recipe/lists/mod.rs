@@ -1,5 +1,6 @@
 //! The lists of what recipes can name: one file for each part of a recipe.
 
+pub mod augment;
 pub mod blocks;
 pub mod callbacks;
 pub mod data;
@@ -21,7 +22,7 @@ use gradus_nn::{Layer, Optimizer, schedule::Schedule};
 pub fn lists() -> Vec<List> {
     vec![
         data::Source::list(),
-        data::Change::list(),
+        augment::Change::list(),
         models::Model::list(),
         Box::<dyn Layer>::list(),
         Loss::list(),
