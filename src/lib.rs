@@ -55,7 +55,9 @@ pub mod prelude {
     pub use gradus_nn::*;
     pub use gradus_tensor::io::load_weights;
     pub use gradus_tensor::{DType, Device, Gradients, Result, Rng, Shape, Tensor, no_grad};
-    pub use gradus_train::{Accuracy, Checkpoints, Progress, Trainer};
+    pub use gradus_train::{
+        Accuracy, Callback, Checkpoints, EarlyStopping, Metric, Progress, Session, Trainer,
+    };
 }
 
 /// The code in the guides is compiled and run with the tests.

@@ -242,6 +242,18 @@ fn link(from: &Path, to: &Path) -> Result<()> {
     fs::copy(from, to).map(|_| ()).map_err(|error| Error::io(to, error))
 }
 
+/// Removes what a program that was killed while it wrote has left in a folder. Nobody else writes
+/// there: a folder is that of one training.
+pub(crate) fn remove_unfinished(folder: &Path) {
+    for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with(".gradus-") && name.ends_with(".part") {
+            // What cannot be removed takes space, and does no other harm.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
 /// The files of a folder that a training may go on from, the newest first.
 fn candidates(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {

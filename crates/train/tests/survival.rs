@@ -116,6 +116,12 @@ fn ended(mut child: Child) -> ExitStatus {
     }
 }
 
+fn assert_no_parts(folder: &Path) {
+    let parts = fs::read_dir(folder).unwrap().flatten();
+    let mut parts = parts.filter(|entry| entry.file_name().to_string_lossy().ends_with(".part"));
+    assert!(parts.next().is_none(), "a temporary file is left");
+}
+
 /// Five kills; with the environment variable GRADUS_SOAK, as many as it says.
 #[test]
 fn a_training_killed_at_random_instants_loses_nothing() {
@@ -147,6 +153,7 @@ fn a_training_killed_at_random_instants_loses_nothing() {
             }
         }
         assert_same(folder.path(), wanted.path(), &format!("after {kills} kills"));
+        assert_no_parts(folder.path());
     }
     println!("{kills} kills in {trainings} trainings, all ended in the same bits");
 }
@@ -200,9 +207,7 @@ fn a_full_disk_leaves_the_earlier_checkpoint_whole() {
     assert!(lines[0].contains("last.safetensors: "), "{message}");
     let last = fs::read(folder.path().join("last.safetensors")).unwrap();
     assert!(last == interrupted, "the earlier checkpoint was changed");
-    let parts = fs::read_dir(folder.path()).unwrap().flatten();
-    let mut parts = parts.filter(|entry| entry.file_name().to_string_lossy().ends_with(".part"));
-    assert!(parts.next().is_none(), "a temporary file is left");
+    assert_no_parts(folder.path());
     finish(folder.path());
     assert_same(folder.path(), wanted.path(), "after the disk was full");
 }

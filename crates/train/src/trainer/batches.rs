@@ -96,7 +96,7 @@ impl<M: Layer> Trainer<M> {
                     return Err(error);
                 }
             };
-            let stepped = self.train_batch(&batch)?;
+            let stepped = self.train_within_memory(&batch)?;
             self.running.seconds = before + start.elapsed().as_secs_f64();
             let last = self.running.batches == self.position.batches;
             if last {
@@ -129,7 +129,7 @@ impl<M: Layer> Trainer<M> {
     }
 
     /// Trains one batch; tells if it completed a step.
-    fn train_batch(&mut self, batch: &Batch) -> Result<bool> {
+    pub(super) fn train_batch(&mut self, batch: &Batch) -> Result<bool> {
         self.tell(|callback, session| callback.on_batch_start(session, batch))?;
         let samples = batch.len() as u64;
         let (loss, gradients, output) = self.derive(batch);

@@ -7,11 +7,15 @@ use gradus_nn::Layer;
 use gradus_tensor::memory::usage;
 use gradus_tensor::{Error, Result};
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Of how many samples the batches are by which the memory of larger ones is judged. One alone would
 /// not do for batch normalisation.
 const FEW: usize = 2;
 const MORE: usize = 6;
+
+/// How the allocator's complaint begins.
+const OUT_OF_MEMORY: &str = "out of memory: ";
 
 /// What the backward pass takes beside what the forward pass keeps, as a share of the latter: a
 /// layer's gradients are there while all that is before it is still kept.
@@ -63,6 +67,27 @@ impl<M: Layer> Trainer<M> {
         )))
     }
 
+    /// Trains one batch; tells if it completed a step. Memory that the system does not give is an
+    /// error: ops panic where it happens, since nobody could go on from there.
+    pub(super) fn train_within_memory(&mut self, batch: &Batch) -> Result<bool> {
+        let panic = match catch_unwind(AssertUnwindSafe(|| self.train_batch(batch))) {
+            Ok(stepped) => return stepped,
+            Err(panic) => panic,
+        };
+        let message = match panic.downcast_ref::<String>() {
+            Some(message) if message.contains(OUT_OF_MEMORY) => message,
+            _ => resume_unwind(panic),
+        };
+        // The step may have been made by half: nothing is saved of it.
+        let (number, epoch) = (self.running.batches + 1, self.history.len() + 1);
+        let (size, half) = (batch.len(), batch.len().div_ceil(2));
+        Err(Error::Setting(format!(
+            "batch {number} of epoch {epoch}, of {size} samples: {message}; set the batch size to \
+             {half} or less, gather several for a step if it is to be as large, and go on from the \
+             last checkpoint"
+        )))
+    }
+
     /// How much memory the forward pass keeps for the backward pass, the batch included.
     fn kept_bytes(&self, batch: &Batch) -> usize {
         let before = usage().live_bytes;
@@ -84,15 +109,29 @@ fn in_words(bytes: f64) -> String {
     }
 }
 
-/// How much memory the program may still take: what the machine has, or the group of processes that
-/// the program belongs to. None where the system does not tell.
+/// How much memory the program may still take: what the machine has, what the group of processes may
+/// have that the program belongs to, or what is left of its own limit. None where the system does not
+/// tell.
 fn available_bytes() -> Option<u64> {
     let info = fs::read_to_string("/proc/meminfo").ok()?;
     let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let machine = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)?;
     // What the allocator keeps for reuse counts as taken, but is there to be used.
     let kept = usage().held_bytes.saturating_sub(usage().live_bytes) as u64;
-    Some(machine.min(group_bytes().unwrap_or(u64::MAX)).saturating_add(kept))
+    let group = group_bytes().unwrap_or(u64::MAX);
+    let own = own_bytes().unwrap_or(u64::MAX);
+    Some(machine.min(group).min(own).saturating_add(kept))
+}
+
+/// How many more addresses the program may take (`ulimit -v`), where it has a limit.
+fn own_bytes() -> Option<u64> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    let most: u64 = line.split_whitespace().next()?.parse().ok()?;
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
+    let now = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)?;
+    Some(most.saturating_sub(now))
 }
 
 /// How much more memory the group of processes may take, where it has a limit.

@@ -3,7 +3,7 @@
 use super::Trainer;
 use super::batches::Running;
 use crate::checkpoint::Checkpoint;
-use crate::keep::{Checkpoints, restored};
+use crate::keep::{Checkpoints, remove_unfinished, restored};
 use crate::metrics::Mean;
 use crate::state::State;
 use gradus_nn::{Accumulator, Layer};
@@ -99,6 +99,7 @@ impl<M: Layer> Trainer<M> {
         let Some(folder) = self.checkpoints.as_ref().map(|own| own.folder().to_path_buf()) else {
             return Ok(None);
         };
+        remove_unfinished(&folder);
         let Some(newest) = Checkpoints::newest(folder)? else {
             return Ok(None);
         };
