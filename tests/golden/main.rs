@@ -7,6 +7,7 @@ mod family;
 mod hygiene;
 mod layers;
 mod losses;
+mod metrics;
 mod ops;
 mod optimizers;
 mod pictures;
@@ -51,6 +52,7 @@ families! {
     schedules, "Schedules", schedules::check;
     hygiene, "Gradients and first values", hygiene::check;
     pictures, "Pictures", pictures::check;
+    metrics, "Metrics", metrics::check;
 }
 
 fn rows(name: &'static str, check: fn(&mut Family)) -> Vec<Row> {

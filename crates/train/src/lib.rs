@@ -41,7 +41,13 @@ pub use interrupt::Interrupt;
 pub use journal::Journal;
 pub use keep::{CheckpointOptions, Checkpoints, Newest};
 pub use limits::{TimeBudget, Unfreeze};
-pub use metrics::{Accuracy, ConfusionMatrix, Mean, Metric};
+pub use metrics::{
+    Accuracy, Averaging, Bleu, BleuOptions, ClassFigure, ClassMetric, ClassOptions,
+    ConfusionMatrix, Detection, DetectionOptions, ErrorRate, ErrorUnit, Mean, MeanAveragePrecision,
+    Metric, Perplexity, PerplexityOptions, ProbabilityFigure, ProbabilityMetric,
+    ProbabilityOptions, RankingFigure, RankingMetric, RankingOptions, RegressionFigure,
+    RegressionMetric, Rouge, RougeFigure, TokenOptions, TopAccuracy, TrueBox, tokenize_13a,
+};
 pub use plateau::{EarlyStopping, Plateau};
 pub use progress::Progress;
 pub use report::{Best, COLOURS, Chart, Confusion, Mistake, Report, Series, Unit};
