@@ -118,6 +118,15 @@ fn cases() -> Vec<Case> {
         plane(2, [160, 192], [4, 3], 3, 1),
         plane(1, [260, 230], [2, 3], 3, 1).stride([1, 2, 2]),
         plane(3, [320, 330], [3, 3], 3, 1).groups(2),
+        // Tiles of two by two: whole boxes, parts of them, several images, strange paddings.
+        plane(1, [64, 64], [16, 16], 3, 1),
+        plane(5, [33, 70], [7, 8], 3, 1),
+        plane(9, [24, 40], [4, 4], 3, 0),
+        plane(1, [40, 48], [33, 30], 3, 2),
+        plane(2, [96, 128], [9, 12], 3, 1).groups(2),
+        plane(1, [32, 32], [4, 300], 3, 1),
+        plane(5, [370, 360], [4, 3], 3, 1),
+        Case { before: [0, 1, 0], after: [0, 0, 2], ..plane(2, [40, 48], [12, 11], 3, 0) },
         plane(1, [2, 3], [1, 1], 3, 1),
         plane(2, [2, 3], [3, 3], 1, 2).stride([1, 2, 3]),
         plane(0, [2, 3], [5, 5], 3, 1),
@@ -328,5 +337,128 @@ fn without_a_bias_nothing_is_added() {
     conv::forward(on, &g, x.view(), w.view(), Some(&[1.0, 2.0, 3.0]), &mut biased);
     for (i, (plain, biased)) in plain.iter().zip(&biased).enumerate() {
         assert_eq!(*biased, plain + (i / 16 + 1) as f32);
+    }
+}
+
+/// A convolution of kernels of three by three for which the fast algorithm is chosen.
+fn transformed() -> Geometry {
+    Case::plane(6, [24, 32], [8, 9], 3, 1).geometry()
+}
+
+/// The largest error, compared with the sum of the magnitudes that go into a number.
+fn largest_error(values: &[f32], truth: &Sums) -> f64 {
+    let errors = values.iter().zip(&truth.sums).map(|(&value, &(sum, magnitude))| {
+        assert!(value.is_finite());
+        (f64::from(value) - sum).abs() / magnitude.max(1e-300)
+    });
+    errors.fold(0.0, f64::max)
+}
+
+/// The largest errors of outputs and of the weight's gradient: of a plain loop of 32 bits, then on
+/// each machine.
+fn errors(x: &Numbers<f32>, machines: &[Machine]) -> Vec<[f64; 2]> {
+    let g = transformed();
+    let w = Numbers::<f32>::new(g.weight_shape(), 2, false);
+    let y = Numbers::<f32>::new(g.output_shape(), 3, false);
+    let mut truth = [Sums::new(g.output_shape()), Sums::new(g.weight_shape())];
+    let mut plain = truth.each_ref().map(|truth| vec![0f32; truth.sums.len()]);
+    let place = |index: [usize; 5], truth: &Sums| {
+        index.iter().zip(truth.shape).fold(0, |place, (&i, len)| place * len + i)
+    };
+    for_each_meeting(&g, |output, input, weight| {
+        let (x, w, y) = (x.at(input), w.at(weight), y.at(output));
+        plain[0][place(output, &truth[0])] += x as f32 * w as f32;
+        plain[1][place(weight, &truth[1])] += x as f32 * y as f32;
+        truth[0].add(output, x * w);
+        truth[1].add(weight, x * y);
+    });
+    let mut errors = vec![[0, 1].map(|i| largest_error(&plain[i], &truth[i]))];
+    for &on in machines {
+        let mut outs = plain.each_ref().map(|plain| vec![f32::NAN; plain.len()]);
+        conv::forward(on, &g, x.view(), w.view(), None, &mut outs[0]);
+        conv::weight_gradient(on, &g, x.view(), y.view(), &mut outs[1]);
+        errors.push([0, 1].map(|i| largest_error(&outs[i], &truth[i])));
+    }
+    errors
+}
+
+/// Numbers of which each is changed.
+fn changed(shape: [usize; 5], seed: u64, change: impl Fn(usize, f32) -> f32) -> Numbers<f32> {
+    let mut numbers = Numbers::new(shape, seed, false);
+    for (i, x) in numbers.data.iter_mut().enumerate() {
+        *x = change(i, *x);
+    }
+    numbers
+}
+
+#[test]
+fn fast_convolutions_are_as_accurate_as_a_plain_loop() {
+    let g = transformed();
+    let xs = g.input_shape();
+    let some = |scale: f32| changed(xs, 1, move |_, x| x * scale);
+    let power = |x: f32, bits: f32| (x * bits).round().exp2();
+    let inputs = [
+        ("usual", some(1.0)),
+        ("rectified", changed(xs, 1, |_, x| x.max(0.0))),
+        ("far from zero", changed(xs, 1, |_, x| 1000.0 + x)),
+        ("huge", some(1e30)),
+        ("tiny", some(1e-33)),
+        ("of many magnitudes", changed(xs, 1, |i, x| x * power(x + (i % 7) as f32 / 7.0, 9.0))),
+        ("one among zeros", changed(xs, 1, |i, x| if i == 5000 { x } else { 0.0 })),
+        ("one large one", changed(xs, 1, |i, x| if i == 5000 { 1e8 } else { x })),
+    ];
+    let machines: Vec<Machine> = Isa::available().map(|isa| Machine { isa, threads: 2 }).collect();
+    for (name, x) in &inputs {
+        let errors = errors(x, &machines);
+        let (plain, fast) = (errors[0], &errors[1..]);
+        for (on, fast) in machines.iter().zip(fast) {
+            for (fast, plain) in fast.iter().zip(plain) {
+                // Sums of few numbers are nearly exact in a plain loop.
+                let allowed = 1.5 * plain + 4.0 * f64::from(f32::EPSILON);
+                assert!(*fast <= allowed, "{name}, {on:?}: {fast:e}, plain {plain:e}");
+            }
+        }
+    }
+}
+
+/// Infinities and NaN reach the outputs that they have a part in, and no other.
+#[test]
+fn fast_convolutions_do_not_spread_infinities() {
+    let g = transformed();
+    let x =
+        |special: f32| changed(g.input_shape(), 1, move |i, x| if i == 5000 { special } else { x });
+    let w = Numbers::<f32>::new(g.weight_shape(), 2, false);
+    let grad = Numbers::<f32>::new(g.output_shape(), 3, false);
+    for on in Isa::available().map(|isa| Machine { isa, threads: 2 }) {
+        let run = |x: &Numbers<f32>, w: &Numbers<f32>| {
+            let mut out = vec![0.0f32; g.output_shape().iter().product()];
+            conv::forward(on, &g, x.view(), w.view(), None, &mut out);
+            out
+        };
+        let usual = run(&x(0.5), &w);
+        for special in [f32::INFINITY, f32::NAN] {
+            let mut sums = Sums::new(g.output_shape());
+            let x = x(special);
+            for_each_meeting(&g, |output, input, weight| {
+                sums.add(output, x.at(input) * w.at(weight));
+            });
+            for ((&value, &(sum, _)), usual) in run(&x, &w).iter().zip(&sums.sums).zip(&usual) {
+                let right = match sum.is_finite() {
+                    true => (value - usual).abs() < 1e-4,
+                    false => value == sum as f32 || (value.is_nan() && sum.is_nan()),
+                };
+                assert!(right, "{value} where {sum} should be, {on:?}");
+            }
+        }
+        // Numbers whose sums are beyond the largest of 32 bits, though their products are not.
+        let large = changed(g.input_shape(), 1, |_, x| x * 3e38);
+        let small = changed(g.weight_shape(), 2, |_, w| w * 1e-30);
+        assert!(run(&large, &small).iter().all(|value| value.is_finite()));
+        let mut by_weight = vec![0.0f32; g.weight_shape().iter().product()];
+        let tiny = changed(g.output_shape(), 3, |_, y| y * 1e-30);
+        conv::weight_gradient(on, &g, large.view(), tiny.view(), &mut by_weight);
+        assert!(by_weight.iter().all(|value| value.is_finite()));
+        conv::weight_gradient(on, &g, x(f32::INFINITY).view(), grad.view(), &mut by_weight);
+        assert!(by_weight.iter().any(|value| !value.is_finite()));
     }
 }

@@ -21,9 +21,11 @@ pub(super) struct Places {
     to: Vec<usize>,
     /// The places to which none goes.
     gaps: Vec<usize>,
-    /// Numbers that lie side by side in memory: where they start, counted from the channel's first
-    /// number, and how many they are, one vector at most.
+    /// Numbers that lie side by side in memory: where they start, counted from `base`, and how many
+    /// they are, one vector at most.
     runs: Vec<(isize, usize)>,
+    /// Where the first number lies, counted from the channel's first one.
+    base: isize,
 }
 
 /// What is copied along one axis: the first of the source's numbers, and the place of that one and
@@ -53,11 +55,11 @@ impl Along {
         Self { first, places }
     }
 
-    /// The numbers that are copied, and their places.
+    /// The numbers that are copied, counted from the first one, and their places.
     fn copied(&self) -> impl Iterator<Item = (isize, usize)> {
         let numbers = self.places.iter().enumerate();
         let copied = numbers.filter(|&(_, &place)| place != SKIPPED);
-        copied.map(|(i, &place)| ((self.first + i) as isize, place))
+        copied.map(|(i, &place)| (i as isize, place))
     }
 }
 
@@ -88,13 +90,24 @@ impl Places {
 
     /// A box of outputs, one place behind the other.
     pub(super) fn of_outputs<T>(source: &Strided<'_, T>, part: &Part, lanes: usize) -> Self {
-        let [depth, height, width] = part.lens;
-        let strides = [height * width, width, 1];
-        let axes = [0, 1, 2].map(|axis| {
+        let windows = [0, 1, 2].map(|axis| {
             let (origin, len) = (part.origin[axis], part.lens[axis]);
-            let window = Window { first: origin as isize, step: 1, end: origin + len, len };
-            Along::new(std::iter::once((window, 0)), strides[axis])
+            Window { first: origin as isize, step: 1, end: origin + len, len }
         });
+        Self::of_windows(source, &windows, part, lanes)
+    }
+
+    /// What windows show of each image, one place behind the other.
+    pub(super) fn of_windows<T>(
+        source: &Strided<'_, T>,
+        windows: &[Window; 3],
+        part: &Part,
+        lanes: usize,
+    ) -> Self {
+        let [depth, height, width] = windows.map(|window| window.len);
+        let strides = [height * width, width, 1];
+        let axes =
+            [0, 1, 2].map(|axis| Along::new(std::iter::once((windows[axis], 0)), strides[axis]));
         let image_len = depth * height * width;
         Self::new(source, &axes, part, [image_len, part.images * image_len], lanes)
     }
@@ -107,17 +120,21 @@ impl Places {
         lanes: usize,
     ) -> Self {
         let strides = source.strides;
-        let mut places = Self { to: vec![], gaps: vec![], runs: vec![] };
+        let mut base = part.first_image as isize * strides[0];
+        for (axis, along) in [depth, height, width].into_iter().enumerate() {
+            base += along.first as isize * strides[axis + 2];
+        }
+        let mut places = Self { to: vec![], gaps: vec![], runs: vec![], base };
         let mut filled = vec![false; count];
         let mut next = None;
         for image in 0..part.images {
-            let start = (part.first_image + image) as isize * strides[0];
+            let start = image as isize * strides[0];
             for (d, plane) in depth.copied() {
                 for (h, line) in height.copied() {
                     let start = start + d * strides[2] + h * strides[3];
                     let line = image * image_len + plane + line;
                     for (i, &place) in width.places.iter().enumerate() {
-                        let from = start + (width.first + i) as isize * strides[4];
+                        let from = start + i as isize * strides[4];
                         match places.runs.last_mut() {
                             Some((_, len)) if next == Some(from) && *len < lanes => *len += 1,
                             _ => places.runs.push((from, 1)),
@@ -137,6 +154,19 @@ impl Places {
         places
     }
 
+    /// The base of what the same windows show elsewhere; see [`Places::of_windows`].
+    pub(super) fn base<T>(source: &Strided<'_, T>, windows: &[Window; 3], part: &Part) -> isize {
+        let mut base = part.first_image as isize * source.strides[0];
+        for (axis, window) in windows.iter().enumerate() {
+            let inside = window.inside();
+            if !inside.is_empty() {
+                let first = window.first + (inside.start * window.step) as isize;
+                base += first * source.strides[axis + 2];
+            }
+        }
+        base
+    }
+
     /// Copies some channels to `[place][channel]`, with zeros behind the last channel up to a whole
     /// vector, and at places to which no number goes.
     ///
@@ -150,6 +180,23 @@ impl Places {
         channels: Range<usize>,
         to: Beside<'_, T>,
     ) {
+        // SAFETY: the caller vouches for these channels' part.
+        unsafe { self.copy_from(isa, source, self.base, channels, to) }
+    }
+
+    /// Copies as [`Places::copy`] does, from another base.
+    ///
+    /// # Safety
+    /// Nobody else may use these channels' part of the copy.
+    #[inline(always)]
+    pub(super) unsafe fn copy_from<S: Simd, T: Float>(
+        &self,
+        isa: S,
+        source: &Strided<'_, T>,
+        base: isize,
+        channels: Range<usize>,
+        to: Beside<'_, T>,
+    ) {
         let lanes = T::Vector::<S>::LANES;
         let stride = source.strides[1];
         for (block, first) in channels.clone().step_by(lanes).enumerate() {
@@ -159,7 +206,7 @@ impl Places {
                 unsafe { to.store(T::Vector::<S>::splat(isa, T::ZERO), place, channel_start) };
             }
             let count = lanes.min(channels.end - first);
-            let channel = source.offset.wrapping_add_signed(first as isize * stride);
+            let channel = source.offset.wrapping_add_signed(first as isize * stride + base);
             let mut places = self.to.iter();
             for (i, &(from, len)) in self.runs.iter().enumerate() {
                 if let Some(&(ahead, _)) = self.runs.get(i + AHEAD) {

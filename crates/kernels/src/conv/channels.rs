@@ -16,12 +16,11 @@
 use super::beside::Images;
 use super::correlate::Correlation;
 use super::pack::{BLOCK, Packing, Panels};
-use super::plan::{Goal, Part, Plan, apart};
+use super::plan::{Goal, Part, Plan};
 use super::tile::{MOST_ROWS, Tile, tile};
-use super::transpose::matrix;
-use super::write::Writer;
+use super::write::PanelWriter;
 use crate::memory::scratch;
-use crate::simd::{Routine, Simd, Vector};
+use crate::simd::{Routine, Simd};
 use crate::threads::Shared;
 use crate::{Float, Machine};
 use std::ops::Range;
@@ -65,7 +64,7 @@ pub(super) fn run<T: Float>(
     let packing = &Packing::new(correlation, plan, panels);
     let packed = (!one_box).then(|| packing.all(on));
     let copies = one_box.then(|| images.copy_groups(on, &correlation.source, groups));
-    let at_once = BLOCK * (DEPTH / (BLOCK * plan.taps().max(1))).max(1);
+    let at_once = at_once(plan);
     let steps = steps(&images, panels.width(), at_once);
     on.parallel(groups * boxes * row_parts, correlation.cost_ns / plans, |task| {
         let (rest, row_part_index) = (task / row_parts, task % row_parts);
@@ -85,6 +84,42 @@ pub(super) fn run<T: Float>(
             out,
         });
     });
+}
+
+/// Computes some panels of a group in one box of outputs.
+pub(super) fn run_part<T: Float>(
+    on: Machine,
+    (correlation, plan): (&Correlation<'_, T>, &Plan),
+    (group, part): (usize, Part),
+    chosen: Range<usize>,
+    out: &Shared<'_, T>,
+) {
+    let Correlation { channels, rows, .. } = *correlation;
+    let panels = Panels::new::<T>(on, rows, channels * plan.taps());
+    let layout = &plan.layout_of(part.images, part.lens);
+    let images = Images::new(plan, layout, channels, panels.lanes);
+    let packing = &Packing::new(correlation, plan, panels);
+    let at_once = at_once(plan);
+    let steps = &steps(&images, panels.width(), at_once);
+    let (packed, copy) = (None, None);
+    on.isa.run(Task {
+        correlation,
+        images,
+        part,
+        group,
+        packing,
+        chosen,
+        packed,
+        copy,
+        at_once,
+        steps,
+        out,
+    });
+}
+
+/// How many of the source's channels a block of depth has.
+fn at_once(plan: &Plan) -> usize {
+    BLOCK * (DEPTH / (BLOCK * plan.taps().max(1))).max(1)
 }
 
 /// How far behind an output's place each step of depth lies in the images, and where in a panel's
@@ -169,7 +204,16 @@ impl<T: Float> Routine for Task<'_, T> {
                 };
                 self.multiply(isa, (panel, steps), block, &rows, copy, &mut sums);
             }
-            self.write(isa, panel, &sums, count);
+            let writer = PanelWriter {
+                correlation: self.correlation,
+                plan: images.plan,
+                panels,
+                group: self.group,
+                part: self.part,
+                lens: self.part.lens,
+                out: self.out,
+            };
+            writer.write(isa, panel, &sums);
         }
     }
 }
@@ -207,36 +251,6 @@ impl<T: Float> Task<'_, T> {
                 };
                 tile::<T::Vector<S>>(isa, count - row, vectors, product)
             };
-        }
-    }
-
-    /// Writes a panel's sums to the target.
-    #[inline(always)]
-    fn write<S: Simd>(&self, isa: S, panel: usize, sums: &[T], count: usize) {
-        let Correlation { groups, rows, bias, target, .. } = *self.correlation;
-        let plan = self.images.plan;
-        let writer = Writer { plan, part: self.part, target, out: self.out };
-        let lanes = T::Vector::<S>::LANES;
-        let panels = &self.packing.panels;
-        let width = panels.width();
-        let line_len = apart(count.next_multiple_of(lanes));
-        let mut lines = scratch(lanes * line_len);
-        let [_, height, line] = self.part.lens;
-        let image_len = count / self.part.images;
-        for vector in 0..panels.filled(panel) {
-            let first = panel * width + vector * lanes;
-            let size = [count, lanes];
-            matrix::<T::Vector<S>>(isa, &sums[vector * lanes..], width, size, &mut lines, line_len);
-            for (row, from) in (first..rows.min(first + lanes)).zip(lines.chunks(line_len)) {
-                let channel = self.group * rows + row;
-                let term = bias.map_or(T::ZERO, |bias| bias[channel]);
-                for image in 0..self.part.images {
-                    let place = (self.part.first_image + image) * groups * rows + channel;
-                    let start = place * target.iter().product::<usize>();
-                    let from = &from[image * image_len..];
-                    writer.image(isa, from, [height * line, line], term, start);
-                }
-            }
         }
     }
 }

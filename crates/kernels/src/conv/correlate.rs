@@ -5,7 +5,7 @@
 //! images (`lines`).
 
 use super::plan::Plan;
-use super::{Geometry, channels, lines};
+use super::{Geometry, channels, lines, winograd};
 use crate::threads::Shared;
 use crate::{Float, Machine, Strided};
 
@@ -83,7 +83,9 @@ pub(super) fn run<T: Float>(
     let out = Shared::new(out);
     for plan in plans {
         let lines = plan.line() >= LONG && rows <= FEW_ROWS;
-        if rows >= ROWS && depth >= CHANNELS && !lines {
+        if winograd::fits(correlation, plan) {
+            winograd::run(on, correlation, plan, &out);
+        } else if rows >= ROWS && depth >= CHANNELS && !lines {
             channels::run(on, correlation, plan, plans.len(), &out);
         } else {
             lines::run(on, correlation, plan, plans.len(), &out);

@@ -13,6 +13,8 @@
 //!   packed into panels (`pack`), and tiles of outputs and channels are summed in registers
 //!   (`tile`). Where there are few, vectors run along the lines of images (`lines`, `gather`):
 //!   outputs are computed for all places, those between two lines included, and the latter dropped.
+//! - Kernels of three by three at stride 1, where there are many channels, take fewer
+//!   multiplications between transformed images and kernels (`winograd`).
 //! - The gradient by the weight (`weight`) is the product of both images, over all places: of runs
 //!   of memory where there are few channels (`runs`), else of the channels of both, side by side
 //!   (`pairs`).
@@ -31,6 +33,7 @@ mod runs;
 mod tile;
 mod transpose;
 mod weight;
+mod winograd;
 mod write;
 
 use crate::{Float, Machine, Strided};

@@ -9,8 +9,7 @@ use super::beside::{Beside, Images, Places};
 use super::pack::Panels;
 use super::plan::{Goal, Layout, Part, Plan, apart};
 use super::tile::{MOST_ROWS, Tile, tile};
-use super::transpose::matrix;
-use super::weight::Parts;
+use super::weight::{Parts, write_row};
 use crate::memory::scratch;
 use crate::simd::{Routine, Simd, Vector};
 use crate::threads::Shared;
@@ -188,25 +187,15 @@ impl<T: Float> Task<'_, T> {
     /// Writes the totals, `[row][tap][channel]`, as `[row][channel][tap]`.
     #[inline(always)]
     fn write<S: Simd>(&self, isa: S, totals: &[T]) {
-        let lanes = T::Vector::<S>::LANES;
-        let (taps, width) = (self.plan.taps(), self.vectors * lanes);
-        let pitch = taps.next_multiple_of(lanes);
-        let mut lines = scratch(width * pitch);
+        let (taps, width) = (self.plan.taps(), self.vectors * T::Vector::<S>::LANES);
         let Geometry { groups, in_channels, out_channels, .. } = *self.geometry;
         let (out, start) = self.out;
         for (index, totals) in self.rows.clone().zip(totals.chunks(taps * width)) {
-            matrix::<T::Vector<S>>(isa, totals, width, [taps, width], &mut lines, pitch);
             let row = self.group * (out_channels / groups) + index;
             let start = start + (row * (in_channels / groups) + self.channels.start) * taps;
             // SAFETY: no other task writes these channels of this row.
-            let mut to = unsafe { out.slice(start, self.channels.len() * taps) };
-            for line in lines.chunks(pitch).take(self.channels.len()) {
-                for first in (0..taps).step_by(lanes) {
-                    // What is written behind the channel's taps is overwritten by the next one's.
-                    T::Vector::<S>::load(isa, &line[first..]).store_chunk(&mut to[first..]);
-                }
-                to = &mut to[taps..];
-            }
+            let to = unsafe { out.slice(start, self.channels.len() * taps) };
+            write_row(isa, totals, [taps, width], to);
         }
     }
 }

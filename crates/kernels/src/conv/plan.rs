@@ -90,6 +90,20 @@ impl Axis {
 }
 
 impl Axis {
+    /// If each output reads `N` numbers side by side, and the next one a number later: which tap of
+    /// the kernel each of them meets.
+    fn order<const N: usize>(&self) -> Option<[usize; N]> {
+        let dense = self.phases == [0] && self.step == 1 && self.target_step == 1;
+        if !dense || self.taps.len() != N || self.reach + 1 != N {
+            return None;
+        }
+        let mut order = [0; N];
+        for tap in &self.taps {
+            order[tap.shift] = tap.kernel;
+        }
+        Some(order)
+    }
+
     /// How many of the zeros behind each line of a box are also those before the next line.
     fn shared(&self, axis: usize, boxed: usize) -> usize {
         // The last axis shares between lines, the one before it between planes.
@@ -140,6 +154,28 @@ impl Plan {
     /// How many outputs an image has.
     pub(super) fn outputs(&self) -> usize {
         self.axes.iter().map(|axis| axis.count).product()
+    }
+
+    /// How many outputs there are along each axis.
+    pub(super) fn counts(&self) -> [usize; 3] {
+        [0, 1, 2].map(|axis| self.axes[axis].count)
+    }
+
+    /// What outputs that lie side by side read, from `origin` on, `lens` along each axis.
+    pub(super) fn read_by(&self, origin: [usize; 3], lens: [usize; 3]) -> [Window; 3] {
+        [0, 1, 2].map(|axis| {
+            let Axis { start, step, source_len, reach, .. } = self.axes[axis];
+            let first = start + (origin[axis] * step) as isize;
+            Window { first, step, end: source_len, len: lens[axis] + reach }
+        })
+    }
+
+    /// For a kernel of three by three at stride 1, in a plane: which of its numbers meet the three
+    /// places that an output reads along height and width.
+    pub(super) fn three_by_three(&self) -> Option<[[usize; 3]; 2]> {
+        let [depth, height, width] = &self.axes;
+        let plane = depth.count == 1 && depth.order::<1>().is_some();
+        if plane { Some([height.order()?, width.order()?]) } else { None }
     }
 
     /// How many outputs a line has.
@@ -264,7 +300,8 @@ impl Plan {
         self.layout_of(batch, [0, 1, 2].map(|axis| self.axes[axis].count))
     }
 
-    fn layout_of(&self, images: usize, boxed: [usize; 3]) -> Layout {
+    /// The layout of boxes of so many images and outputs.
+    pub(super) fn layout_of(&self, images: usize, boxed: [usize; 3]) -> Layout {
         let shared = [0, 1, 2].map(|axis| self.axes[axis].shared(axis, boxed[axis]));
         let lens = [0, 1, 2].map(|axis| boxed[axis] + self.axes[axis].reach - shared[axis]);
         let flat = flat_len(images, boxed, lens);

@@ -2,11 +2,14 @@
 //! gradient by the output, summed over all places of all images.
 //!
 //! With few channels tasks multiply runs of memory ([`super::runs`]), with many they multiply
-//! channels side by side ([`super::pairs`]). The places are cut into parts, each of which has sums of
+//! channels side by side ([`super::pairs`]), transformed ones if the kernel is three by three
+//! ([`super::winograd`]). The places are cut into parts, each of which has sums of
 //! its own; these are added in a fixed order.
 
-use super::{Geometry, pairs, runs};
+use super::transpose::matrix;
+use super::{Geometry, pairs, runs, winograd};
 use crate::memory::{Scratch, scratch};
+use crate::simd::{Simd, Vector};
 use crate::threads::Shared;
 use crate::{Chunks, Float, Machine, Strided};
 use std::ops::Range;
@@ -33,7 +36,9 @@ pub(super) fn run<T: Float>(
         out.fill(T::ZERO);
     } else if geometry.in_channels / geometry.groups < CHANNELS {
         runs::run(on, geometry, x, grad, out);
-    } else {
+    } else if !winograd::weight_fits(geometry)
+        || !winograd::weight_gradient(on, geometry, [x, grad], out)
+    {
         pairs::run(on, geometry, x, grad, out);
     }
 }
@@ -94,5 +99,27 @@ impl<'a, T: Float> Parts<'a, T> {
                 }
             }
         });
+    }
+}
+
+/// Writes a row's totals, `[tap][channel]`, as `[channel][tap]`, of as many channels as there is
+/// space for.
+#[inline(always)]
+pub(super) fn write_row<S: Simd, T: Float>(
+    isa: S,
+    totals: &[T],
+    [taps, width]: [usize; 2],
+    mut to: &mut [T],
+) {
+    let lanes = T::Vector::<S>::LANES;
+    let pitch = taps.next_multiple_of(lanes);
+    let mut lines = scratch(width * pitch);
+    matrix::<T::Vector<S>>(isa, totals, width, [taps, width], &mut lines, pitch);
+    for line in lines.chunks(pitch).take(to.len() / taps) {
+        for first in (0..taps).step_by(lanes) {
+            // What is written behind the channel's taps is overwritten by the next one's.
+            T::Vector::<S>::load(isa, &line[first..]).store_chunk(&mut to[first..]);
+        }
+        to = &mut to[taps..];
     }
 }

@@ -1,9 +1,13 @@
 //! Writing a box's outputs to the target.
 
+use super::correlate::Correlation;
 use super::gather::scatter;
-use super::plan::{Part, Plan};
+use super::pack::Panels;
+use super::plan::{Part, Plan, apart};
+use super::transpose::{matrix, read, transpose};
 use crate::Float;
-use crate::simd::Simd;
+use crate::memory::scratch;
+use crate::simd::{Simd, Vector};
 use crate::threads::Shared;
 
 /// Where a box's outputs lie in the target.
@@ -54,6 +58,94 @@ impl<T: Float> Writer<'_, T> {
                 for h in first..first + at_once {
                     scatter(isa, &from[h * pitch..], term, to, width.target_step, lens[2]);
                     to = to.get_mut(target[2]..).unwrap_or_default();
+                }
+            }
+        }
+    }
+}
+
+/// Where the outputs of a group in a box go.
+pub(super) struct PanelWriter<'a, T> {
+    pub(super) correlation: &'a Correlation<'a, T>,
+    pub(super) plan: &'a Plan,
+    pub(super) panels: &'a Panels,
+    pub(super) group: usize,
+    pub(super) part: Part,
+    /// The lengths of an image among the sums, whose first numbers are the box's.
+    pub(super) lens: [usize; 3],
+    pub(super) out: &'a Shared<'a, T>,
+}
+
+impl<T: Float> PanelWriter<'_, T> {
+    /// Writes a panel's sums, `[image][depth][height][width][row]`, to the target.
+    #[inline(always)]
+    pub(super) fn write<S: Simd>(&self, isa: S, panel: usize, sums: &[T]) {
+        let Correlation { groups, rows, bias, target, .. } = *self.correlation;
+        if self.is_run() {
+            return self.squares(isa, panel, sums);
+        }
+        let writer = Writer { plan: self.plan, part: self.part, target, out: self.out };
+        let lanes = T::Vector::<S>::LANES;
+        let width = self.panels.width();
+        let [depth, height, line] = self.lens;
+        let image_len = depth * height * line;
+        let count = self.part.images * image_len;
+        let line_len = apart(count.next_multiple_of(lanes));
+        let mut lines = scratch(lanes * line_len);
+        for vector in 0..self.panels.filled(panel) {
+            let first = panel * width + vector * lanes;
+            let size = [count, lanes];
+            matrix::<T::Vector<S>>(isa, &sums[vector * lanes..], width, size, &mut lines, line_len);
+            for (row, from) in (first..rows.min(first + lanes)).zip(lines.chunks(line_len)) {
+                let channel = self.group * rows + row;
+                let term = bias.map_or(T::ZERO, |bias| bias[channel]);
+                for image in 0..self.part.images {
+                    let place = (self.part.first_image + image) * groups * rows + channel;
+                    let start = place * target.iter().product::<usize>();
+                    let from = &from[image * image_len..];
+                    writer.image(isa, from, [height * line, line], term, start);
+                }
+            }
+        }
+    }
+
+    /// True if all sums are outputs, and those of an image and row lie side by side in the target.
+    fn is_run(&self) -> bool {
+        let Part { lens, .. } = self.part;
+        let target = self.correlation.target;
+        let steps = self.plan.axes.each_ref().map(|axis| axis.target_step);
+        let lines = lens[2] == target[2] && (lens[0] == 1 || lens[1] == target[1]);
+        lens == self.lens && lines && steps == [1; 3]
+    }
+
+    /// Writes outputs that lie side by side, square by square.
+    #[inline(always)]
+    fn squares<S: Simd>(&self, isa: S, panel: usize, sums: &[T]) {
+        let Correlation { groups, rows, bias, target, .. } = *self.correlation;
+        let lanes = T::Vector::<S>::LANES;
+        let width = self.panels.width();
+        let image_len = self.lens.iter().product::<usize>();
+        let starts = [0, 1, 2].map(|i| self.plan.axes[i].target_start + self.part.origin[i]);
+        let first_place = (starts[0] * target[1] + starts[1]) * target[2] + starts[2];
+        let target_len = target.iter().product::<usize>();
+        for vector in 0..self.panels.filled(panel) {
+            let first = panel * width + vector * lanes;
+            let first_channel = self.group * rows + first;
+            let count = lanes.min(rows - first);
+            for image in 0..self.part.images {
+                let place = (self.part.first_image + image) * groups * rows + first_channel;
+                let start = place * target_len + first_place;
+                for at in (0..image_len).step_by(lanes) {
+                    let len = lanes.min(image_len - at);
+                    let from = (image * image_len + at) * width + vector * lanes;
+                    let square =
+                        read::<T::Vector<S>>(isa, sums, from, width as isize, [len, lanes]);
+                    for (i, &outputs) in transpose(square).iter().take(count).enumerate() {
+                        let term = bias.map_or(T::ZERO, |bias| bias[first_channel + i]);
+                        // SAFETY: these places of the target belong to this box's outputs.
+                        let to = unsafe { self.out.slice(start + i * target_len + at, len) };
+                        (outputs + T::Vector::<S>::splat(isa, term)).store_chunk(to);
+                    }
                 }
             }
         }

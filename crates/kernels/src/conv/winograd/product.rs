@@ -1,0 +1,390 @@
+//! The correlation of images with kernels of three by three.
+//!
+//! A task transforms a box of the source for itself and multiplies it with panels of the weight,
+//! which are transformed once for all tasks. If the weight is so large that it would have to come
+//! from memory for each box, it is the other way round: boxes are large, all tasks share what is
+//! transformed of a box, and each transforms its part of the weight for itself.
+
+use super::super::channels;
+use super::super::correlate::Correlation;
+use super::super::pack::Panels;
+use super::super::plan::{Plan, apart};
+use super::super::tile::{MOST_ROWS, Tile, tile};
+use super::super::write::PanelWriter;
+use super::grid::{Grid, Tiles};
+use super::kernel::Kernels;
+use super::source::{Input, Transformed, View, Views};
+use super::{Extent, PLACES, output};
+use crate::memory::{Scratch, scratch};
+use crate::simd::{Routine, Simd, Vector};
+use crate::threads::Shared;
+use crate::{Chunks, Float, Machine};
+use std::ops::Range;
+
+/// How many products, about, are summed in registers before they are added to the others.
+const DEPTH: usize = 128;
+
+/// How many numbers of a box's transforms stay in the second-level cache.
+const BUDGET: usize = 160 << 10;
+
+/// How many tasks are wanted at least.
+const TASKS: usize = 16;
+
+/// From so many numbers on the transformed weight is not read again for each small box.
+const LARGE_WEIGHT: usize = 2 << 20;
+
+/// How many tiles a box has whose transform tasks share.
+const SHARED_TILES: usize = 256;
+
+/// From so many channels of the target, and of the source, and from so many tiles on the transforms
+/// pay.
+const ROWS: usize = 32;
+const CHANNELS: usize = 24;
+const TILES: usize = 16;
+
+/// True if the plan is one of kernels of three by three for which transforms pay.
+pub(in super::super) fn fits<T>(correlation: &Correlation<'_, T>, plan: &Plan) -> bool {
+    let Correlation { batch, channels, rows, .. } = *correlation;
+    rows >= ROWS && channels >= CHANNELS && Grid::is_worthwhile(batch, plan, TILES)
+}
+
+/// Computes the target.
+///
+/// # Panics
+/// If the kernel is not three by three.
+pub(in super::super) fn run<T: Float>(
+    on: Machine,
+    correlation: &Correlation<'_, T>,
+    plan: &Plan,
+    out: &Shared<'_, T>,
+) {
+    let Correlation { batch, groups, channels, rows, .. } = *correlation;
+    let order = plan.three_by_three().expect("a kernel of three by three");
+    let panels = Panels::new::<T>(on, rows, channels * PLACES);
+    let kernels = Kernels { correlation, order, panels };
+    let pitch = apart(channels.next_multiple_of(panels.lanes));
+    let at_once = DEPTH.min(channels);
+    let steps: Vec<[usize; 2]> = (0..at_once).map(|c| [c, c * panels.width()]).collect();
+    let job = &Job { correlation, plan, kernels, pitch, at_once, steps: &steps, out };
+    if panels.start(1, 0) >= LARGE_WEIGHT {
+        let grid = Grid::new(batch, plan, SHARED_TILES, 1);
+        let (views, boxes) = (job.views(&grid), grid.boxes());
+        for index in 0..groups * boxes {
+            let (group, tiles) = (index / boxes, grid.tiles(plan, index % boxes));
+            job.share(on, group, &tiles, views.view(index % boxes), groups * boxes);
+        }
+        return;
+    }
+    let most = BUDGET / (PLACES * (pitch + panels.width()));
+    let grid = Grid::new(batch, plan, most, TASKS.div_ceil(groups * panels.count));
+    let boxes = grid.boxes();
+    let (packed, moderate) = job.pack(on);
+    let views = job.views(&grid);
+    // Few boxes: cut the rows too, though each part then transforms the same images again.
+    let row_parts = TASKS.div_ceil(groups * boxes).min(panels.count);
+    let row_part = panels.count.div_ceil(row_parts);
+    let row_parts = panels.count.div_ceil(row_part);
+    on.parallel(groups * boxes * row_parts, correlation.cost_ns, |task| {
+        let (rest, row_part_index) = (task / row_parts, task % row_parts);
+        let first = row_part_index * row_part;
+        let chosen = first..panels.count.min(first + row_part);
+        let (group, tiles) = (rest / boxes, grid.tiles(plan, rest % boxes));
+        let (packed, source) = (Some(&packed[..]), Source::View(views.view(rest % boxes)));
+        let task = Task { job, group, tiles: &tiles, chosen: chosen.clone(), packed, source };
+        if !(moderate && on.isa.run(task)) {
+            job.directly(on, group, &tiles, chosen);
+        }
+    });
+}
+
+/// What all tasks need.
+struct Job<'a, T> {
+    correlation: &'a Correlation<'a, T>,
+    plan: &'a Plan,
+    kernels: Kernels<'a, T>,
+    /// The distance between tiles whose channels lie side by side.
+    pitch: usize,
+    /// How many of the source's channels a block of depth has.
+    at_once: usize,
+    /// Where each of them lies, behind a tile's place and in the block.
+    steps: &'a [[usize; 2]],
+    out: &'a Shared<'a, T>,
+}
+
+impl<T: Float> Job<'_, T> {
+    /// Transforms the whole weight, and says whether its numbers are moderate.
+    fn pack(&self, on: Machine) -> (Scratch<T>, bool) {
+        let Correlation { groups, channels, .. } = *self.correlation;
+        let panels = &self.kernels.panels;
+        let mut packed = scratch(panels.start(groups, 0));
+        let mut extents = vec![Extent::default(); groups * panels.count];
+        let cost_ns = packed.len() / 4;
+        let chunks = (Chunks::new(&mut packed, panels.start(0, 1)), Chunks::new(&mut extents, 1));
+        on.for_each(chunks, cost_ns, |index, (out, extent)| {
+            let (group, panel) = (index / panels.count, index % panels.count);
+            let kernels = self.kernels;
+            extent[0] = on.isa.run(Pack { kernels, group, panel, channels, out });
+        });
+        (packed, extents.iter().all(|extent| extent.is_moderate()))
+    }
+
+    /// What the tiles of each box read.
+    fn views(&self, grid: &Grid) -> Views {
+        let windows = |tiles: &Tiles| self.plan.read_by(tiles.part.origin, tiles.lens());
+        let lanes = self.kernels.panels.lanes;
+        Views::new(&self.correlation.source, grid.all(self.plan), windows, 2, lanes)
+    }
+
+    /// The distance between the places of transformed tiles.
+    fn place_len(&self, tiles: &Tiles) -> usize {
+        apart(tiles.count() * self.pitch)
+    }
+
+    /// Computes one of some boxes, whose transform all tasks share.
+    fn share(&self, on: Machine, group: usize, tiles: &Tiles, view: View<'_>, boxes: usize) {
+        let panels = &self.kernels.panels;
+        let cost_ns = self.correlation.cost_ns / boxes;
+        let place_len = self.place_len(tiles);
+        let blocks = self.correlation.channels.div_ceil(panels.lanes);
+        let mut transformed = scratch(PLACES * place_len);
+        let mut extents = vec![Extent::default(); blocks];
+        let numbers = &Shared::new(&mut transformed);
+        let to = &Transformed { numbers, pitch: self.pitch, place_len };
+        on.for_each(Chunks::new(&mut extents, 1), cost_ns / 8, |block, extent| {
+            extent[0] = on.isa.run(Part { job: self, group, view, blocks: block..block + 1, to });
+        });
+        let tame = extents.into_iter().fold(Extent::default(), Extent::and).is_tame();
+        let source = Source::Shared(&transformed);
+        on.parallel(panels.count, cost_ns, |panel| {
+            let chosen = panel..panel + 1;
+            let (packed, chosen_too) = (None, chosen.clone());
+            let task = Task { job: self, group, tiles, chosen: chosen_too, packed, source };
+            if !(tame && on.isa.run(task)) {
+                self.directly(on, group, tiles, chosen);
+            }
+        });
+    }
+
+    /// Computes panels of a box without transforms.
+    fn directly(&self, on: Machine, group: usize, tiles: &Tiles, chosen: Range<usize>) {
+        channels::run_part(
+            on,
+            (self.correlation, self.plan),
+            (group, tiles.part),
+            chosen,
+            self.out,
+        );
+    }
+}
+
+/// Transforms a panel of the weight.
+struct Pack<'a, T> {
+    kernels: Kernels<'a, T>,
+    group: usize,
+    panel: usize,
+    channels: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Float> Routine for Pack<'_, T> {
+    type Output = Extent;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) -> Extent {
+        self.kernels.pack(isa, self.group, self.panel, 0..self.channels, self.out)
+    }
+}
+
+/// Transforms some vectors of the source's channels in a box, which no other task does.
+struct Part<'a, T> {
+    job: &'a Job<'a, T>,
+    group: usize,
+    view: View<'a>,
+    /// Which vectors.
+    blocks: Range<usize>,
+    to: &'a Transformed<'a, T>,
+}
+
+impl<T: Float> Routine for Part<'_, T> {
+    type Output = Extent;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) -> Extent {
+        let Correlation { channels, source, .. } = self.job.correlation;
+        let lanes = T::Vector::<S>::LANES;
+        let mut copy = scratch(self.view.copy_len(lanes));
+        let mut extent = Extent::default();
+        for block in self.blocks {
+            let first = block * lanes;
+            let range = self.group * channels + first
+                ..self.group * channels + (first + lanes).min(*channels);
+            // SAFETY: the task is the only one that transforms these channels.
+            let part = unsafe {
+                self.view.transform::<S, T, Input>(isa, source, range, &mut copy, self.to, first)
+            };
+            extent = extent.and(part);
+        }
+        extent
+    }
+}
+
+/// What a task reads.
+#[derive(Clone, Copy)]
+enum Source<'a, T> {
+    /// A box, which it transforms for itself.
+    View(View<'a>),
+    /// A box that is transformed already.
+    Shared(&'a [T]),
+}
+
+/// Some channels of the target in one box.
+struct Task<'a, T> {
+    job: &'a Job<'a, T>,
+    group: usize,
+    tiles: &'a Tiles,
+    /// Which panels.
+    chosen: Range<usize>,
+    /// The whole transformed weight, or none if each task transforms its own.
+    packed: Option<&'a [T]>,
+    source: Source<'a, T>,
+}
+
+impl<T: Float> Routine for Task<'_, T> {
+    /// False if the numbers are not fit to be transformed, and all must be computed directly.
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) -> bool {
+        let Job { correlation, kernels, pitch, at_once, .. } = *self.job;
+        let panels = &kernels.panels;
+        let place_len = self.job.place_len(self.tiles);
+        let own_len = if let Source::View(_) = self.source { PLACES * place_len } else { 0 };
+        let mut own = scratch(own_len);
+        let transformed = match self.source {
+            Source::Shared(transformed) => transformed,
+            Source::View(view) => {
+                let blocks = 0..correlation.channels.div_ceil(panels.lanes);
+                let to = &Transformed { numbers: &Shared::new(&mut own), pitch, place_len };
+                let part = Part { job: self.job, group: self.group, view, blocks, to };
+                if !part.run(isa).is_tame() {
+                    return false;
+                }
+                &own
+            }
+        };
+        let own_len = PLACES * at_once * panels.width();
+        let mut own_block = scratch(if self.packed.is_none() { own_len } else { 0 });
+        let count = self.tiles.count();
+        let mut rows: Vec<usize> = (0..count).map(|tile| tile * pitch).collect();
+        rows.resize(count + MOST_ROWS, (count - 1) * pitch);
+        let sums_len = apart(rows.len() * panels.width());
+        let mut sums = scratch(PLACES * sums_len);
+        let mut outputs = scratch(4 * count * panels.width());
+        for panel in self.chosen.clone() {
+            for first in (0..correlation.channels).step_by(at_once) {
+                let channels = first..correlation.channels.min(first + at_once);
+                let len = channels.len() * panels.width();
+                let (block, block_len) = match self.packed {
+                    Some(packed) => {
+                        let start = panels.start(self.group, panel) + first * panels.width();
+                        (&packed[start..], correlation.channels * panels.width())
+                    }
+                    None => {
+                        let block = &mut own_block[..PLACES * len];
+                        let range = channels.clone();
+                        if !kernels.pack(isa, self.group, panel, range, block).is_moderate() {
+                            return false;
+                        }
+                        (&*block, len)
+                    }
+                };
+                for place in 0..PLACES {
+                    let left = &transformed[place * place_len..];
+                    let right = &block[place * block_len..][..len];
+                    let sums = &mut sums[place * sums_len..][..rows.len() * panels.width()];
+                    self.multiply(isa, panel, channels.clone(), (left, &rows), right, sums);
+                }
+            }
+            self.outputs(isa, panel, &sums, sums_len, &mut outputs);
+            let writer = PanelWriter {
+                correlation,
+                plan: self.job.plan,
+                panels,
+                group: self.group,
+                part: self.tiles.part,
+                lens: self.tiles.lens(),
+                out: self.job.out,
+            };
+            writer.write(isa, panel, &outputs);
+        }
+        true
+    }
+}
+
+impl<T: Float> Task<'_, T> {
+    /// Adds the products of some channels in one place of the transforms.
+    #[inline(always)]
+    fn multiply<S: Simd>(
+        &self,
+        isa: S,
+        panel: usize,
+        channels: Range<usize>,
+        (left, rows): (&[T], &[usize]),
+        right: &[T],
+        sums: &mut [T],
+    ) {
+        let panels = &self.job.kernels.panels;
+        let (width, vectors) = (panels.width(), panels.filled(panel));
+        let count = rows.len() - MOST_ROWS;
+        let left = &left[channels.start..rows[count] + channels.end];
+        assert!(right.len() == channels.len() * width && sums.len() == rows.len() * width);
+        let mut row = 0;
+        while row < count {
+            // SAFETY: the left operand holds these channels of each row up to the last one; the
+            // right one has `width` numbers for each of them; and the sums hold so many for each
+            // row, and for MOST_ROWS more than count.
+            row += unsafe {
+                let product = Tile {
+                    rows: &rows[row..],
+                    steps: &self.job.steps[..channels.len()],
+                    a: left.as_ptr(),
+                    b: right.as_ptr(),
+                    c: sums.as_mut_ptr().add(row * width),
+                    c_stride: width,
+                    accumulate: channels.start > 0,
+                };
+                tile::<T::Vector<S>>(isa, count - row, vectors, product)
+            };
+        }
+    }
+
+    /// Transforms the sums to outputs, line by line of each image.
+    #[inline(always)]
+    fn outputs<S: Simd>(
+        &self,
+        isa: S,
+        panel: usize,
+        sums: &[T],
+        sums_len: usize,
+        outputs: &mut [T],
+    ) {
+        let panels = &self.job.kernels.panels;
+        let (width, lanes) = (panels.width(), panels.lanes);
+        let line = self.tiles.lens()[2] * width;
+        for (tile, start) in self.tiles.places(0).enumerate() {
+            for vector in 0..panels.filled(panel) {
+                let at = tile * width + vector * lanes;
+                let mut square = [[T::Vector::<S>::splat(isa, T::ZERO); 4]; 4];
+                for (place, vector) in square.as_flattened_mut().iter_mut().enumerate() {
+                    *vector = T::Vector::<S>::load(isa, &sums[place * sums_len + at..]);
+                }
+                let start = start * width + vector * lanes;
+                let [first, second] = output(square);
+                for (i, [left, right]) in [first, second].into_iter().enumerate() {
+                    left.store(&mut outputs[start + i * line..]);
+                    right.store(&mut outputs[start + i * line + width..]);
+                }
+            }
+        }
+    }
+}

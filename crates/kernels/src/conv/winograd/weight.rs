@@ -1,0 +1,273 @@
+//! The gradient by kernels of three by three.
+//!
+//! A task takes some channels of the gradient and of the input, and some boxes of outputs, one
+//! after another. It transforms both images and, in each place of the transforms, multiplies them:
+//! a matrix product whose depth runs over the tiles.
+
+use super::super::Geometry;
+use super::super::gather::Window;
+use super::super::pack::Panels;
+use super::super::plan::{Plan, apart};
+use super::super::tile::{MOST_ROWS, Tile, tile};
+use super::super::weight::{Parts, write_row};
+use super::grid::{Grid, Tiles};
+use super::source::{Grad, Input, Transform, Transformed, View, Views};
+use super::{Extent, PLACES, taps};
+use crate::memory::scratch;
+use crate::simd::{Routine, Simd, Vector};
+use crate::threads::Shared;
+use crate::{Float, Machine, Strided};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How many channels of the gradient a task takes at most.
+const ROWS: usize = 64;
+
+/// How many numbers of a box's transforms stay in the second-level cache.
+const BUDGET: usize = 160 << 10;
+
+/// How many tasks are wanted at least.
+const TASKS: usize = 16;
+
+/// From so many channels of the output and of the input on the transforms pay.
+const OUT_CHANNELS: usize = 32;
+const IN_CHANNELS: usize = 24;
+
+/// Sums over fewer tiles take little time, and are more accurate directly.
+const TILES: usize = 64;
+
+/// True if transforms pay.
+pub(in super::super) fn fits(geometry: &Geometry) -> bool {
+    let Geometry { groups, in_channels, out_channels, .. } = *geometry;
+    let large = out_channels / groups >= OUT_CHANNELS && in_channels / groups >= IN_CHANNELS;
+    large && Grid::is_worthwhile(geometry.batch, &Plan::forward(geometry), TILES)
+}
+
+/// Computes the gradient by the weight; or does not, and returns false, if the numbers of a box are
+/// not fit to be transformed.
+pub(in super::super) fn run<T: Float>(
+    on: Machine,
+    geometry: &Geometry,
+    [x, grad]: [Strided<'_, T>; 2],
+    out: &mut [T],
+) -> bool {
+    let Geometry { batch, groups, .. } = *geometry;
+    let plan = &Plan::forward(geometry);
+    let order = plan.three_by_three().expect("a kernel of three by three");
+    let (channels, rows) = (geometry.in_channels / groups, geometry.out_channels / groups);
+    let panels = &Panels::new::<T>(on, channels, 0);
+    let row_parts = rows.div_ceil(ROWS);
+    let row_part = rows.div_ceil(row_parts);
+    let blocks = groups * row_parts * panels.count;
+    let pitches = [row_part.next_multiple_of(panels.lanes), panels.width()].map(apart);
+    let most = BUDGET / (PLACES * (pitches[0] + pitches[1]));
+    let wanted = TASKS.div_ceil(blocks);
+    let grid = &Grid::new(batch, plan, most, wanted);
+    let len = out.len();
+    let mut parts = Parts::new(out, grid.boxes(), wanted);
+    let cut = parts.cut;
+    let shared = &parts.sums();
+    let shown = |tiles: &Tiles| {
+        let (origin, lens) = (tiles.part.origin, tiles.lens());
+        [0, 1, 2].map(|axis| Window {
+            first: origin[axis] as isize,
+            step: 1,
+            end: geometry.output[axis],
+            len: lens[axis],
+        })
+    };
+    let read = |tiles: &Tiles| plan.read_by(tiles.part.origin, tiles.lens());
+    let views = &[
+        Views::new(&grad, grid.all(plan), shown, 0, panels.lanes),
+        Views::new(&x, grid.all(plan), read, 2, panels.lanes),
+    ];
+    let tame = AtomicBool::new(true);
+    on.parallel(blocks * cut.count, geometry.cost_ns(), |task| {
+        let (rest, part) = (task / cut.count, task % cut.count);
+        let (rest, panel) = (rest / panels.count, rest % panels.count);
+        let (group, first) = (rest / row_parts, rest % row_parts * row_part);
+        let first_channel = panel * panels.width();
+        let task = Task {
+            geometry,
+            plan,
+            order,
+            grid,
+            boxes: cut.boxes(part),
+            group,
+            rows: first..rows.min(first + row_part),
+            channels: first_channel..channels.min(first_channel + panels.width()),
+            vectors: panels.filled(panel),
+            pitches,
+            views,
+            x,
+            grad,
+            out: (shared, part * len),
+        };
+        if tame.load(Ordering::Relaxed) && !on.isa.run(task) {
+            tame.store(false, Ordering::Relaxed);
+        }
+    });
+    let tame = tame.into_inner();
+    if tame {
+        parts.finish(on);
+    }
+    tame
+}
+
+/// Some channels of both images in some boxes.
+struct Task<'a, T> {
+    geometry: &'a Geometry,
+    plan: &'a Plan,
+    order: [[usize; 3]; 2],
+    grid: &'a Grid,
+    boxes: Range<usize>,
+    group: usize,
+    /// The channels of the gradient, counted within the group.
+    rows: Range<usize>,
+    /// The channels of the input, counted within the group.
+    channels: Range<usize>,
+    /// How many vectors these fill.
+    vectors: usize,
+    /// The distances between transformed tiles of the gradient and of the input.
+    pitches: [usize; 2],
+    /// What the boxes show of the gradient and of the input.
+    views: &'a [Views; 2],
+    x: Strided<'a, T>,
+    grad: Strided<'a, T>,
+    /// The gradient by the weight over a part of the boxes, and where in it that starts.
+    out: (&'a Shared<'a, T>, usize),
+}
+
+impl<T: Float> Routine for Task<'_, T> {
+    /// False if the numbers are not fit to be transformed.
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) -> bool {
+        let lanes = T::Vector::<S>::LANES;
+        let width = self.vectors * lanes;
+        let place_lens = self.pitches.map(|pitch| apart(self.grid.most() * pitch));
+        let mut grad = scratch(PLACES * place_lens[0]);
+        let mut input = scratch(PLACES * place_lens[1]);
+        let totals_len = apart((self.rows.len() + MOST_ROWS) * width);
+        let mut totals = scratch(PLACES * totals_len);
+        totals.fill(T::ZERO);
+        let Geometry { groups, in_channels, out_channels, .. } = *self.geometry;
+        for index in self.boxes.clone() {
+            let tiles = &self.grid.tiles(self.plan, index);
+            let first = self.group * (out_channels / groups);
+            let range = first + self.rows.start..first + self.rows.end;
+            let to = (&mut grad[..], self.pitches[0], place_lens[0]);
+            let view = self.views[0].view(index);
+            let extent = transform::<S, T, Grad>(isa, view, &self.grad, range, to);
+            let first = self.group * (in_channels / groups);
+            let range = first + self.channels.start..first + self.channels.end;
+            let to = (&mut input[..], self.pitches[1], place_lens[1]);
+            let view = self.views[1].view(index);
+            let input_extent = transform::<S, T, Input>(isa, view, &self.x, range, to);
+            if !(extent.is_tame() && input_extent.is_tame()) {
+                return false;
+            }
+            let steps: Vec<[usize; 2]> =
+                (0..tiles.count()).map(|tile| self.pitches.map(|pitch| tile * pitch)).collect();
+            for place in 0..PLACES {
+                let left = &grad[place * place_lens[0]..][..place_lens[0]];
+                let right = &input[place * place_lens[1]..][..place_lens[1]];
+                let totals = &mut totals[place * totals_len..][..totals_len];
+                self.multiply(isa, &steps, left, right, totals);
+            }
+        }
+        self.write(isa, &totals, totals_len);
+        true
+    }
+}
+
+/// Transforms some channels of a box.
+#[inline(always)]
+fn transform<S: Simd, T: Float, C: Transform>(
+    isa: S,
+    view: View<'_>,
+    source: &Strided<'_, T>,
+    channels: Range<usize>,
+    (to, pitch, place_len): (&mut [T], usize, usize),
+) -> Extent {
+    let lanes = T::Vector::<S>::LANES;
+    let mut copy = scratch(view.copy_len(lanes));
+    let to = &Transformed { numbers: &Shared::new(to), pitch, place_len };
+    let mut extent = Extent::default();
+    for first in channels.clone().step_by(lanes) {
+        let block = first..channels.end.min(first + lanes);
+        let start = first - channels.start;
+        // SAFETY: what is transformed is borrowed mutably.
+        let part = unsafe { view.transform::<S, T, C>(isa, source, block, &mut copy, to, start) };
+        extent = extent.and(part);
+    }
+    extent
+}
+
+impl<T: Float> Task<'_, T> {
+    /// Adds the products of some tiles in one place of the transforms.
+    #[inline(always)]
+    fn multiply<S: Simd>(
+        &self,
+        isa: S,
+        steps: &[[usize; 2]],
+        grad: &[T],
+        input: &[T],
+        totals: &mut [T],
+    ) {
+        let width = self.vectors * T::Vector::<S>::LANES;
+        let rows = self.rows.len();
+        let offsets: Vec<usize> = (0..rows + MOST_ROWS).map(|row| row.min(rows - 1)).collect();
+        let [last_left, last_right] = steps[steps.len() - 1];
+        assert!(last_left + rows <= grad.len() && last_right + width <= input.len());
+        assert!(totals.len() >= (rows + MOST_ROWS) * width);
+        let mut row = 0;
+        while row < rows {
+            // SAFETY: the gradient holds all rows at each step, the input so many vectors, and the
+            // totals so many in each row and in MOST_ROWS more.
+            row += unsafe {
+                let product = Tile {
+                    rows: &offsets[row..],
+                    steps,
+                    a: grad.as_ptr(),
+                    b: input.as_ptr(),
+                    c: totals.as_mut_ptr().add(row * width),
+                    c_stride: width,
+                    accumulate: true,
+                };
+                tile::<T::Vector<S>>(isa, rows - row, self.vectors, product)
+            };
+        }
+    }
+
+    /// Transforms the totals to the gradient, and writes that.
+    #[inline(always)]
+    fn write<S: Simd>(&self, isa: S, totals: &[T], totals_len: usize) {
+        let lanes = T::Vector::<S>::LANES;
+        let width = self.vectors * lanes;
+        let [down, across] = self.order;
+        let Geometry { groups, in_channels, out_channels, .. } = *self.geometry;
+        let (out, start) = self.out;
+        let mut line = scratch(9 * width);
+        for (index, row) in self.rows.clone().enumerate() {
+            for vector in 0..self.vectors {
+                let at = index * width + vector * lanes;
+                let mut square = [[T::Vector::<S>::splat(isa, T::ZERO); 4]; 4];
+                for (place, vector) in square.as_flattened_mut().iter_mut().enumerate() {
+                    *vector = T::Vector::<S>::load(isa, &totals[place * totals_len + at..]);
+                }
+                for (tap_line, i) in taps(square).into_iter().zip(down) {
+                    for (tap, j) in tap_line.into_iter().zip(across) {
+                        tap.store(&mut line[(3 * i + j) * width + vector * lanes..]);
+                    }
+                }
+            }
+            let row = self.group * (out_channels / groups) + row;
+            let start = start + (row * (in_channels / groups) + self.channels.start) * 9;
+            // SAFETY: no other task writes these channels of this row.
+            let to = unsafe { out.slice(start, self.channels.len() * 9) };
+            write_row(isa, &line, [9, width], to);
+        }
+    }
+}
