@@ -2,9 +2,11 @@
 //! is given, and what its answers mean.
 
 use super::answer::{Answer, Answers};
+#[cfg(feature = "audio")]
+use super::audio::AudioEncoder;
 use super::folder;
 use super::picture::{Form, read_one};
-use super::standard::Standard;
+use super::standard::{Standard, Standardised};
 use super::table::csv::{self, CsvOptions};
 use super::table::encoder::TableEncoder;
 use super::table::frame::{Cells, Column, Frame, Texts};
@@ -85,6 +87,14 @@ pub enum Input {
         /// The length of a window.
         length: usize,
     },
+    /// Sound: `[1, mels, frames]` or `[1, samples]` of `f32`.
+    #[cfg(feature = "audio")]
+    Audio {
+        /// How sound becomes numbers.
+        sound: AudioEncoder,
+        /// How they are scaled.
+        standard: Standard,
+    },
     /// Arrays of a shape, standardised: of `f32`.
     Tensor {
         /// The shape of one.
@@ -116,6 +126,8 @@ impl Encoder {
             Input::Table { .. } => "table",
             Input::Text { .. } => "text",
             Input::Language { .. } => "language",
+            #[cfg(feature = "audio")]
+            Input::Audio { .. } => "audio",
             Input::Tensor { .. } => "tensor",
         }
     }
@@ -127,6 +139,8 @@ impl Encoder {
             Input::Table { columns, .. } => columns.width().into(),
             Input::Text { texts, .. } => texts.length.into(),
             Input::Language { length, .. } => (*length).into(),
+            #[cfg(feature = "audio")]
+            Input::Audio { sound, .. } => sound.shape(),
             Input::Tensor { shape, .. } => shape[..].into(),
         }
     }
@@ -158,12 +172,13 @@ impl Encoder {
     /// A data set as the model is given it: of pictures, sound and arrays, what still has to be
     /// standardised, batch by batch; else the same.
     pub fn finish(&self, dataset: Arc<dyn Dataset>) -> Arc<dyn Dataset> {
-        match &self.input {
-            Input::Image { standard, .. } | Input::Tensor { standard, .. } => {
-                Arc::new(super::standard::Standardised::new(dataset, standard.clone()))
-            }
-            _ => dataset,
-        }
+        let standard = match &self.input {
+            Input::Image { standard, .. } | Input::Tensor { standard, .. } => standard,
+            #[cfg(feature = "audio")]
+            Input::Audio { standard, .. } => standard,
+            _ => return dataset,
+        };
+        Arc::new(Standardised::new(dataset, standard.clone()))
     }
 
     /// What a file holds, as the model is given it, `[N, ...]`: one picture or sound, all rows of a
@@ -198,6 +213,8 @@ impl Encoder {
                 texts.encode(all.iter().map(String::as_str))
             }
             Input::Language { .. } => self.encode_text(&text::read(path)?),
+            #[cfg(feature = "audio")]
+            Input::Audio { sound, standard } => standard.apply(&sound.read(path)?.unsqueeze(0)),
             Input::Tensor { shape, standard } => {
                 let x = npy::read(path)?;
                 if x.rank() != shape.len() + 1 || x.shape()[1..] != shape[..] {
@@ -327,6 +344,8 @@ impl Encoder {
             Input::Language { vocabulary, .. } => {
                 format!("windows of {shape} of {} tokens", vocabulary.len())
             }
+            #[cfg(feature = "audio")]
+            Input::Audio { .. } => format!("sound of {shape} numbers"),
             Input::Tensor { .. } => format!("arrays of shape {shape}"),
         };
         let asked = match &self.answers {
@@ -351,6 +370,14 @@ pub(super) fn read_table(path: &Path, csv: &CsvOptions) -> Result<Frame> {
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     match name.rsplit('.').next() {
         Some("jsonl" | "ndjson") => json_lines::read(path),
+        #[cfg(feature = "parquet")]
+        Some("parquet") => super::table::parquet::read(path),
+        #[cfg(not(feature = "parquet"))]
+        Some("parquet") => {
+            let message = "is of Parquet, which this program was built without: build it with the \
+                           feature parquet, or write the table as CSV";
+            Err(Error::format(path.display(), message))
+        }
         _ => csv::read(path, csv),
     }
 }

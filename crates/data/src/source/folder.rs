@@ -87,6 +87,11 @@ pub(super) struct Parts<T> {
 }
 
 impl<T> Parts<T> {
+    /// The parts, lent.
+    pub(super) fn as_ref(&self) -> Parts<&T> {
+        Parts { train: &self.train, valid: self.valid.as_ref(), test: self.test.as_ref() }
+    }
+
     /// What a function makes of each part.
     pub(super) fn try_map<U>(self, mut make: impl FnMut(T) -> Result<U>) -> Result<Parts<U>> {
         Ok(Parts {

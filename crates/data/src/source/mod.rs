@@ -19,6 +19,8 @@
 
 mod answer;
 mod arrays;
+#[cfg(feature = "audio")]
+mod audio;
 mod cache;
 mod encoder;
 mod folder;
@@ -32,7 +34,14 @@ pub mod words;
 
 pub use answer::{Answer, Answers, Number, Targets};
 pub use arrays::ArrayOptions;
+/// Sound in files: WAV and FLAC.
+#[cfg(feature = "audio")]
+pub use audio::decode as sound_file;
+#[cfg(feature = "audio")]
+pub use audio::{AudioEncoder, AudioFeatures, AudioFolderOptions, AudioOptions};
 pub use encoder::{Encoder, Input};
+#[cfg(feature = "parquet")]
+pub use options::ParquetOptions;
 pub use options::{DataOptions, Source};
 /// The binary files of CIFAR-10 and CIFAR-100.
 pub use picture::cifar;
@@ -54,6 +63,8 @@ pub use table::encoder::TableEncoder;
 pub use table::frame;
 pub use table::json_lines;
 pub use table::json_lines::JsonLinesOptions;
+#[cfg(feature = "parquet")]
+pub use table::parquet;
 pub use words::{
     Keep, LanguageOptions, TextEncoder, TextFilesOptions, TextOptions, Unit, Vocabulary,
 };

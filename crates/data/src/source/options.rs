@@ -1,6 +1,8 @@
 //! What data to read, and how it is prepared.
 
 use super::arrays::ArrayOptions;
+#[cfg(feature = "audio")]
+use super::audio::{AudioFolderOptions, AudioOptions};
 use super::picture::{CifarOptions, IdxOptions, ImageFolderOptions, ImageOptions};
 use super::split::SplitOptions;
 use super::table::columns::TableOptions;
@@ -26,6 +28,10 @@ pub struct DataOptions {
     /// How pictures become numbers.
     #[serde(default)]
     pub images: ImageOptions,
+    /// How sound becomes numbers.
+    #[cfg(feature = "audio")]
+    #[serde(default)]
+    pub audio: AudioOptions,
 }
 
 impl DataOptions {
@@ -37,6 +43,8 @@ impl DataOptions {
             table: TableOptions::default(),
             text: TextOptions::default(),
             images: ImageOptions::default(),
+            #[cfg(feature = "audio")]
+            audio: AudioOptions::default(),
         }
     }
 }
@@ -58,10 +66,29 @@ pub enum Source {
     Csv(CsvOptions),
     /// A table with an object in each line.
     JsonLines(JsonLinesOptions),
+    /// A table in the format of Parquet.
+    #[cfg(feature = "parquet")]
+    Parquet(ParquetOptions),
+    /// Sounds in folders.
+    #[cfg(feature = "audio")]
+    Audio(AudioFolderOptions),
     /// Texts with labels.
     Text(TextFilesOptions),
     /// A long text, of which the next token is to be told.
     Language(LanguageOptions),
     /// Arrays of NumPy.
     Arrays(ArrayOptions),
+}
+
+/// Where tables in the format of Parquet lie.
+#[cfg(feature = "parquet")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ParquetOptions {
+    /// The file to learn from, or a folder of such.
+    pub path: String,
+    /// One to validate with; without it, rows are held out of the first.
+    pub valid: Option<String>,
+    /// One to be tested with.
+    pub test: Option<String>,
 }

@@ -6,8 +6,11 @@ use super::cache;
 use super::encoder::{Encoder, Input, read_table};
 use super::folder::{self, Parts};
 use super::options::{DataOptions, Source};
+#[cfg(feature = "audio")]
+use super::picture::open_folder;
 use super::picture::{
-    ImageFolderOptions, ImageOptions, Pictures, Pixels, cifar, form_of, open_idx, open_pictures,
+    ImageFolderOptions, ImageOptions, Listed, Pictures, Pixels, cifar, form_of, open_idx,
+    open_pictures,
 };
 use super::split::{Division, Keys, SplitBy, SplitOptions, divide};
 use super::standard::Standard;
@@ -127,6 +130,15 @@ pub fn prepare(options: &DataOptions, seed: u64) -> Result<Prepared> {
             let parts = parts.try_map(|path| read_tables(&path, &["jsonl", "ndjson"], &csv))?;
             tables(parts, &csv, options, seed)
         }
+        #[cfg(feature = "parquet")]
+        Source::Parquet(super::ParquetOptions { path, valid, test }) => {
+            let csv = CsvOptions::default();
+            let parts = Parts::find(path, valid.as_deref(), test.as_deref())?;
+            let parts = parts.try_map(|path| read_tables(&path, &["parquet"], &csv))?;
+            tables(parts, &csv, options, seed)
+        }
+        #[cfg(feature = "audio")]
+        Source::Audio(folder) => sounds(folder, options, seed),
         Source::Text(TextFilesOptions { path, valid, test }) => {
             let parts = Parts::find(path, valid.as_deref(), test.as_deref())?;
             let parts = parts.try_map(|path| read_labelled(&path))?;
@@ -319,43 +331,91 @@ fn embedded_digits(split: &SplitOptions, images: &ImageOptions, seed: u64) -> Re
     pictures(parts, Answers::Classes(names), split, images, seed)
 }
 
-/// So many pictures of a folder show how they are scaled.
+/// So many files of a folder show how they are scaled.
 const MOST_MEASURED: usize = 1000;
+
+/// Files and what to tell of them, divided, with the answers learnt.
+struct Told {
+    parts: Parts<Listed>,
+    division: Division,
+    encoder: TargetEncoder,
+    answers: Answers,
+    classes: Option<Vec<u32>>,
+}
+
+impl Told {
+    fn new(parts: Parts<Listed>, options: &DataOptions, seed: u64) -> Result<Self> {
+        let frame = &parts.train.frame;
+        let mut table = options.table.clone();
+        if table.target.is_empty() {
+            let names = frame.names();
+            let other = names.into_iter().find(|name| *name != parts.train.name_column);
+            let nothing = || Error::format(frame.origin().display(), "has no column to be told");
+            table.target = vec![other.ok_or_else(nothing)?.to_string()];
+        }
+        table.target.iter().try_for_each(|name| frame.column(name).map(drop))?;
+        let keys = keys_of_table(frame, &options.split, &table)?;
+        let division = divided(&parts, frame.rows(), &keys, &options.split, seed)?;
+        let (encoder, answers) = TargetEncoder::learn(frame, &division.train, &table, '.')?;
+        let classes = encoder.encode(frame, &division.train, &answers)?;
+        let classes = match classes {
+            Targets::Classes(classes) => Some(classes),
+            Targets::Numbers(..) => None,
+        };
+        Ok(Self { parts, division, encoder, answers, classes })
+    }
+
+    /// What a function makes of the files and the targets of each part.
+    fn open(
+        &self,
+        make: impl Fn(Vec<PathBuf>, Targets) -> Result<Arc<dyn Dataset>>,
+    ) -> Result<Parts<Arc<dyn Dataset>>> {
+        self.parts.as_ref().try_map(|part| {
+            let rows: Vec<usize> = (0..part.frame.rows()).collect();
+            let targets = self.encoder.encode(&part.frame, &rows, &self.answers)?;
+            make(part.files.clone(), targets)
+        })
+    }
+
+    /// Some of the samples to learn from, by chance.
+    fn measured(&self, seed: u64) -> Vec<usize> {
+        let train = &self.division.train;
+        let order = stream(seed, 1).permutation(train.len());
+        order.into_iter().take(MOST_MEASURED).map(|place| train[place]).collect()
+    }
+}
 
 /// Pictures in files.
 fn image_folder(folder: &ImageFolderOptions, options: &DataOptions, seed: u64) -> Result<Prepared> {
-    let parts = open_pictures(folder)?;
-    let DataOptions { split, images, .. } = options;
-    let frame = &parts.train.frame;
-    let mut table = options.table.clone();
-    if table.target.is_empty() {
-        let names = frame.names();
-        let other = names.into_iter().find(|name| *name != parts.train.name_column);
-        let nothing = || Error::format(frame.origin().display(), "has no column to be told");
-        table.target = vec![other.ok_or_else(nothing)?.to_string()];
-    }
-    table.target.iter().try_for_each(|name| frame.column(name).map(drop))?;
-    let keys = keys_of_table(frame, split, &table)?;
-    let division = divided(&parts, frame.rows(), &keys, split, seed)?;
-    let (encoder, answers) = TargetEncoder::learn(frame, &division.train, &table, '.')?;
-    let form = form_of(&parts.train.files, images)?;
-    let targets = |frame: &Frame| {
-        let rows: Vec<usize> = (0..frame.rows()).collect();
-        encoder.encode(frame, &rows, &answers)
-    };
-    let classes = targets(frame)?.classes(&division.train);
+    let images = &options.images;
+    let told = Told::new(open_pictures(folder)?, options, seed)?;
+    let form = form_of(&told.parts.train.files, images)?;
     let cache_bytes = images.cache_bytes.unwrap_or(cache::BYTES);
-    let raw = parts.try_map(|part| {
-        let targets = targets(&part.frame)?;
-        let set = Pictures::new(part.files, targets, form, cache_bytes);
-        Ok(Arc::new(set) as Arc<dyn Dataset>)
-    })?;
-    let order = stream(seed, 1).permutation(division.train.len());
-    let measured: Vec<usize> =
-        order.into_iter().take(MOST_MEASURED).map(|place| division.train[place]).collect();
-    let standard = standard_of(images, form.channels, &*raw.train, &measured)?;
-    let encoder = Encoder::new(Input::Image { form, standard }, answers);
-    Ok(finish(raw, &division, encoder, classes))
+    let raw =
+        told.open(|files, targets| Ok(Arc::new(Pictures::new(files, targets, form, cache_bytes))))?;
+    let standard = standard_of(images, form.channels, &*raw.train, &told.measured(seed))?;
+    let encoder = Encoder::new(Input::Image { form, standard }, told.answers);
+    Ok(finish(raw, &told.division, encoder, told.classes))
+}
+
+/// Sounds in files.
+#[cfg(feature = "audio")]
+fn sounds(
+    folder: &super::AudioFolderOptions,
+    options: &DataOptions,
+    seed: u64,
+) -> Result<Prepared> {
+    use super::audio::{AudioEncoder, Sounds, decode::ENDINGS};
+    let super::AudioFolderOptions { path, valid, test, labels, name_column } = folder.clone();
+    let folder = ImageFolderOptions { path, valid, test, labels, name_column };
+    let told = Told::new(open_folder(&folder, &ENDINGS)?, options, seed)?;
+    let sound = AudioEncoder::learn(&told.parts.train.files, &options.audio)?;
+    let cache_bytes = options.audio.cache_bytes.unwrap_or(cache::BYTES);
+    let raw =
+        told.open(|files, targets| Ok(Arc::new(Sounds::new(files, targets, sound, cache_bytes)?)))?;
+    let standard = Standard::learn(&*raw.train, &told.measured(seed))?;
+    let encoder = Encoder::new(Input::Audio { sound, standard }, told.answers);
+    Ok(finish(raw, &told.division, encoder, told.classes))
 }
 
 /// Rows of tables: of numbers, categories and dates, or of one text.

@@ -193,7 +193,7 @@ impl Dataset for Standardised {
     fn sample(&self, index: usize) -> Result<Sample> {
         let sample = self.dataset.sample(index)?;
         let input = self.standard.apply(&sample.input().unsqueeze(0))?.squeeze(0);
-        Ok(Sample::new(input, sample.target().clone()))
+        Ok(Sample::new(input, sample.target().clone()).of_kind(sample.kind().clone()))
     }
 
     fn batch(&self, indices: &[usize]) -> Result<Batch> {

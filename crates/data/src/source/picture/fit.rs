@@ -117,7 +117,8 @@ impl Form {
         };
         let pixels = image.pixels().chunks(channels).map(pixel);
         if self.channels == 3 {
-            let mut planes = vec![Vec::with_capacity(image.width() * image.height()); 3];
+            let count = image.width() * image.height();
+            let mut planes: Vec<Vec<u8>> = (0..3).map(|_| Vec::with_capacity(count)).collect();
             for pixel in pixels {
                 planes.iter_mut().zip(pixel).for_each(|(plane, x)| plane.push(x));
             }

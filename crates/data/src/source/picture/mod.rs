@@ -9,7 +9,9 @@ mod set;
 
 pub use cifar::CifarOptions;
 pub use files::ImageFolderOptions;
-pub(super) use files::{form_of, open_pictures, read_one};
+#[cfg(feature = "audio")]
+pub(super) use files::open_folder;
+pub(super) use files::{Listed, form_of, open_pictures, read_one};
 pub use fit::{Fit, Form, ImageOptions};
 pub use mnist::IdxOptions;
 pub(super) use mnist::open_idx;

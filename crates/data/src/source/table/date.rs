@@ -114,6 +114,40 @@ fn seconds_of(clock: &str) -> Option<f64> {
     fits.then_some((3600 * hours + 60 * minutes) as f64 + seconds)
 }
 
+/// The date of a number of days since the start of 1970, with the time to the millisecond if there is
+/// one: what [`parse`] reads. A year beyond 9999 is shown, but not read.
+///
+/// ```
+/// use gradus_data::source::date::show;
+///
+/// assert_eq!(show(20_543.5), "2026-03-31T12:00:00.000");
+/// ```
+///
+/// # Source
+/// Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
+pub fn show(days: f64) -> String {
+    // Within the years ±2 million, where days and milliseconds are exact.
+    let milliseconds = (days.clamp(-8e8, 8e8) * 86_400e3).round();
+    let (whole, rest) = (milliseconds.div_euclid(86_400e3), milliseconds.rem_euclid(86_400e3));
+    // A year begins in March here, so that the odd day is its last.
+    let day = whole as i64 + 719_468;
+    let era = day.div_euclid(146_097);
+    let of_era = day.rem_euclid(146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let of_month = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + 400 * era + (month <= 2) as i64;
+    let date = format!("{year:04}-{month:02}-{of_month:02}");
+    if rest == 0.0 {
+        return date;
+    }
+    let (seconds, rest) = (rest as u64 / 1000, rest as u64 % 1000);
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{date}T{hours:02}:{minutes:02}:{seconds:02}.{rest:03}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +192,11 @@ mod tests {
         ] {
             assert_eq!(iso(text), None, "{text}");
         }
+        for days in [-719_162.0, -1.0, 0.0, 59.0, 11_016.25, 20_543.5, 2_932_896.0] {
+            let text = show(days);
+            assert_eq!(parse(&text, DateOrder::YearMonthDay), Some(days), "{text}");
+        }
+        assert!(show(f64::INFINITY).starts_with("2192295-"), "{}", show(f64::INFINITY));
         assert_eq!(parse("31.03.2026", DateOrder::DayMonthYear), Some(20_543.0));
         assert_eq!(parse("3/31/2026", DateOrder::MonthDayYear), Some(20_543.0));
         assert_eq!(parse("2026-03-31", DateOrder::MonthDayYear), Some(20_543.0));

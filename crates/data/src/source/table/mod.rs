@@ -6,4 +6,6 @@ pub mod date;
 pub mod encoder;
 pub mod frame;
 pub mod json_lines;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub(super) mod target;
