@@ -24,8 +24,8 @@ const MAPPED: usize = 2 << 20;
 /// Blocks up to this size are first cached by the thread that gives them back.
 const LOCAL: usize = 64 << 10;
 
-/// How many blocks of one class a thread caches.
-const LOCAL_COUNT: usize = 16;
+/// How many blocks of one class a thread caches at least, and at most: as many as make up [`LOCAL`].
+const LOCAL_COUNT: [usize; 2] = [16, 256];
 
 /// The system refused to give memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,10 @@ impl Block {
             },
         };
         let live = LIVE.fetch_add(class.size(), Ordering::Relaxed) + class.size();
-        PEAK.fetch_max(live, Ordering::Relaxed);
+        // To look is much cheaper than to write.
+        if live > PEAK.load(Ordering::Relaxed) {
+            PEAK.fetch_max(live, Ordering::Relaxed);
+        }
         Ok(Self { start, len })
     }
 
@@ -400,15 +403,18 @@ fn take_cached(class: Class) -> Option<NonNull<u8>> {
 fn give_back(class: Class, start: NonNull<u8>) {
     let mut block = Some(Cached(start));
     if class.0 < LOCAL_CLASSES {
+        let [least, most] = LOCAL_COUNT;
         // A thread that is about to end has no cache any more.
         let _ = CACHE.try_with(|cache| {
             let shelf = &mut cache.borrow_mut().shelves[class.0];
-            if shelf.len() < LOCAL_COUNT {
+            if shelf.len() < (LOCAL / class.size()).clamp(least, most) {
                 shelf.extend(block.take());
             }
         });
     }
-    lock(&SHELVES[class.0]).extend(block);
+    if block.is_some() {
+        lock(&SHELVES[class.0]).extend(block);
+    }
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn run<T: Float>(on: Machine, step: Step, count: usize) -> Vec<Vec<T>> {
     for value in values.iter_mut().chain([&mut grad]) {
         value[7] = T::default();
     }
-    update(on, step, &grad, values.iter_mut().map(|value| &mut value[..]).collect());
+    update(on, step, &grad, values.iter_mut().map(|value| &mut value[..]));
     values
 }
 
@@ -90,7 +90,12 @@ fn scale_decay_and_the_rule_come_in_order() {
     let step =
         Step { scale: -2.0, added: 0.5, kept: 0.25, rule: Rule::Descent(Descent { rate: 1.0 }) };
     let mut p = [3.0f64, 1.0];
-    update(Machine { isa: Isa::Portable, threads: 1 }, step, &[1.0, -1.0], vec![&mut p]);
+    update(
+        Machine { isa: Isa::Portable, threads: 1 },
+        step,
+        &[1.0, -1.0],
+        [&mut p[..]].into_iter(),
+    );
     // g = -2 · 1 + 0.5 · 3 = -0.5; p = 0.25 · 3 + 0.5.
     assert_eq!(p, [1.25, 0.25 - 2.5]);
 }
@@ -99,5 +104,10 @@ fn scale_decay_and_the_rule_come_in_order() {
 #[should_panic(expected = "updates 2 tensors")]
 fn a_rule_has_its_values() {
     let step = Step::new(Rule::Lion(Lion { rate: 0.1, beta1: 0.9, beta2: 0.99 }));
-    update(Machine { isa: Isa::Portable, threads: 1 }, step, &[1.0], vec![&mut [1.0f32]]);
+    update(
+        Machine { isa: Isa::Portable, threads: 1 },
+        step,
+        &[1.0],
+        [&mut [1.0f32][..]].into_iter(),
+    );
 }

@@ -102,6 +102,9 @@ pub trait Op: Debug + Send + Sync + 'static {
     }
 }
 
+/// What the inputs of an op are.
+pub(crate) type Specs = SmallVec<[Spec; 3]>;
+
 /// Gradients by each input.
 pub type Grads = SmallVec<[Option<Tensor>; 3]>;
 
@@ -195,7 +198,7 @@ impl Tensor {
     /// # Errors
     /// [`Error::Op`] if the op rejects the inputs; else whatever the device reports.
     pub fn try_apply(op: impl Op, inputs: &[&Self]) -> Result<Self> {
-        let specs: SmallVec<[Spec; 4]> = inputs.iter().map(|input| input.spec()).collect();
+        let specs: Specs = inputs.iter().map(|input| input.spec()).collect();
         let spec = op.infer(&specs).and_then(|spec| spec.shape.try_count().map(|_| spec));
         let spec = spec.map_err(|error| error.named(op.name()))?;
         let mode = autograd::mode();
@@ -257,8 +260,13 @@ pub fn common_device(inputs: &[Spec]) -> Result<Device, OpError> {
 /// # Errors
 /// If the device fails or does not know the kernel.
 pub fn launch(kernel: &Kernel, inputs: &[&Tensor], output: Spec) -> Result<Tensor> {
-    let mut outputs = launch_many(kernel, inputs, &[output])?;
-    Ok(outputs.remove(0))
+    let backend = output.device.backend();
+    let mut buffer = backend.allocate(output.dtype, output.shape.try_count()?)?;
+    let inputs: SmallVec<[Input<'_>; 4]> = inputs.iter().map(|input| input.view()).collect();
+    let view = Output { buffer: &mut buffer, shape: output.shape, dtype: output.dtype };
+    backend.launch(kernel, &inputs, &mut [view])?;
+    let layout = Layout::contiguous(output.shape);
+    Ok(Tensor::from_parts(Arc::new(buffer), layout, output.dtype, output.device))
 }
 
 /// Runs a kernel that has several outputs.

@@ -2,6 +2,7 @@
 
 use crate::error::{OpError, fail};
 use gradus_kernels::MAX_RANK;
+use smallvec::SmallVec;
 use std::fmt;
 use std::ops::{Deref, RangeFull};
 
@@ -196,6 +197,9 @@ impl From<()> for Shape {
     }
 }
 
+/// The numbers of axes, or their lengths.
+pub(crate) type AxisList = SmallVec<[usize; 4]>;
+
 /// Which axes an operation is about: `..` for all, `1` or `-1` for one, `[0, 2]` for several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Axes {
@@ -210,11 +214,11 @@ impl Axes {
     ///
     /// # Errors
     /// If an axis does not exist or is named twice.
-    pub fn resolve(&self, shape: &Shape) -> Result<Vec<usize>, OpError> {
+    pub(crate) fn resolve(&self, shape: &Shape) -> Result<AxisList, OpError> {
         let Self::These(axes) = self else {
             return Ok((0..shape.rank()).collect());
         };
-        let mut resolved = Vec::with_capacity(axes.len());
+        let mut resolved = AxisList::with_capacity(axes.len());
         for &axis in axes {
             let index = shape.axis(axis)?;
             if resolved.contains(&index) {
@@ -271,7 +275,7 @@ mod tests {
         let shape = Shape::from([2, 3, 4]);
         assert_eq!(shape.axis(-1), Ok(2));
         assert_eq!(shape.axis(3).unwrap_err().to_string(), "there is no axis 3 in shape [2, 3, 4]");
-        assert_eq!(Axes::from([-1, 0]).resolve(&shape).unwrap(), [0, 2]);
+        assert_eq!(Axes::from([-1, 0]).resolve(&shape).unwrap()[..], [0, 2]);
         assert!(Axes::from([2, -1]).resolve(&shape).is_err());
         assert_eq!(shape.without(1), [2, 4]);
     }

@@ -1,7 +1,8 @@
 //! Matrix products, `C = A · B` with an optional bias.
 //!
-//! The product is cut along its depth into blocks of `DEPTH`. For each block the rows of `A` are
-//! packed into panels of `TILE_ROWS` rows, once for all tasks. A task takes some columns, packs
+//! The product is cut along its depth into blocks of about `DEPTH`, or of up to `FEW_ROWS_DEPTH` if
+//! there are few rows. For each block the rows of `A` are packed into panels of `TILE_ROWS` rows, once
+//! for all tasks. A task takes some columns, packs
 //! them into panels of `TILE_VECTORS` vectors, and multiplies every panel of `A` with every one of
 //! its own in registers ([`Simd::tile`]).
 //!
@@ -17,7 +18,7 @@ mod small;
 pub use pack::{Operand, Plane};
 
 use crate::memory::{Scratch, scratch};
-use crate::simd::{Routine, Simd, Vector};
+use crate::simd::{Routine, Simd, Vector, narrow_tile};
 use crate::threads::Shared;
 use crate::{Chunks, Float, Machine};
 
@@ -25,7 +26,15 @@ use crate::{Chunks, Float, Machine};
 /// of `B` of this depth stay in the inner caches.
 const DEPTH: usize = 256;
 
-/// How many panels of `B` one task packs at most: they stay in the second-level cache.
+/// As many products are summed in registers if all rows of `A` have at most [`FEW_ROWS`]: the blocks
+/// are cut less often, and what is read from the second-level cache instead of the first is little.
+const FEW_ROWS_DEPTH: usize = 512;
+
+/// So many rows are few.
+const FEW_ROWS: usize = 256;
+
+/// How many panels of `B` of depth [`DEPTH`] one task packs at most: they stay in the second-level
+/// cache.
 const GROUP: usize = 6;
 
 /// How many tasks are wanted at least, however few columns there are.
@@ -163,24 +172,27 @@ pub fn packed<T, A, B, L, R>(
     if row_panels == 0 || column_panels == 0 {
         return;
     }
-    let column_group = (column_panels * size.batch).div_ceil(TASKS).clamp(1, GROUP);
+    let block = depth_of_blocks(size);
+    let most = (GROUP * DEPTH / block).clamp(1, GROUP);
+    let column_group = (column_panels * size.batch).div_ceil(TASKS).clamp(1, most);
     let column_groups = column_panels.div_ceil(column_group);
     // Few columns: cut the rows too, though each part then packs the same columns again.
     let row_groups = TASKS.div_ceil(size.batch.max(1) * column_groups).min(row_panels.div_ceil(4));
     let row_group = row_panels.div_ceil(row_groups);
     let row_groups = row_panels.div_ceil(row_group);
 
-    let panel = tile.rows * DEPTH.min(size.depth.max(1));
+    let panel = tile.rows * block;
     let mut left_panels: Scratch<T> = scratch(left_batches * row_panels * panel);
     let out = Shared::new(out);
     let mut start = 0;
     loop {
-        let depth = start..size.depth.min(start + DEPTH);
+        let depth = start..size.depth.min(start + block);
         let last = depth.end == size.depth;
         on.for_each(Chunks::new(&mut left_panels, panel), size.cost_ns() / 8, |index, panel| {
             let rows = index % row_panels * tile.rows;
             let rows = rows..size.rows.min(rows + tile.rows);
-            (operands.left)(index / row_panels).pack(depth.clone(), rows, tile.rows, panel);
+            let (operand, depth) = ((operands.left)(index / row_panels), depth.clone());
+            on.isa.run(PackLeft { operand, depth, rows, width: tile.rows, panel });
         });
         let tasks = size.batch * column_groups * row_groups;
         on.parallel(tasks, size.cost_ns(), |task| {
@@ -203,10 +215,35 @@ pub fn packed<T, A, B, L, R>(
                 out_start: batch * size.rows * size.columns,
             });
         });
-        start += DEPTH;
+        start += block;
         if last {
             break;
         }
+    }
+}
+
+/// How deep the blocks are: all about as deep.
+fn depth_of_blocks(size: Size) -> usize {
+    let most = if size.rows <= FEW_ROWS { FEW_ROWS_DEPTH } else { DEPTH };
+    let depth = size.depth.max(1);
+    depth.div_ceil(depth.div_ceil(most))
+}
+
+/// Packs some rows of a left operand.
+struct PackLeft<'a, T, A> {
+    operand: A,
+    depth: std::ops::Range<usize>,
+    rows: std::ops::Range<usize>,
+    width: usize,
+    panel: &'a mut [T],
+}
+
+impl<T: Float, A: Operand<T>> Routine for PackLeft<'_, T, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        self.operand.pack(isa, self.depth, self.rows, self.width, self.panel);
     }
 }
 
@@ -260,12 +297,14 @@ impl<T: Float, B: Operand<T>> Routine for Task<'_, T, B> {
         for (index, panel) in right.chunks_mut((depth * tile_columns).max(1)).enumerate() {
             let start = self.columns.start + index * tile_columns;
             let columns = start..self.columns.end.min(start + tile_columns);
-            self.right.pack(self.depth.clone(), columns, tile_columns, panel);
+            let width = columns.len().next_multiple_of(T::Vector::<S>::LANES);
+            let panel = &mut panel[..depth * width];
+            self.right.pack(isa, self.depth.clone(), columns, width, panel);
         }
         for row_panel in self.row_panels.clone() {
             let left = &self.left[row_panel * self.panel..][..depth * S::TILE_ROWS];
             for index in 0..panels {
-                let right = &right[index * depth * tile_columns..][..depth * tile_columns];
+                let right = &right[index * depth * tile_columns..];
                 self.tile(isa, left, right, row_panel * S::TILE_ROWS, index * tile_columns);
             }
         }
@@ -273,32 +312,36 @@ impl<T: Float, B: Operand<T>> Routine for Task<'_, T, B> {
 }
 
 impl<T: Float, B> Task<'_, T, B> {
-    /// Computes the tile that starts at a row of `C` and a column of this task.
+    /// Computes the tile that starts at a row of `C` and a column of this task. It is as wide as the
+    /// panel at the front of `right`: the tile's columns in whole vectors.
     #[inline(always)]
     fn tile<S: Simd>(&self, isa: S, left: &[T], right: &[T], row: usize, column: usize) {
-        let tile_columns = S::TILE_VECTORS * T::Vector::<S>::LANES;
+        let lanes = T::Vector::<S>::LANES;
         let column = self.columns.start + column;
         let rows = S::TILE_ROWS.min(self.size.rows - row);
-        let columns = tile_columns.min(self.size.columns - column);
+        let columns = (S::TILE_VECTORS * lanes).min(self.size.columns - column);
+        let vectors = columns.div_ceil(lanes);
+        let width = vectors * lanes;
         let first = self.out_start + row * self.size.columns + column;
         let accumulate = self.depth.start > 0;
         let depth = self.depth.len();
-        let (a, b) = (left.as_ptr(), right.as_ptr());
-        if rows == S::TILE_ROWS && columns == tile_columns {
+        let shape = (vectors, depth);
+        let (a, b) = (left.as_ptr(), right[..depth * width].as_ptr());
+        if rows == S::TILE_ROWS && columns == width {
             // SAFETY: the panels have `depth` steps, and the whole tile lies within `C`, where no
             // other task writes.
             unsafe {
                 let c = self.out.pointer(first);
-                isa.tile::<T::Vector<S>>(depth, a, b, c, self.size.columns, accumulate);
+                narrow_tile::<T::Vector<S>>(isa, shape, a, b, c, self.size.columns, accumulate);
             }
         } else {
             let mut edge = [T::ZERO; MAX_TILE];
             // SAFETY: the panels have `depth` steps, and `edge` holds the largest tile.
             unsafe {
                 let c = edge.as_mut_ptr();
-                isa.tile::<T::Vector<S>>(depth, a, b, c, tile_columns, false);
+                narrow_tile::<T::Vector<S>>(isa, shape, a, b, c, width, false);
             }
-            for (i, edge) in edge.chunks_exact(tile_columns).take(rows).enumerate() {
+            for (i, edge) in edge.chunks_exact(width).take(rows).enumerate() {
                 // SAFETY: the row lies within the tile, where no other task reads or writes.
                 let c = unsafe { self.out.slice(first + i * self.size.columns, columns) };
                 for (c, &sum) in c.iter_mut().zip(edge) {

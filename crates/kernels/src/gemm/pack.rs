@@ -1,6 +1,7 @@
 //! Copying parts of operands into panels, in the order in which the tile reads them.
 
-use crate::Float;
+use crate::simd::{MAX_LANES, Simd, Vector};
+use crate::{Float, Number};
 use std::ops::Range;
 
 /// How wide the left panels of most instruction sets are.
@@ -11,7 +12,14 @@ const LINES: usize = 8;
 pub trait Operand<T>: Sync {
     /// Copies a part of the operand into a panel: number (k, j) of the part becomes
     /// `panel[k * width + j]`, and zeros fill up the width.
-    fn pack(&self, depth: Range<usize>, across: Range<usize>, width: usize, panel: &mut [T]);
+    fn pack<S: Simd>(
+        &self,
+        isa: S,
+        depth: Range<usize>,
+        across: Range<usize>,
+        width: usize,
+        panel: &mut [T],
+    );
 }
 
 /// An operand that is a matrix in memory with any strides.
@@ -29,7 +37,14 @@ pub struct Plane<'a, T> {
 
 impl<T: Float> Operand<T> for Plane<'_, T> {
     #[inline(always)]
-    fn pack(&self, depth: Range<usize>, across: Range<usize>, width: usize, panel: &mut [T]) {
+    fn pack<S: Simd>(
+        &self,
+        isa: S,
+        depth: Range<usize>,
+        across: Range<usize>,
+        width: usize,
+        panel: &mut [T],
+    ) {
         let count = across.len();
         let start = |k: usize, j: usize| {
             let step = (depth.start + k) as isize * self.depth_stride
@@ -51,7 +66,13 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
                 let lines = std::array::from_fn(|j| &self.data[start(0, j)..][..depth.len()]);
                 return interleave(lines, panel);
             }
-            for j in 0..count {
+            let lanes = T::Vector::<S>::LANES;
+            let whole = count / lanes * lanes;
+            for first in (0..whole).step_by(lanes) {
+                let line = |j: usize| &self.data[start(0, first + j)..][..depth.len()];
+                turn::<T::Vector<S>>(isa, line, (first, width), panel);
+            }
+            for j in whole..count {
                 let line = &self.data[start(0, j)..][..depth.len()];
                 for (row, &value) in panel.chunks_exact_mut(width).zip(line) {
                     row[j] = value;
@@ -76,6 +97,50 @@ fn interleave<T: Float>(lines: [&[T]; LINES], panel: &mut [T]) {
     for (k, row) in panel.chunks_exact_mut(LINES).take(len).enumerate() {
         for (value, line) in row.iter_mut().zip(&lines) {
             *value = line[k];
+        }
+    }
+}
+
+/// Packs as many lines as a vector has lanes, from a column of the panel on.
+///
+/// Squares of as many numbers from as many lines are mirrored in registers. Let v be the number of a
+/// vector and e the place in it: putting the numbers at even places of all vectors in a row before
+/// those at odd places moves the lowest bit of e to the front of the bits of (v, e). Once all bits of
+/// e have been moved, the number that was at (v, e) is at (e, v).
+#[inline(always)]
+fn turn<'a, V: Vector>(
+    isa: V::Isa,
+    line: impl Fn(usize) -> &'a [V::Scalar],
+    (column, width): (usize, usize),
+    panel: &mut [V::Scalar],
+) where
+    V::Scalar: 'a,
+{
+    let len = line(0).len();
+    let whole = len / V::LANES * V::LANES;
+    for start in (0..whole).step_by(V::LANES) {
+        let mut square = [V::splat(isa, V::Scalar::ZERO); MAX_LANES];
+        for (j, vector) in square.iter_mut().enumerate().take(V::LANES) {
+            *vector = V::load(isa, &line(j)[start..]);
+        }
+        let mut moved = 1;
+        while moved < V::LANES {
+            let before = square;
+            for pair in 0..V::LANES / 2 {
+                let (even, odd) = before[2 * pair].deinterleave(before[2 * pair + 1]);
+                square[pair] = even;
+                square[pair + V::LANES / 2] = odd;
+            }
+            moved *= 2;
+        }
+        for (k, vector) in square.iter().enumerate().take(V::LANES) {
+            vector.store(&mut panel[(start + k) * width + column..]);
+        }
+    }
+    for j in 0..V::LANES {
+        let rest = &line(j)[whole..];
+        for (k, &value) in rest.iter().enumerate() {
+            panel[(whole + k) * width + column + j] = value;
         }
     }
 }

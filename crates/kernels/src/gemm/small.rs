@@ -8,8 +8,14 @@ use crate::{Float, Machine};
 /// Up to this many multiplications, the plain loops are faster than packing.
 pub(super) const WORK: usize = 4096;
 
-/// How many numbers of a thin product's result one task computes.
-const PART: usize = 512;
+/// How many numbers of a thin product's result one task computes at least, and at most.
+const PART: [usize; 2] = [128, 512];
+
+/// Into how many tasks a thin product is cut, if that leaves each enough to do.
+const PARTS: usize = 16;
+
+/// How many lines of a matrix are multiplied by a vector at a time.
+const LINES: usize = 4;
 
 /// Multiplies matrices of which one is a vector, or which are very small.
 pub(super) fn matmul<'a, T: Float>(
@@ -29,7 +35,8 @@ pub(super) fn matmul<'a, T: Float>(
     // A product with a column vector is the mirrored product with a row vector.
     let mirrored = columns == 1 && rows > 1;
     let vector = rows == 1 || columns == 1;
-    let part = if vector { PART } else { each };
+    let [least, most] = PART;
+    let part = if vector { each.div_ceil(PARTS).clamp(least, most) } else { each };
     let parts = each.div_ceil(part);
     let cost_ns = size.batch * each * depth / 4;
     let out = Shared::new(out);
@@ -98,9 +105,17 @@ impl<T: Float> Routine for RowTimesMatrix<'_, T> {
         let first = matrix.offset.wrapping_add_signed(start as isize * matrix.column_stride);
         if matrix.row_stride == 1 && row.column_stride == 1 {
             let row = &row.data[row.offset..][..depth];
-            for (j, out) in out.iter_mut().enumerate() {
+            let line = |j: usize| {
                 let column = first.wrapping_add_signed(j as isize * matrix.column_stride);
-                *out = dot(isa, row, &matrix.data[column..][..depth]);
+                &matrix.data[column..][..depth]
+            };
+            let whole = out.len() / LINES * LINES;
+            for (group, out) in out[..whole].chunks_exact_mut(LINES).enumerate() {
+                let lines: [&[T]; LINES] = std::array::from_fn(|j| line(group * LINES + j));
+                out.copy_from_slice(&dots(isa, row, lines));
+            }
+            for (j, out) in out.iter_mut().enumerate().skip(whole) {
+                [*out] = dots(isa, row, [line(j)]);
             }
             return;
         }
@@ -119,24 +134,31 @@ impl<T: Float> Routine for RowTimesMatrix<'_, T> {
     }
 }
 
-/// The scalar product of two vectors.
+/// The scalar products of a vector with some others, each the same bits whatever is beside it.
 #[inline(always)]
-pub(crate) fn dot<S: Simd, T: Float>(isa: S, x: &[T], y: &[T]) -> T {
+fn dots<S: Simd, T: Float, const N: usize>(isa: S, x: &[T], lines: [&[T]; N]) -> [T; N] {
     let lanes = T::Vector::<S>::LANES;
-    let mut sums = [T::Vector::<S>::splat(isa, T::ZERO); 4];
-    let whole = x.len() / (4 * lanes) * (4 * lanes);
-    for (x, y) in x[..whole].chunks_exact(4 * lanes).zip(y.chunks_exact(4 * lanes)) {
-        for (i, sum) in sums.iter_mut().enumerate() {
-            let x = T::Vector::<S>::load(isa, &x[i * lanes..]);
-            *sum = x.mul_add(T::Vector::<S>::load(isa, &y[i * lanes..]), *sum);
+    let mut sums = [[T::Vector::<S>::splat(isa, T::ZERO); 2]; N];
+    let whole = x.len() / (2 * lanes) * (2 * lanes);
+    for start in (0..whole).step_by(2 * lanes) {
+        for half in 0..2 {
+            let place = start + half * lanes;
+            let x = T::Vector::<S>::load(isa, &x[place..]);
+            for (line, sums) in lines.iter().zip(&mut sums) {
+                sums[half] = x.mul_add(T::Vector::<S>::load(isa, &line[place..]), sums[half]);
+            }
         }
     }
-    let mut sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-    for (x, y) in x[whole..].chunks(lanes).zip(y[whole..].chunks(lanes)) {
-        let x = T::Vector::<S>::load_partial(isa, x, T::ZERO);
-        sum = x.mul_add(T::Vector::<S>::load_partial(isa, y, T::ZERO), sum);
+    let mut results = [T::ZERO; N];
+    for ((line, sums), result) in lines.iter().zip(sums).zip(&mut results) {
+        let mut sum = sums[0] + sums[1];
+        for (x, y) in x[whole..].chunks(lanes).zip(line[whole..].chunks(lanes)) {
+            let x = T::Vector::<S>::load_partial(isa, x, T::ZERO);
+            sum = x.mul_add(T::Vector::<S>::load_partial(isa, y, T::ZERO), sum);
+        }
+        *result = sum.sum();
     }
-    sum.sum()
+    results
 }
 
 /// Adds `factor · x` to `sums`.

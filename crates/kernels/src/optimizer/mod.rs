@@ -70,7 +70,12 @@ pub enum Rule {
 ///
 /// # Panics
 /// If there are more or fewer values than the rule wants, or the lengths differ.
-pub fn update<T: Float>(on: Machine, step: Step, grad: &[T], values: Vec<&mut [T]>) {
+pub fn update<'a, T: Float>(
+    on: Machine,
+    step: Step,
+    grad: &[T],
+    values: impl ExactSizeIterator<Item = &'a mut [T]>,
+) {
     let run = Run { on, step, grad };
     match step.rule {
         Rule::Descent(rule) => run.apply::<_, 1>(rule, values),
@@ -107,12 +112,18 @@ struct Run<'a, T> {
 }
 
 impl<T: Float> Run<'_, T> {
-    fn apply<F: Formula<N>, const N: usize>(self, rule: F, values: Vec<&mut [T]>) {
+    fn apply<'a, F: Formula<N>, const N: usize>(
+        self,
+        rule: F,
+        mut values: impl ExactSizeIterator<Item = &'a mut [T]>,
+    ) where
+        T: 'a,
+    {
         let len = self.grad.len();
+        assert!(values.len() == N, "{:?} updates {N} tensors", self.step.rule);
+        let values: [&mut [T]; N] =
+            std::array::from_fn(|_| values.next().expect("there are N of them"));
         assert!(values.iter().all(|value| value.len() == len), "the lengths differ");
-        let Ok(values) = <[&mut [T]; N]>::try_from(values) else {
-            panic!("{:?} updates {N} tensors", self.step.rule);
-        };
         let (on, step) = (self.on, self.step);
         let cost_ns = len / 4 * N;
         on.for_each(values.map(|value| Chunks::new(value, TASK)), cost_ns, |index, values| {

@@ -5,6 +5,7 @@ use crate::memory::{Scratch, scratch};
 use crate::simd::{Routine, Simd, Vector};
 use crate::{Chunks, Float, Machine};
 use std::marker::PhantomData;
+use std::ops::Range;
 
 /// How many products are summed in registers: so much of the panels stays in the inner cache.
 const DEPTH: usize = 256;
@@ -35,7 +36,8 @@ impl<T: Float> Packed<T> {
         on.for_each(chunks, depth * columns, |index, panel| {
             let width = panel.len() / depth;
             let start = index * VECTORS * lanes;
-            matrix.pack(0..depth, start..columns.min(start + width), width, panel);
+            let across = start..columns.min(start + width);
+            on.isa.run(Pack { matrix, depth, across, width, panel });
         });
         Self { panels, depth, lanes, vectors }
     }
@@ -90,6 +92,24 @@ impl<T: Float> Packed<T> {
                 }
             }
         }
+    }
+}
+
+/// Packs some columns.
+struct Pack<'a, T> {
+    matrix: Plane<'a, T>,
+    depth: usize,
+    across: Range<usize>,
+    width: usize,
+    panel: &'a mut [T],
+}
+
+impl<T: Float> Routine for Pack<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        self.matrix.pack(isa, 0..self.depth, self.across, self.width, self.panel);
     }
 }
 

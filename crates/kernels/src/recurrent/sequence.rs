@@ -305,7 +305,14 @@ impl<'a, T: Float> Before<'a, T> {
 
 impl<T: Float> Operand<T> for Before<'_, T> {
     #[inline(always)]
-    fn pack(&self, depth: Range<usize>, across: Range<usize>, width: usize, panel: &mut [T]) {
+    fn pack<S: Simd>(
+        &self,
+        _: S,
+        depth: Range<usize>,
+        across: Range<usize>,
+        width: usize,
+        panel: &mut [T],
+    ) {
         let count = across.len();
         for (row, &place) in panel.chunks_exact_mut(width).zip(&self.places[depth]) {
             row[..count].copy_from_slice(&self.get(place)[across.clone()]);

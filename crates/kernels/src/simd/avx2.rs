@@ -156,6 +156,7 @@ int_vector! {
     xor(a, b) = _mm256_xor_si256(a, b);
     shl(a, count) = _mm256_sllv_epi32(a, _mm256_set1_epi32(count));
     shr(a, count) = _mm256_srav_epi32(a, _mm256_set1_epi32(count));
+    read_bytes(p) = _mm256_cvtepu8_epi32(_mm_loadl_epi64(p.cast()));
     clamp(a, low, high) = _mm256_min_ps(high, _mm256_max_ps(low, a));
 }
 

@@ -160,6 +160,7 @@ int_vector! {
     xor(a, b) = _mm512_xor_si512(a, b);
     shl(a, count) = _mm512_sllv_epi32(a, _mm512_set1_epi32(count));
     shr(a, count) = _mm512_srav_epi32(a, _mm512_set1_epi32(count));
+    read_bytes(p) = _mm512_cvtepu8_epi32(_mm_loadu_si128(p.cast()));
     clamp(a, low, high) = _mm512_min_ps(high, _mm512_max_ps(low, a));
     scale(a, n) = _mm512_scalef_ps(a, n);
     split(a) = {

@@ -300,6 +300,18 @@ pub trait Bits: Vector<Scalar = f32> {
     fn from_int(int: Self::Int) -> Self;
     /// A vector of integers whose lanes all hold `value`.
     fn int(self, value: i32) -> Self::Int;
+    /// Reads as many bytes as the vector has lanes, each as an `i32` from 0 to 255.
+    ///
+    /// # Safety
+    /// `from` must be valid for reads of [`Vector::LANES`] bytes.
+    unsafe fn read_bytes(isa: Self::Isa, from: *const u8) -> Self::Int;
+    /// Reads the first bytes of a slice that holds at least as many as the vector has lanes.
+    #[inline(always)]
+    fn load_bytes(isa: Self::Isa, bytes: &[u8]) -> Self::Int {
+        assert!(bytes.len() >= Self::LANES);
+        // SAFETY: the slice holds at least LANES bytes.
+        unsafe { Self::read_bytes(isa, bytes.as_ptr()) }
+    }
     /// The lanes as `f64`, in two vectors.
     fn widen(self) -> [<Self::Isa as Simd>::F64; 2];
     /// The lanes of two vectors of `f64`, rounded.
@@ -411,6 +423,36 @@ pub(crate) unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
                 let to = c.add(i * c_stride + j * V::LANES);
                 let total = if accumulate { V::read(isa, to) + *sum } else { *sum };
                 total.write(to);
+            }
+        }
+    }
+}
+
+/// Computes a tile as [`Simd::tile`] does, but only so many vectors in a row, no more than that has;
+/// `b` has as many in each step.
+///
+/// # Safety
+/// As for [`Simd::tile`].
+#[inline(always)]
+pub(crate) unsafe fn narrow_tile<V: Vector>(
+    isa: V::Isa,
+    (vectors, depth): (usize, usize),
+    a: *const V::Scalar,
+    b: *const V::Scalar,
+    c: *mut V::Scalar,
+    c_stride: usize,
+    accumulate: bool,
+) {
+    // SAFETY: the caller vouches for the panels and the tile.
+    unsafe {
+        match (V::Isa::TILE_ROWS, vectors) {
+            (8, 1) => tile::<V, 8, 1>(isa, depth, a, b, c, c_stride, accumulate),
+            (8, 2) => tile::<V, 8, 2>(isa, depth, a, b, c, c_stride, accumulate),
+            (4, 1) => tile::<V, 4, 1>(isa, depth, a, b, c, c_stride, accumulate),
+            (4, 2) => tile::<V, 4, 2>(isa, depth, a, b, c, c_stride, accumulate),
+            (_, vectors) => {
+                assert_eq!(vectors, V::Isa::TILE_VECTORS);
+                isa.tile::<V>(depth, a, b, c, c_stride, accumulate);
             }
         }
     }

@@ -115,6 +115,10 @@ int_vector! {
     xor(a, b) = veorq_s32(a, b);
     shl(a, count) = vshlq_s32(a, vdupq_n_s32(count));
     shr(a, count) = vshlq_s32(a, vdupq_n_s32(-count));
+    read_bytes(p) = {
+        let bytes = vcreate_u8(u64::from(p.cast::<u32>().read_unaligned()));
+        vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes))))
+    };
     clamp(a, low, high) = vminq_f32(high, vmaxq_f32(low, a));
 }
 

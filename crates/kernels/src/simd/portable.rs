@@ -127,6 +127,7 @@ int_vector! {
     xor(a, b) = from_fn(|i| a[i] ^ b[i]);
     shl(a, count) = a.map(|x| x << count);
     shr(a, count) = a.map(|x| x >> count);
+    read_bytes(p) = p.cast::<[u8; 8]>().read().map(i32::from);
     fused(a, b, c) = from_fn(|i| (a[i] as f64 * b[i] as f64 + c[i] as f64) as f32);
 }
 

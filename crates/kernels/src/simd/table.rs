@@ -218,6 +218,7 @@ macro_rules! int_vector {
         xor($xa:ident, $xb:ident) = $xor:expr;
         shl($la:ident, $lc:ident) = $shl:expr;
         shr($ra:ident, $rc:ident) = $shr:expr;
+        read_bytes($rp:ident) = $read_bytes:expr;
         $(fused($ua:ident, $ub:ident, $uc:ident) = $fused:expr;)?
         $(clamp($ka:ident, $kl:ident, $kh:ident) = $clamp:expr;)?
         $(scale($sc:ident, $sn:ident) = $scale:expr;)?
@@ -252,6 +253,12 @@ macro_rules! int_vector {
             #[inline(always)]
             fn int(self, $v: i32) -> $name {
                 $name(intrinsic!($splat))
+            }
+            #[inline(always)]
+            unsafe fn read_bytes(_: Self::Isa, $rp: *const u8) -> $name {
+                // SAFETY: the caller vouches for the bytes; a token is at hand, which proves that
+                // the processor has the instructions.
+                $name(unsafe { $read_bytes })
             }
             #[inline(always)]
             fn widen(self) -> [$wide; 2] {

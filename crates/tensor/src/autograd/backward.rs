@@ -7,14 +7,44 @@ use crate::op::{Context, Grads};
 use crate::{Error, OpError, Result, Tensor};
 use smallvec::SmallVec;
 use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// The gradients of one number by many tensors.
 #[derive(Clone, Debug, Default)]
 pub struct Gradients {
-    by_id: HashMap<u64, Tensor>,
+    by_id: ByNode<Tensor>,
 }
+
+/// A table by the numbers of nodes.
+type ByNode<T> = HashMap<u64, T, BuildHasherDefault<Spread>>;
+
+/// Spreads numbers that follow each other over a table: nodes' numbers are nobody's choice, so that
+/// nothing costlier is needed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // 2⁶⁴ divided by the golden ratio: Knuth, "The Art of Computer Programming", section 6.4.
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        // Tables go by the lowest bits, the product is spread best in the highest.
+        self.0.rotate_left(32)
+    }
+}
+
+/// How many nodes a walk has room for from the start.
+const ROOM: usize = 24;
 
 impl Gradients {
     /// The gradient by a tensor: a leaf ([`Tensor::requires_grad`]) or one that was marked with
@@ -133,8 +163,8 @@ pub(super) fn run(
     let mut pass = Pass {
         options,
         targets: targets.map(Targets::new).transpose()?,
-        pending: HashMap::new(),
-        order: BinaryHeap::new(),
+        pending: ByNode::with_capacity_and_hasher(ROOM, Default::default()),
+        order: BinaryHeap::with_capacity(ROOM),
         found: Gradients::default(),
     };
     if let Some(targets) = &mut pass.targets {
@@ -166,7 +196,7 @@ struct Pass {
     options: BackwardOptions,
     targets: Option<Targets>,
     /// Nodes that have received a part of their gradient.
-    pending: HashMap<u64, (Arc<Node>, Tensor)>,
+    pending: ByNode<(Arc<Node>, Tensor)>,
     order: BinaryHeap<u64>,
     found: Gradients,
 }

@@ -1,7 +1,7 @@
 //! The tape: a node for each recorded op.
 
 use crate::Tensor;
-use crate::op::{Op, Save, Spec};
+use crate::op::{Op, Save, Specs};
 use smallvec::SmallVec;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,9 +23,9 @@ pub(crate) struct Recorded {
     pub(crate) op: Box<dyn Op>,
     /// The nodes of the inputs; none where no gradient flows.
     pub(crate) inputs: SmallVec<[Option<Arc<Node>>; 3]>,
-    pub(crate) specs: SmallVec<[Spec; 4]>,
+    pub(crate) specs: Specs,
     /// What forward kept, until a backward pass has used it.
-    saved: Mutex<Option<Vec<Saved>>>,
+    saved: Mutex<Option<SmallVec<[Saved; 3]>>>,
 }
 
 /// Something that forward kept.
@@ -52,7 +52,7 @@ impl Node {
     pub(crate) fn record(
         op: Box<dyn Op>,
         inputs: &[&Tensor],
-        specs: SmallVec<[Spec; 4]>,
+        specs: Specs,
         saved: SmallVec<[Save; 4]>,
         output: &Tensor,
     ) -> Self {

@@ -4,7 +4,7 @@ use super::case::{Case, Gradient, Sample};
 use crate::error::{fail, reject};
 use crate::kernel::Kernel;
 use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch};
-use crate::{OpError, Result, Tensor};
+use crate::{OpError, Result, Shape, Tensor};
 use smallvec::smallvec;
 
 /// C = A · B for the last two axes, with broadcasting of those before them.
@@ -27,15 +27,22 @@ impl Op for MatMul {
         if inner_a != inner_b {
             reject!("inner sizes differ: {} x {} ({inner_a} != {inner_b})", a.shape, b.shape);
         }
-        let batch_a = a.shape.without(rank_a - 1).without(rank_a - 2);
-        let batch_b = b.shape.without(rank_b - 1).without(rank_b - 2);
-        let mut lens = batch_a.broadcast(&batch_b)?.to_vec();
-        lens.extend([a.shape[rank_a - 2], b.shape[rank_b - 1]]);
-        Ok(Spec { shape: lens.into(), dtype: a.dtype, device: common_device(inputs)? })
+        let matrix = [a.shape[rank_a - 2], b.shape[rank_b - 1]];
+        let shape = if rank_a == 2 && rank_b == 2 {
+            matrix.into()
+        } else {
+            let batch_a = a.shape.without(rank_a - 1).without(rank_a - 2);
+            let batch_b = b.shape.without(rank_b - 1).without(rank_b - 2);
+            Shape::try_new(&[&batch_a.broadcast(&batch_b)?[..], &matrix].concat())?
+        };
+        Ok(Spec { shape, dtype: a.dtype, device: common_device(inputs)? })
     }
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
         let (a, b) = (inputs[0], inputs[1]);
+        if a.rank() == 2 && b.rank() == 2 {
+            return Ok(Forward::new(launch(&Kernel::MatMul, inputs, output)?).saving_inputs(2));
+        }
         let batch = &output.shape[..output.shape.rank() - 2];
         let matrices = |x: &Tensor| {
             let mut lens = batch.to_vec();
@@ -95,13 +102,14 @@ impl Op for Linear {
     }
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
-        let (x, w) = (inputs[0].detach(), inputs[1].detach());
+        let (x, w) = (inputs[0].detach(), inputs[1]);
         let outputs = output.shape[output.shape.rank() - 1];
         let rows = output.with_shape([output.shape.count() / outputs.max(1), outputs].into());
         let x = x.reshape([rows.shape[0], w.shape()[1]]);
+        let w = w.with_layout(w.layout().permute(&[1, 0]));
         let product = match inputs.get(2) {
-            Some(b) => launch(&Kernel::MatMul, &[&x, &w.t(), &b.detach().contiguous()], rows)?,
-            None => launch(&Kernel::MatMul, &[&x, &w.t()], rows)?,
+            Some(b) => launch(&Kernel::MatMul, &[&x, &w, &b.detach().contiguous()], rows)?,
+            None => launch(&Kernel::MatMul, &[&x, &w], rows)?,
         };
         Ok(Forward::new(product.reshape(output.shape)).saving_inputs(2))
     }

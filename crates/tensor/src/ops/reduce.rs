@@ -4,6 +4,7 @@ use super::case::{Arg, Case, Gradient, Sample};
 use crate::error::{fail, reject};
 use crate::kernel::{Extreme, Kernel, Reduction};
 use crate::op::{Context, Forward, Grads, Op, Spec, launch};
+use crate::shape::AxisList;
 use crate::{Axes, DType, Error, OpError, Result, Shape, Tensor};
 use smallvec::smallvec;
 
@@ -12,7 +13,7 @@ use smallvec::smallvec;
 struct Reduce {
     reduction: Reduction,
     /// In ascending order.
-    axes: Vec<usize>,
+    axes: AxisList,
 }
 
 impl Op for Reduce {
@@ -83,9 +84,9 @@ impl Reduce {
 
 /// The view of a tensor with some axes moved behind the others, and the number of others.
 fn axes_last(x: &Tensor, axes: &[usize]) -> (Tensor, usize) {
-    let mut order: Vec<usize> = (0..x.rank()).filter(|axis| !axes.contains(axis)).collect();
+    let mut order: AxisList = (0..x.rank()).filter(|axis| !axes.contains(axis)).collect();
     let kept = order.len();
-    order.extend(axes);
+    order.extend_from_slice(axes);
     (x.with_layout(x.layout().permute(&order)), kept)
 }
 
@@ -93,7 +94,7 @@ fn axes_last(x: &Tensor, axes: &[usize]) -> (Tensor, usize) {
 #[derive(Debug)]
 struct ArgReduce {
     extreme: Extreme,
-    axes: Vec<usize>,
+    axes: AxisList,
 }
 
 impl Op for ArgReduce {
@@ -127,7 +128,7 @@ impl Op for ArgReduce {
 impl Tensor {
     #[track_caller]
     fn reduce(&self, reduction: Reduction, axes: Axes, keep: bool) -> Self {
-        let name = Reduce { reduction, axes: vec![] }.name();
+        let name = Reduce { reduction, axes: AxisList::new() }.name();
         let axes = axes.resolve(self.shape()).unwrap_or_else(|error| fail(error.named(name)));
         // Sums and products of small integers and truth values would overflow their type.
         let adds = matches!(reduction, Reduction::Sum | Reduction::Product);
@@ -139,7 +140,7 @@ impl Tensor {
 
     #[track_caller]
     fn arg_reduce(&self, extreme: Extreme, axes: Axes) -> Self {
-        let name = ArgReduce { extreme, axes: vec![] }.name();
+        let name = ArgReduce { extreme, axes: AxisList::new() }.name();
         let axes = axes.resolve(self.shape()).unwrap_or_else(|error| fail(error.named(name)));
         Self::apply(ArgReduce { extreme, axes: axes.clone() }, &[self]).without_axes(&axes)
     }
@@ -147,7 +148,8 @@ impl Tensor {
     /// The tensor without axes that have length 1.
     fn without_axes(&self, axes: &[usize]) -> Self {
         let kept = (0..self.rank()).filter(|axis| !axes.contains(axis));
-        self.reshape(kept.map(|axis| self.shape()[axis]).collect::<Vec<_>>())
+        let lens: AxisList = kept.map(|axis| self.shape()[axis]).collect();
+        self.reshape(&lens[..])
     }
 
     /// The sum over axes down to a shape that broadcasts to this one: what becomes of a gradient

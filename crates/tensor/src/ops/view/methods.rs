@@ -1,6 +1,7 @@
 //! The methods of [`Tensor`] for views, and samples of them.
 
-use super::{Contiguous, Reshape, Unview, View};
+use super::{Contiguous, Order, Reshape, Unview, View};
+use crate::autograd::mode;
 use crate::error::fail;
 use crate::ops::case::{Case, Gradient, Sample};
 use crate::{OpError, Result, Shape, Tensor};
@@ -17,7 +18,33 @@ impl Tensor {
     /// memory allows, else a copy. PyTorch: `torch.reshape`.
     #[track_caller]
     pub fn reshape(&self, shape: impl Into<Shape>) -> Self {
-        Self::apply(Reshape(shape.into()), &[self])
+        let shape = shape.into();
+        if *self.shape() == shape {
+            return self.clone();
+        }
+        if self.is_unseen()
+            && self.shape().checked_count() == shape.checked_count()
+            && let Some(layout) = self.layout().reshape(shape)
+        {
+            return self.with_layout(layout);
+        }
+        Self::apply(Reshape(shape), &[self])
+    }
+
+    /// True if what is made of this tensor now is neither recorded nor watched: a view of it is then
+    /// no more than another layout.
+    fn is_unseen(&self) -> bool {
+        let mode = mode();
+        !mode.watched && !mode.anomaly && (!mode.grad || self.node().is_none())
+    }
+
+    /// A view of no more elements than this tensor has.
+    #[track_caller]
+    fn moved(&self, view: View) -> Self {
+        match view.layout(self.layout()) {
+            Ok(layout) if self.is_unseen() => self.with_layout(layout),
+            _ => Self::apply(view, &[self]),
+        }
     }
 
     /// Joins the axes from `first` to `last` into one. PyTorch: `torch.flatten`.
@@ -65,7 +92,7 @@ impl Tensor {
     /// The view in which axis i is the one that was `axes[i]`. PyTorch: `torch.permute`.
     #[track_caller]
     pub fn permute(&self, axes: &[isize]) -> Self {
-        let order: Vec<usize> = axes.iter().map(|&axis| axis_of(self, axis, "permute")).collect();
+        let order: Order = axes.iter().map(|&axis| axis_of(self, axis, "permute")).collect();
         let mut sorted = order.clone();
         sorted.sort_unstable();
         if !sorted.into_iter().eq(0..self.rank()) {
@@ -73,15 +100,15 @@ impl Tensor {
                 format_args!("{axes:?} is no order of the axes of shape {}", self.shape());
             fail(OpError::of("permute", message));
         }
-        Self::apply(View::Permute(order), &[self])
+        self.moved(View::Permute(order))
     }
 
     /// The view with two axes exchanged. PyTorch: `torch.transpose`.
     #[track_caller]
     pub fn transpose(&self, first: isize, second: isize) -> Self {
-        let mut order: Vec<usize> = (0..self.rank()).collect();
+        let mut order: Order = (0..self.rank()).collect();
         order.swap(axis_of(self, first, "transpose"), axis_of(self, second, "transpose"));
-        Self::apply(View::Permute(order), &[self])
+        self.moved(View::Permute(order))
     }
 
     /// The view of a matrix, or of a batch of them, with rows and columns exchanged.
@@ -119,7 +146,7 @@ impl Tensor {
                 format_args!("{count} elements from {start} on exceed axis {axis} of {len}");
             fail(OpError::of("narrow", message));
         }
-        Self::apply(View::Slice { axis: index, start, step: 1, count }, &[self])
+        self.moved(View::Slice { axis: index, start, step: 1, count })
     }
 
     /// The view of every `step`-th element of an axis in a range; a negative step starts at the

@@ -7,9 +7,12 @@ use crate::error::reject;
 use crate::kernel::Kernel;
 use crate::op::{Context, Forward, Grads, Op, Spec, launch};
 use crate::{Layout, OpError, Result, Shape, Tensor};
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
 pub(super) use methods::{CASES, axis_of};
+
+/// The numbers of axes.
+type Order = SmallVec<[usize; 4]>;
 
 /// A view of x whose elements are those of x, in another order or only some of them, or again and
 /// again.
@@ -18,7 +21,7 @@ enum View {
     /// All elements, as they are.
     Alias,
     /// Axis i is the one that was axes[i].
-    Permute(Vec<usize>),
+    Permute(Order),
     /// Axes of length 1 are repeated.
     Broadcast(Shape),
     /// Some elements of an axis.
@@ -69,7 +72,7 @@ impl Op for View {
         let grad = match self {
             Self::Alias => grad.clone(),
             Self::Permute(axes) => {
-                let mut inverse = vec![0; axes.len()];
+                let mut inverse = Order::from_elem(0, axes.len());
                 for (to, &from) in axes.iter().enumerate() {
                     inverse[from] = to;
                 }
