@@ -234,9 +234,9 @@ class Work:
     def infer(self, model):
         model, x = self.ready(model).eval(), self.input()
         if self.variant.startswith("compile"):
-            import torch._inductor.config
+            from torch._inductor import config
 
-            torch._inductor.config.freezing = True
+            config.freezing = True
         forward = self.compiled(model)
 
         def step():
@@ -300,6 +300,8 @@ WORKLOADS = {
     "W6.train": lambda work: work.train(Encoder(), F.cross_entropy, ADAM),
     "W6.forward": lambda work: work.infer(Gpt()),
     "W6.decode": lambda work: work.infer(Decoder()),
+    "W6.int8": lambda work: work.infer(Decoder()),
+    "W6.int4": lambda work: work.infer(Decoder()),
     "W7.train": lambda work: work.train(UNet(32), F.binary_cross_entropy_with_logits, ADAM),
     "W8.gelu": lambda work: work.piece(gelu, "x", "w", "b", backward=False),
     "W8.gelu_backward": lambda work: work.piece(gelu, "x", "w", "b"),

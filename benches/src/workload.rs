@@ -15,6 +15,8 @@ pub struct Workload {
     pub variants: &'static [&'static str],
     /// What bounds a step.
     pub limit: Limit,
+    /// Whether the peers' losses are the same. Weights of few bits are compared with whole ones.
+    pub exact: bool,
     /// Makes it ready.
     pub make: fn() -> Box<dyn Task>,
 }
@@ -46,6 +48,7 @@ pub const WORKLOADS: &[Workload] = &[
         title: "XOR network 2-4-1, batch 4, SGD",
         variants: &["fused"],
         limit: Limit::None,
+        exact: true,
         make: models::dense::xor,
     },
     Workload {
@@ -53,6 +56,7 @@ pub const WORKLOADS: &[Workload] = &[
         title: "MLP 784-128-10, batch 64, Adam",
         variants: DENSE,
         limit: Limit::Arithmetic(2.0 * 64.0 * (2.0 * 784.0 * 128.0 + 3.0 * 128.0 * 10.0)),
+        exact: true,
         make: models::dense::mlp,
     },
     Workload {
@@ -64,6 +68,7 @@ pub const WORKLOADS: &[Workload] = &[
                 * (2.0 * 27.0 * 32.0 * 1024.0
                     + 3.0 * (288.0 * 64.0 * 256.0 + 4096.0 * 128.0 + 1280.0)),
         ),
+        exact: true,
         make: models::convolutional::textbook,
     },
     Workload {
@@ -71,6 +76,7 @@ pub const WORKLOADS: &[Workload] = &[
         title: "ResNet-18, CIFAR stem, batch 32, SGD",
         variants: IMAGES,
         limit: Limit::Arithmetic(3.0 * 32.0 * 1.111e9),
+        exact: true,
         make: models::resnet::train_cifar,
     },
     Workload {
@@ -78,6 +84,7 @@ pub const WORKLOADS: &[Workload] = &[
         title: "ResNet-18, 224², batch 32, SGD",
         variants: IMAGES,
         limit: Limit::Arithmetic(3.0 * 32.0 * 3.628e9),
+        exact: true,
         make: models::resnet::train_imagenet,
     },
     Workload {
@@ -85,6 +92,7 @@ pub const WORKLOADS: &[Workload] = &[
         title: "ResNet-18, 224², inference, batch 1",
         variants: IMAGES,
         limit: Limit::Arithmetic(3.628e9),
+        exact: true,
         make: models::resnet::infer_1,
     },
     Workload {
@@ -92,6 +100,7 @@ pub const WORKLOADS: &[Workload] = &[
         title: "ResNet-18, 224², inference, batch 16",
         variants: IMAGES,
         limit: Limit::Arithmetic(16.0 * 3.628e9),
+        exact: true,
         make: models::resnet::infer_16,
     },
     Workload {
@@ -99,6 +108,7 @@ pub const WORKLOADS: &[Workload] = &[
         title: "LSTM 2x256 over 64 words of 10,000, batch 32, Adam",
         variants: DENSE,
         limit: Limit::Arithmetic(RECURRENT * 4.0 + LANGUAGE_HEAD),
+        exact: true,
         make: models::recurrent::lstm_language,
     },
     Workload {
@@ -106,6 +116,7 @@ pub const WORKLOADS: &[Workload] = &[
         title: "GRU 2x256 over 64 words of 10,000, batch 32, Adam",
         variants: DENSE,
         limit: Limit::Arithmetic(RECURRENT * 3.0 + LANGUAGE_HEAD),
+        exact: true,
         make: models::recurrent::gru_language,
     },
     Workload {
@@ -113,6 +124,7 @@ pub const WORKLOADS: &[Workload] = &[
         title: "the same LSTM into ten classes",
         variants: DENSE,
         limit: Limit::Arithmetic(RECURRENT * 4.0),
+        exact: true,
         make: models::recurrent::lstm_classes,
     },
     Workload {
@@ -120,6 +132,7 @@ pub const WORKLOADS: &[Workload] = &[
         title: "the same GRU into ten classes",
         variants: DENSE,
         limit: Limit::Arithmetic(RECURRENT * 3.0),
+        exact: true,
         make: models::recurrent::gru_classes,
     },
     Workload {
@@ -129,6 +142,7 @@ pub const WORKLOADS: &[Workload] = &[
         limit: Limit::Arithmetic(
             3.0 * 4.0 * 2.0 * 2048.0 * (12.0 * 256.0 * 256.0 + 2.0 * 128.0 * 256.0),
         ),
+        exact: true,
         make: models::transformer::train,
     },
     Workload {
@@ -138,6 +152,7 @@ pub const WORKLOADS: &[Workload] = &[
         limit: Limit::Arithmetic(
             2.0 * 128.0 * (12.0 * (12.0 * 589_824.0 + 196_608.0) + 768.0 * 50_257.0),
         ),
+        exact: true,
         make: models::transformer::forward,
     },
     Workload {
@@ -145,13 +160,31 @@ pub const WORKLOADS: &[Workload] = &[
         title: "GPT-2 small, 32 tokens after 32, with a cache",
         variants: &["bf16"],
         limit: Limit::Memory(33.0 * 4.0 * 124e6),
+        exact: true,
         make: models::transformer::decode,
+    },
+    Workload {
+        name: "W6.int8",
+        title: "the same with weights of 8 bits, against f32",
+        variants: &["bf16"],
+        limit: Limit::Memory(33.0 * 124e6),
+        exact: false,
+        make: models::transformer::decode_int8,
+    },
+    Workload {
+        name: "W6.int4",
+        title: "the same with weights of 4 bits, against f32",
+        variants: &["bf16"],
+        limit: Limit::Memory(33.0 * 124e6 * (0.5 + 4.0 / 64.0)),
+        exact: false,
+        make: models::transformer::decode_int4,
     },
     Workload {
         name: "W7.train",
         title: "U-Net of 32 channels, 4x3x128², Adam",
         variants: IMAGES,
         limit: Limit::Arithmetic(3.0 * 4.0 * 6.04e9),
+        exact: true,
         make: models::unet::train,
     },
     Workload {
@@ -159,6 +192,7 @@ pub const WORKLOADS: &[Workload] = &[
         title: "gelu(x·w + b) of 16 M",
         variants: PLAIN,
         limit: Limit::Memory(2.0 * 4.0 * 16_777_216.0),
+        exact: true,
         make: models::pieces::gelu,
     },
     Workload {
@@ -166,6 +200,7 @@ pub const WORKLOADS: &[Workload] = &[
         title: "gelu(x·w + b) of 16 M, forward and backward",
         variants: PLAIN,
         limit: Limit::Memory(5.0 * 4.0 * 16_777_216.0),
+        exact: true,
         make: models::pieces::gelu_backward,
     },
     Workload {
@@ -173,6 +208,7 @@ pub const WORKLOADS: &[Workload] = &[
         title: "cross-entropy 256x32,000, forward and backward",
         variants: PLAIN,
         limit: Limit::Memory(3.0 * 4.0 * 256.0 * 32_000.0),
+        exact: true,
         make: models::pieces::cross_entropy,
     },
     Workload {
@@ -180,6 +216,7 @@ pub const WORKLOADS: &[Workload] = &[
         title: "layer norm 4096x1024, forward and backward",
         variants: PLAIN,
         limit: Limit::Memory(5.0 * 4.0 * 4096.0 * 1024.0),
+        exact: true,
         make: models::pieces::layer_norm,
     },
     Workload {
@@ -187,6 +224,7 @@ pub const WORKLOADS: &[Workload] = &[
         title: "Adam on 25 M parameters",
         variants: &["fused"],
         limit: Limit::Memory(7.0 * 4.0 * 25e6),
+        exact: true,
         make: models::pieces::adam,
     },
 ];

@@ -2,7 +2,9 @@
 
 use super::{classes, rng};
 use crate::workload::{Inference, Task, Training};
+use gradus::nn::quantised::quantise;
 use gradus::prelude::*;
+use gradus::tensor::ops::QuantiseOptions;
 
 /// Four layers over features that are given, their mean into ten classes.
 #[derive(Debug, Module)]
@@ -79,7 +81,7 @@ impl Gpt {
     }
 
     fn logits(&self, features: &Tensor) -> Tensor {
-        features.linear(&self.words.weight.tensor(), None)
+        self.words.weight.linear(features, None)
     }
 }
 
@@ -96,8 +98,25 @@ pub fn forward() -> Box<dyn Task> {
 
 /// Tokens one by one, each the likeliest after those before it.
 pub fn decode() -> Box<dyn Task> {
+    decode_with(None)
+}
+
+/// The same with weights of eight bits.
+pub fn decode_int8() -> Box<dyn Task> {
+    decode_with(Some(QuantiseOptions::default()))
+}
+
+/// The same with weights of four bits.
+pub fn decode_int4() -> Box<dyn Task> {
+    decode_with(Some(QuantiseOptions::four_bits()))
+}
+
+fn decode_with(options: Option<QuantiseOptions>) -> Box<dyn Task> {
     let rng = &mut rng();
     let model = Gpt::new(rng);
+    if let Some(options) = options {
+        quantise(&model, "*", options).expect("the model has matrices of finite numbers");
+    }
     let x = classes(PROMPT, WORDS, rng).reshape([1, PROMPT]);
     let forward = |model: &Gpt, x: &Tensor| {
         let mut caches = model.layers.cache();

@@ -29,6 +29,7 @@ pub mod optimizer;
 mod pad;
 pub mod patches;
 pub mod pool;
+pub mod quantised;
 pub mod random;
 pub mod recurrent;
 mod reduce;

@@ -38,6 +38,7 @@ mod module;
 pub mod optim;
 mod param;
 mod pattern;
+pub mod quantised;
 mod recompute;
 mod rename;
 pub mod schedule;

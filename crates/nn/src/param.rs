@@ -2,11 +2,12 @@
 
 use crate::{Module, Path, Visitor};
 use gradus_tensor::kernel::Kernel;
-use gradus_tensor::op::update;
-use gradus_tensor::{Error, Gradients, OpError, Result, Rng, Tensor};
+use gradus_tensor::op::{Spec, update};
+use gradus_tensor::ops::QuantisedMatrix;
+use gradus_tensor::{Device, Error, Gradients, OpError, Result, Rng, Shape, Tensor};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A tensor that is trained.
 ///
@@ -17,8 +18,29 @@ pub struct Param(Arc<ParamInner>);
 
 struct ParamInner {
     /// A leaf, always of the same identity.
-    value: RwLock<Tensor>,
+    value: RwLock<Value>,
     trainable: AtomicBool,
+}
+
+/// The value of a parameter.
+struct Value {
+    /// A leaf; where there are codes, one of the same shape without numbers.
+    tensor: Tensor,
+    /// What is kept in place of the numbers, if anything is.
+    codes: Option<QuantisedMatrix>,
+}
+
+impl Value {
+    /// The numbers, as a leaf unless they come from codes.
+    fn numbers(&self) -> Tensor {
+        match &self.codes {
+            None => self.tensor.clone(),
+            Some(codes) => match codes.numbers() {
+                Ok(numbers) => numbers.to_dtype(self.tensor.dtype()),
+                Err(error) => panic!("{error}"),
+            },
+        }
+    }
 }
 
 impl Param {
@@ -28,28 +50,77 @@ impl Param {
     /// If the value is not of floats.
     #[track_caller]
     pub fn new(value: Tensor) -> Self {
-        let value = RwLock::new(value.requires_grad());
+        let value = RwLock::new(Value { tensor: value.requires_grad(), codes: None });
         Self(Arc::new(ParamInner { value, trainable: AtomicBool::new(true) }))
     }
 
     /// The value, as a leaf that gradients are wanted by unless the parameter is frozen.
     pub fn tensor(&self) -> Tensor {
-        let value = self.read();
+        let value = self.read().numbers();
         if self.is_trainable() { value } else { value.detach() }
     }
 
-    fn read(&self) -> Tensor {
-        self.0.value.read().unwrap_or_else(|poison| poison.into_inner()).clone()
+    fn read(&self) -> RwLockReadGuard<'_, Value> {
+        self.0.value.read().unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Value> {
+        self.0.value.write().unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    /// The codes that are kept in place of the numbers, if any are; see [`crate::quantised`].
+    pub fn codes(&self) -> Option<QuantisedMatrix> {
+        self.read().codes.clone()
+    }
+
+    /// Keeps codes in place of the numbers, which are no longer trained.
+    ///
+    /// # Panics
+    /// If the codes are of another shape.
+    #[track_caller]
+    pub fn set_codes(&self, codes: QuantisedMatrix) {
+        let mut own = self.write();
+        let spec = Spec { device: Device::shape_only(), ..own.tensor.spec() };
+        assert!(spec.shape == codes.shape(), "codes {:?} for {}", codes.shape(), spec.shape);
+        *own = Value { tensor: Tensor::zeros(spec).in_place_of(&own.tensor), codes: Some(codes) };
+        self.freeze();
+    }
+
+    /// x · Wᵀ + b, where this is W: with the codes, if those are kept.
+    #[track_caller]
+    pub fn linear(&self, x: &Tensor, bias: Option<&Tensor>) -> Tensor {
+        match (self.codes(), bias) {
+            (None, bias) => x.linear(&self.tensor(), bias),
+            (Some(codes), None) => x.linear_quantised(&codes),
+            (Some(codes), Some(bias)) => x.linear_quantised(&codes) + bias,
+        }
+    }
+
+    /// The rows that indices name, where this is the table: see [`Tensor::embedding`].
+    #[track_caller]
+    pub fn embedding(&self, indices: &Tensor, padding: Option<usize>) -> Tensor {
+        let Some(codes) = self.codes() else {
+            return self.tensor().embedding(indices, padding);
+        };
+        let rows = codes.rows(&indices.reshape(indices.count()));
+        let numbers = rows.numbers().unwrap_or_else(|error| panic!("{error}"));
+        let shape = [&indices.shape()[..], &[codes.shape()[1]]].concat();
+        numbers.to_dtype(self.read().tensor.dtype()).reshape(shape)
+    }
+
+    /// The lengths of its axes.
+    pub fn shape(&self) -> Shape {
+        *self.read().tensor.shape()
     }
 
     /// What tells this parameter from every other.
     pub fn id(&self) -> u64 {
-        self.read().leaf_id().expect("a parameter's value is a leaf")
+        self.read().tensor.leaf_id().expect("a parameter's value is a leaf")
     }
 
     /// The gradient by this parameter; none if no gradient reached it.
     pub fn grad<'a>(&self, gradients: &'a Gradients) -> Option<&'a Tensor> {
-        gradients.get(&self.read())
+        gradients.get(&self.read().tensor)
     }
 
     /// Replaces the value by another of the same shape, converted to the same type and device.
@@ -57,15 +128,17 @@ impl Param {
     /// # Errors
     /// If the shape differs.
     pub fn set(&self, value: &Tensor) -> Result<()> {
-        let mut own = self.0.value.write().unwrap_or_else(|poison| poison.into_inner());
-        *own = fitted(value, &own)?.in_place_of(&own);
+        let mut own = self.write();
+        let fitted = fitted(value, &own.numbers())?;
+        *own = Value { tensor: fitted.in_place_of(&own.tensor), codes: None };
         Ok(())
     }
 
-    /// Moves the value to another type or device.
+    /// Moves the value to another type or device; codes become numbers.
     pub fn convert(&self, convert: impl FnOnce(&Tensor) -> Tensor) {
-        let mut own = self.0.value.write().unwrap_or_else(|poison| poison.into_inner());
-        *own = convert(&own.detach()).in_place_of(&own);
+        let mut own = self.write();
+        let converted = convert(&own.numbers().detach());
+        *own = Value { tensor: converted.in_place_of(&own.tensor), codes: None };
     }
 
     /// Runs a kernel that updates the value, and the tensors of an optimizer's state beside it, in
@@ -74,8 +147,8 @@ impl Param {
     /// # Errors
     /// If the device fails.
     pub fn update(&self, kernel: &Kernel, inputs: &[&Tensor], state: &mut [Tensor]) -> Result<()> {
-        let mut own = self.0.value.write().unwrap_or_else(|poison| poison.into_inner());
-        let mut targets: Vec<&mut Tensor> = vec![&mut own];
+        let mut own = self.write();
+        let mut targets: Vec<&mut Tensor> = vec![&mut own.tensor];
         targets.extend(state);
         update(kernel, inputs, &mut targets)
     }
@@ -104,7 +177,7 @@ impl Module for Param {
 
 impl fmt::Debug for Param {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.read();
+        let value = &self.read().tensor;
         write!(f, "Param({} {})", value.dtype(), value.shape())
     }
 }

@@ -9,6 +9,7 @@ pub use gradus_kernels::dropout::Dropout;
 pub use gradus_kernels::norm::{ChannelNorm, RowNorm};
 pub use gradus_kernels::optimizer;
 pub use gradus_kernels::pool::{Pool, Window};
+pub use gradus_kernels::quantised::{CodeBits, CodeFormat};
 pub use gradus_kernels::random::Distribution;
 pub use gradus_kernels::recurrent::{Cell, Steps};
 pub use gradus_kernels::resize::{Interpolation, Resize};
@@ -80,6 +81,9 @@ pub enum Kernel {
     /// `out[b] = A[b] · B[b]` for inputs `[batch…, M, K]` and `[batch…, K, N]`, where a third input, if
     /// there is one, is added to each row.
     MatMul,
+    /// out = x · Wᵀ for x `[.., D]` of floats, which lie side by side, and codes, scales and maybe
+    /// zeros of W: see [`gradus_kernels::quantised`].
+    LinearQuantised(CodeFormat),
     /// Softmax, or its logarithm, of each row along the last axis.
     Softmax(Softmax),
     /// The gradient of softmax, or of its logarithm, by its input: from its output and the gradient

@@ -51,6 +51,6 @@ impl Embedding {
 
 impl Layer for Embedding {
     fn forward(&self, indices: &Tensor) -> Tensor {
-        self.weight.tensor().embedding(indices, self.padding)
+        self.weight.embedding(indices, self.padding)
     }
 }

@@ -46,7 +46,7 @@ impl Linear {
 
 impl Layer for Linear {
     fn forward(&self, x: &Tensor) -> Tensor {
-        self.forward_with(x, &self.weight.tensor())
+        self.weight.linear(x, self.bias.as_ref().map(Param::tensor).as_ref())
     }
 }
 

@@ -11,6 +11,7 @@ mod movement;
 mod norm;
 mod optimizer;
 mod pool;
+mod quantised;
 mod random;
 mod recurrent;
 mod reduce;
@@ -88,6 +89,7 @@ impl Backend for Cpu {
             }
             Kernel::Optimizer(step) => optimizer::update(on, *step, inputs, outputs),
             Kernel::MatMul => linear::matmul(on, inputs, outputs),
+            Kernel::LinearQuantised(format) => quantised::linear(on, *format, inputs, outputs),
             Kernel::Conv { direction, geometry } => {
                 conv::conv(on, *direction, geometry, inputs, outputs)
             }

@@ -24,6 +24,7 @@ mod norm;
 mod pad;
 mod patches;
 mod pool;
+mod quantised;
 mod rearrange;
 mod recurrent;
 mod reduce;
@@ -46,6 +47,7 @@ pub use norm::NormOptions;
 pub use pad::PadMode;
 pub use patches::PatchOptions;
 pub use pool::PoolOptions;
+pub use quantised::{QuantiseOptions, QuantisedMatrix};
 pub use recurrent::{Recurrence, walk};
 pub use sizes::Sizes;
 pub use upsample::Extent;
@@ -87,6 +89,7 @@ const CASES: &[&[Case]] = &[
     join::CASES,
     convert::CASES,
     matmul::CASES,
+    quantised::CASES,
     conv::CASES,
     softmax::CASES,
     activation::ELEMENTWISE,

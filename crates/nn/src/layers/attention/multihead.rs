@@ -277,14 +277,14 @@ impl MultiheadAttention {
             return [of_query.of(x), of_key.of(x), of_value.of(x)];
         };
         let bias = self.in_proj_bias.as_ref().map(Param::tensor);
-        let all = Projection { weight: weight.tensor(), bias }.of(x);
+        let all = weight.linear(x, bias.as_ref());
         let len = all.len_of(-1) / 3;
         [0, 1, 2].map(|i| all.narrow(-1, i * len, len))
     }
 
     /// The weights and biases of queries, keys and values.
     fn projections(&self) -> [Projection; 3] {
-        let features = self.out_proj.weight.tensor().len_of(0);
+        let features = self.out_proj.weight.shape()[0];
         let bias = self.in_proj_bias.as_ref().map(Param::tensor);
         let packed = self.in_proj_weight.as_ref().map(Param::tensor);
         let own = [&self.q_proj_weight, &self.k_proj_weight, &self.v_proj_weight];

@@ -1,0 +1,24 @@
+//! Products with matrices that are kept as codes.
+
+use super::{output, slice, unsupported};
+use crate::device::{Input, Output};
+use crate::{DType, Result};
+use gradus_kernels::Machine;
+use gradus_kernels::quantised::{self as kernels, CodeFormat, Codes};
+
+pub(super) fn linear(
+    on: Machine,
+    format: CodeFormat,
+    inputs: &[Input<'_>],
+    outputs: &mut [Output<'_>],
+) -> Result<()> {
+    if inputs[0].dtype != DType::F32 {
+        return unsupported("a product with codes", inputs[0].dtype);
+    }
+    let depth = inputs[0].shape().last().copied().unwrap_or(0);
+    let [codes, scales] = [&inputs[1], &inputs[2]];
+    let zeros = inputs.get(3).map(slice);
+    let weight = Codes { format, codes: slice(codes), scales: slice(scales), zeros };
+    kernels::linear(on, depth, slice(&inputs[0]), weight, output(&mut outputs[0]));
+    Ok(())
+}
