@@ -71,9 +71,7 @@ pub struct Adam {
 impl Adam {
     #[inline(always)]
     fn go<V: Vector>(self, p: V, m: V, v: V) -> V {
-        // A factor, as two divisions and a root take longer than memory does.
-        let root = v.sqrt() * p.of(1.0 / self.root);
-        p - p.of(self.size) * (m / (root + p.of(self.epsilon)))
+        p - p.of(self.size) * (m / (v.sqrt() / p.of(self.root) + p.of(self.epsilon)))
     }
 }
 
