@@ -176,8 +176,8 @@ pub(super) mod tests {
         bytes.extend([0, 16, 0, 16, 0, 0, 0, 0, 0, 0]);
         bytes.extend([0x01, 0xf4, 0x00, 0xf0, 0, 0, 0, 16]);
         bytes.extend([0; 16]);
-        // A frame: its length in 8 bits at the end, rate and width as above, number 0.
-        let mut frame = vec![0xff, 0xf8, 0x60, 0x00, 0x00, 15];
+        // A frame: its length in 8 bits at the end, 8000 Hz, 16 bits, number 0.
+        let mut frame = vec![0xff, 0xf8, 0x64, 0x08, 0x00, 15];
         frame.push(crc(&frame, 8, 0x07) as u8);
         frame.push(0);
         frame.extend(number.to_be_bytes());
