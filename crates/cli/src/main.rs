@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod dashboard;
+mod draw;
 mod eval;
 mod ops;
 mod output;
@@ -12,6 +13,7 @@ mod report;
 mod summary;
 mod train;
 mod trained;
+mod watch;
 mod weights;
 
 use clap::{Parser, Subcommand};
@@ -35,6 +37,7 @@ enum Command {
     Eval(eval::Eval),
     Predict(predict::Predict),
     Dashboard(dashboard::Dashboard),
+    Report(draw::ReportOf),
     Summary(summary::SummaryOf),
     Weights(weights::WeightsOf),
     Ops(ops::Ops),
@@ -61,6 +64,7 @@ fn run(command: Command) -> Result<()> {
         Command::Eval(eval) => eval.run(),
         Command::Predict(predict) => predict.run(),
         Command::Dashboard(dashboard) => dashboard.run(),
+        Command::Report(report) => report.run(),
         Command::Summary(summary) => summary.run(),
         Command::Weights(weights) => weights.run(),
         Command::Ops(ops) => ops.run(),

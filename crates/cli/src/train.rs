@@ -3,17 +3,17 @@
 use crate::output::{say, say_json};
 use crate::report;
 use crate::trained::{self, Test, absolute};
+use crate::watch::Watch;
 use crate::{recipes, trained::test};
 use clap::Args;
-use gradus_nn::Layer;
+use gradus_nn::{Layer, Module};
 use gradus_tensor::Result;
 use gradus_tensor::io::atomic::write_atomically;
 use gradus_tensor::memory::peak_resident_bytes;
 use gradus_train::recipe::lists::data::Source;
 use gradus_train::recipe::{Job, Recipe};
 use gradus_train::{
-    Callback, Checkpoints, Ending, Interrupt, Journal, MetricsFile, Progress, RunFolder, Session,
-    Trainer, read_weights, write_json,
+    Checkpoints, Ending, Interrupt, MetricsFile, RunFolder, Trainer, read_weights, write_json,
 };
 use serde_json::{Map, Value, json};
 use std::io::Write;
@@ -54,9 +54,8 @@ pub struct Train {
     /// the recipe. Its settings are kept
     #[arg(long, value_name = "RUN", num_args = 0..=1, conflicts_with_all = ["data", "epochs", "batch", "seed", "set"])]
     resume: Option<Option<PathBuf>>,
-    /// Write one JSON object a line instead of a progress bar
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// A training that is about to begin or to go on.
@@ -75,28 +74,21 @@ impl Train {
     pub fn run(self) -> Result<()> {
         let start = Instant::now();
         let ready = self.open()?;
-        if !self.json {
+        if !self.watch.json {
             let (count, path) = (ready.data.train.len(), ready.run.path().display());
             eprintln!("{count} samples to learn from, in {path}");
         }
-        let trainer = fit(&ready.run, &ready.recipe, ready.job, self.json)?;
+        let trainer = fit(&ready.run, &ready.recipe, ready.job, &self.watch)?;
 
         let Ready { run, recipe, data, .. } = ready;
         let model = trainer.model();
         read_weights(run.file("best.safetensors"), model)?;
         let test = test(&recipe, &data, model)?;
         let wall_s = start.elapsed().as_secs_f64();
-        let result = result(&run, test.as_ref(), wall_s);
+        let result = result(&run, model.param_count(), test.as_ref(), wall_s);
         write_json(run.file("result.json"), &result)?;
-        let facts = report::Facts {
-            run: &run,
-            recipe: &recipe,
-            data: &data,
-            result: &result,
-            history: trainer.history(),
-        };
-        report::write(&facts, model, test.as_ref())?;
-        match self.json {
+        report::write(&run, &recipe, &data, model, test.as_ref())?;
+        match self.watch.json {
             true => say_json(&result),
             false => say_result(&run, test.as_ref(), wall_s),
         }
@@ -165,17 +157,19 @@ fn create(runs: &PathBuf, recipe: &Recipe) -> Result<RunFolder> {
 }
 
 /// Trains, from where the run was left if it was.
-fn fit(run: &RunFolder, recipe: &Recipe, job: Job, json: bool) -> Result<Trainer<Box<dyn Layer>>> {
+fn fit(
+    run: &RunFolder,
+    recipe: &Recipe,
+    job: Job,
+    watch: &Watch,
+) -> Result<Trainer<Box<dyn Layer>>> {
     let Job { trainer, train, valid } = job;
-    let mut trainer = trainer
+    let interrupt = Interrupt::on_signals()?;
+    let trainer = trainer
         .checkpoints(Checkpoints::with_options(run.path(), recipe.checkpoints())?)
-        .interrupt(Interrupt::on_signals()?)
-        .callback(MetricsFile::new(run.file("metrics.jsonl")))
-        .callback(Journal::new(run.path()));
-    trainer = match json {
-        true => trainer.callback(JsonLines),
-        false => trainer.callback(Progress::default()),
-    };
+        .interrupt(interrupt.clone())
+        .callback(MetricsFile::new(run.file("metrics.jsonl")));
+    let mut trainer = watch.over(trainer, run, &interrupt, &recipe.to_json())?;
     if let Some(warning) = trainer.resume()?.and_then(|resumed| resumed.warning) {
         eprintln!("warning: {warning}");
     }
@@ -194,18 +188,8 @@ fn say_how_to_go_on(run: &RunFolder) -> ! {
     std::process::exit(130);
 }
 
-/// Writes each epoch's figures as a JSON line.
-struct JsonLines;
-
-impl Callback for JsonLines {
-    fn on_epoch_end(&mut self, session: &mut Session<'_>) -> Result<()> {
-        session.history.epochs().last().iter().for_each(|epoch| say_json(&epoch.to_json()));
-        Ok(())
-    }
-}
-
 /// What came of a training.
-fn result(run: &RunFolder, test: Option<&Test>, wall_s: f64) -> Value {
+fn result(run: &RunFolder, parameters: usize, test: Option<&Test>, wall_s: f64) -> Value {
     let mut result = Map::new();
     for (name, figure) in test.iter().flat_map(|test| &test.figures) {
         let prefix = test.map_or("", |test| test.name);
@@ -213,6 +197,7 @@ fn result(run: &RunFolder, test: Option<&Test>, wall_s: f64) -> Value {
     }
     result.insert("wall_s".into(), json!((wall_s * 1000.0).round() / 1000.0));
     result.insert("peak_rss_bytes".into(), json!(peak_resident_bytes()));
+    result.insert("parameters".into(), json!(parameters));
     result.insert("run".into(), json!(run.path()));
     Value::Object(result)
 }

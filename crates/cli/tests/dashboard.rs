@@ -206,3 +206,82 @@ fn a_folder_that_is_not_there_and_a_port_that_is_taken_are_explained() {
     let message = run(&[served.runs.path().to_str().unwrap(), "--port", port]);
     assert!(message.contains(port) && message.contains("--port 0"), "{message}");
 }
+
+/// A browser without a window, if one is installed.
+fn browser() -> Option<&'static str> {
+    let known = ["chromium", "chromium-browser", "google-chrome"];
+    let there = |name: &&str| {
+        let version = Command::new(name).arg("--version").stderr(Stdio::null()).output();
+        version.is_ok_and(|output| output.status.success())
+    };
+    known.into_iter().find(there)
+}
+
+/// What a page is after its scripts ran; none, said aloud, where there is no browser.
+fn rendered(url: &str) -> Option<String> {
+    let Some(browser) = browser() else {
+        eprintln!("SKIPPED: no chromium is installed, so that the page was not tried in a browser");
+        return None;
+    };
+    let profile = TempDir::new().unwrap();
+    let output = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        .args(["--virtual-time-budget=5000", "--window-size=1200,900", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(url)
+        .output()
+        .unwrap();
+    let page = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success() && !page.is_empty(),
+        "{url}: {output:?}",
+        output = output.stderr
+    );
+    Some(page)
+}
+
+#[test]
+fn a_browser_draws_runs_and_nothing_that_a_name_says() {
+    let hostile = "<img src=x onerror=document.title=1>-1";
+    let files: Vec<(String, String)> = ["digits-1", hostile]
+        .iter()
+        .flat_map(|run| {
+            let epoch = |n: i32| {
+                let loss = 1.0 / f64::from(n);
+                format!(
+                    "{{\"epoch\":{n},\"train_loss\":{loss},\"valid_loss\":{loss},\"seconds\":1}}\n"
+                )
+            };
+            let confusion = "{\"classes\":[\"<b>\",\"b\"],\"counts\":[[5,1],[2,7]]}";
+            [
+                (
+                    format!("{run}/config.json"),
+                    "{\"epochs\":3,\"optimizer\":{\"kind\":\"adam\"}}".into(),
+                ),
+                (format!("{run}/metrics.jsonl"), (1..=3).map(epoch).collect()),
+                (format!("{run}/confusion.json"), confusion.into()),
+                (format!("{run}/result.json"), "{\"test_loss\": 0.25}".into()),
+            ]
+        })
+        .collect();
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|(path, content)| (path.as_str(), content.as_str())).collect();
+    let served = Served::new(&files);
+    let page = |address: &str| rendered(&format!("http://{}/{address}", served.address));
+
+    let Some(curves) = page("?theme=dark#view=curves&lang=en") else { return };
+    assert!(curves.contains("data-theme=\"dark\""), "{curves}");
+    assert_eq!(curves.matches("<figure class=\"chart\">").count(), 2, "loss and seconds");
+    assert_eq!(curves.matches("class=\"line\" d=\"M").count() - 2, 6, "and two in the legend");
+    assert!(curves.contains("&lt;img src=x onerror"), "the name is shown as it is");
+    assert!(!curves.contains("<img"), "and makes no picture");
+    assert!(curves.contains("0.2500"), "the figure of the test is in the table");
+
+    let confusion = page("#view=confusion&lang=zh&runs=digits-1").unwrap();
+    assert!(confusion.contains("混淆矩阵") && confusion.contains("lang=\"zh-CN\""));
+    assert!(confusion.contains("<bdi>&lt;b&gt;</bdi>"), "{confusion}");
+    assert!(confusion.contains("80.00 %"), "12 of 15 are right");
+
+    let empty = page("#view=curves&lang=en&runs=").unwrap();
+    assert!(empty.contains("Tick runs in the table"), "{empty}");
+}

@@ -173,11 +173,22 @@ fn a_training_leaves_what_it_promises() {
         "report.html",
         "steps.jsonl",
         "events.jsonl",
+        "confusion.json",
+        "predictions.json",
+        "model.txt",
     ] {
         assert!(fs::metadata(run.join(file)).unwrap().len() > 0, "{file}");
     }
-    assert_eq!(fs::read_dir(&run).unwrap().count(), 12, "nothing else is left");
+    assert_eq!(fs::read_dir(&run).unwrap().count(), 15, "nothing else is left");
     assert_eq!(metrics(&run).len(), 3);
+
+    // The report can be drawn again, by the files alone.
+    let report = fs::read_to_string(run.join("report.html")).unwrap();
+    fs::remove_file(run.join("report.html")).unwrap();
+    succeed(gradus(&["report"]).arg(&run));
+    let again = fs::read_to_string(run.join("report.html")).unwrap();
+    let sections = |page: &str| page.matches("<section id=").count();
+    assert_eq!((sections(&report), sections(&again)), (5, 5));
 
     // The saved model does as the trained one did.
     let mut eval = gradus(&["eval", "--json"]);
@@ -285,7 +296,8 @@ fn any_recipe_trains() {
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["train", "recipes", "eval", "predict", "summary", "ops"] {
+    for command in ["train", "recipes", "eval", "predict", "dashboard", "report", "summary", "ops"]
+    {
         let help = succeed(&mut gradus(&[command, "--help"]));
         assert!(help.contains("Example") && help.contains("--json"), "{command}: {help}");
     }

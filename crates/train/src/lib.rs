@@ -11,6 +11,7 @@ mod checkpoint;
 mod checksum;
 mod cross;
 mod finder;
+mod findings;
 mod guard;
 mod history;
 mod interrupt;
@@ -28,6 +29,7 @@ mod state;
 mod statistics;
 mod system;
 mod tensorboard;
+mod terminal;
 mod trainer;
 
 pub use average::{AverageOptions, Averages};
@@ -35,6 +37,7 @@ pub use callback::{Callback, Derived, Position, Scheduled, Session, Step, Wishes
 pub use checkpoint::{Checkpoint, read_weights, write_json, write_weights};
 pub use cross::{CrossValidation, cross_validate};
 pub use finder::{FinderOptions, RateCurve};
+pub use findings::{Answer, Input, Prediction, Predictions};
 pub use guard::NanGuard;
 pub use history::{Epoch, History};
 pub use interrupt::Interrupt;
@@ -50,10 +53,11 @@ pub use metrics::{
 };
 pub use plateau::{EarlyStopping, Plateau};
 pub use progress::Progress;
-pub use report::{Best, COLOURS, Chart, Confusion, Mistake, Report, Series, Unit};
+pub use report::{Best, COLOURS, Chart, Confusion, Report, Series, Unit};
 pub use run::{MetricsFile, RunFolder};
 pub use state::State;
 pub use statistics::{Activations, Observed, Statistics, StatisticsOptions};
 pub use system::{Machine, Usage};
 pub use tensorboard::{EventWriter, Histogram, TensorBoard, TensorBoardOptions};
+pub use terminal::Terminal;
 pub use trainer::{Ending, Loss, Resumed, Trainer};

@@ -107,7 +107,7 @@ fn style() -> ProgressStyle {
 }
 
 /// Figures as text: shares in percent, all else with four digits.
-fn figures(figures: &[(String, f64)]) -> String {
+pub(crate) fn figures(figures: &[(String, f64)]) -> String {
     let text = |(name, value): &(String, f64)| {
         let label = name.replace('_', " ");
         match name.ends_with("accuracy") {

@@ -1,24 +1,26 @@
 //! What a run has learnt, as one page.
 
+mod answers;
 mod chart;
 mod confusion;
 mod markup;
-mod mistakes;
+mod of_run;
 mod scale;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use chart::{Best, Chart, Series};
 pub use confusion::Confusion;
-pub use mistakes::Mistake;
 pub use scale::Unit;
 
+use crate::findings::{Prediction, Predictions};
 use markup::Markup;
 
 /// The colours of all pages, light and dark, as a style sheet of custom properties.
 pub const COLOURS: &str = include_str!("colours.css");
 
-/// What a run has learnt: headline figures, curves, the confusion matrix and the mistakes.
+/// What a run has learnt: headline figures, curves, the confusion matrix, mistakes, predictions.
 ///
 /// ```
 /// use gradus_train::{Best, Chart, Report, Series};
@@ -54,9 +56,10 @@ pub struct Report {
     pub curves: Vec<Chart>,
     /// How often each class was taken for each.
     pub confusion: Option<Confusion>,
-    /// What was guessed wrong, in any order. If the confusion matrix counts more mistakes than are
-    /// here, the page says that it shows a part.
-    pub mistakes: Vec<Mistake>,
+    /// What was answered in the test, in any order: names that are wrong are shown as mistakes,
+    /// numbers beside the true ones, texts as they are. If the confusion matrix counts more mistakes
+    /// than are here, the page says that it shows a part.
+    pub predictions: Option<Predictions>,
     /// The table of the model's layers, in letters of one width.
     pub model: String,
 }
@@ -144,11 +147,23 @@ impl Report {
         if let Some(confusion) = &self.confusion {
             sections.push(("confusion", "Confusion matrix", Box::new(|html| confusion.draw(html))));
         }
-        if self.confusion.is_some() || !self.mistakes.is_empty() {
+        let wrong = self.samples(Prediction::is_wrong);
+        if self.confusion.is_some() || !wrong.is_empty() {
             let counted = self.confusion.as_ref().map_or(0, Confusion::wrong);
-            let total = counted.max(self.mistakes.len() as u64);
-            let draw = move |html: &mut Markup| mistakes::draw(html, &self.mistakes, total);
+            let total = counted.max(wrong.len() as u64);
+            let draw = move |html: &mut Markup| answers::mistakes(html, &wrong, total);
             sections.push(("mistakes", "Mistakes", Box::new(draw)));
+        }
+        let pairs = self.predictions.as_ref().map(Predictions::numbers).unwrap_or_default();
+        if !pairs.is_empty() {
+            let total = self.predictions.as_ref().map_or(0, |predictions| predictions.total);
+            let draw = move |html: &mut Markup| values::draw(html, &pairs, total);
+            sections.push(("values", "Predictions", Box::new(draw)));
+        }
+        let written = self.samples(|sample| sample.truth.is_none());
+        if !written.is_empty() {
+            let draw = move |html: &mut Markup| answers::writings(html, &written);
+            sections.push(("writings", "What it writes", Box::new(draw)));
         }
         if !self.model.is_empty() {
             sections.push(("model", "Model", Box::new(|html| self.model(html))));
@@ -157,6 +172,12 @@ impl Report {
             sections.push(("settings", "Settings", Box::new(|html| self.settings(html))));
         }
         sections
+    }
+
+    /// The predictions of a kind.
+    fn samples(&self, of_kind: impl Fn(&Prediction) -> bool) -> Vec<&Prediction> {
+        let samples = self.predictions.iter().flat_map(|predictions| &predictions.samples);
+        samples.filter(|sample| of_kind(sample)).collect()
     }
 
     fn charts(&self, html: &mut Markup) {

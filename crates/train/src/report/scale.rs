@@ -79,6 +79,13 @@ impl Axis {
         }
     }
 
+    /// The axis that shows drawable values, never by their logarithms.
+    pub fn of_plain_values(values: &[f64]) -> Self {
+        let low = values.iter().copied().reduce(f64::min).unwrap_or(0.0);
+        let high = values.iter().copied().reduce(f64::max).unwrap_or(1.0);
+        Self::linear(low, high)
+    }
+
     /// The axis that shows the epochs from `low` to `high`, with some space at its ends.
     pub fn of_epochs(low: f64, high: f64) -> Self {
         let alone = 0.5_f64.max(low.abs() * 1e-9);

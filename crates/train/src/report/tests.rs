@@ -1,6 +1,7 @@
 //! The page as a whole.
 
 use super::*;
+use crate::findings::{Answer, Input};
 use roxmltree::{Document, Node, ParsingOptions};
 use std::collections::{HashMap, HashSet};
 
@@ -10,9 +11,18 @@ fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_string(), value.to_string())
 }
 
-fn mistake(index: usize, confidence: f64) -> Mistake {
-    let (truth, guess) = ("4".to_string(), "9".to_string());
-    Mistake { png: vec![1, 2, 3, 4], truth, guess, confidence, index }
+fn name(name: &str) -> Answer {
+    Answer::Name(name.to_string())
+}
+
+fn mistake(index: usize, confidence: f64) -> Prediction {
+    let input = Input::Picture(vec![1, 2, 3, 4]);
+    let (truth, confidence) = (Some(name("4")), Some(confidence));
+    Prediction { index, input, truth, guess: name("9"), confidence }
+}
+
+fn predictions(samples: Vec<Prediction>) -> Option<Predictions> {
+    Some(Predictions { total: samples.len() as u64, samples })
 }
 
 fn full() -> Report {
@@ -42,7 +52,7 @@ fn full() -> Report {
         settings: vec![pair("seed", "42"), pair("batch", "64")],
         curves,
         confusion: Some(Confusion { classes, counts }),
-        mistakes: vec![mistake(7, 0.5), mistake(3, 0.99), mistake(5, f64::NAN)],
+        predictions: predictions(vec![mistake(7, 0.5), mistake(3, 0.99), mistake(5, f64::NAN)]),
         model: "module  op\n0       linear <10>".to_string(),
     }
 }
@@ -62,9 +72,15 @@ fn hostile() -> Report {
     }
     let confusion = report.confusion.as_mut().unwrap();
     confusion.classes.iter_mut().for_each(|class| *class = name());
-    for mistake in &mut report.mistakes {
-        (mistake.truth, mistake.guess) = (name(), name());
+    let samples = &mut report.predictions.as_mut().unwrap().samples;
+    for sample in samples.iter_mut() {
+        (sample.truth, sample.guess) = (Some(Answer::Name(name())), Answer::Name("9".into()));
     }
+    let of = |input| Prediction { input, ..samples[0].clone() };
+    let row = Input::Row(vec![pair(HOSTILE, HOSTILE)]);
+    let written = Prediction { truth: None, guess: Answer::Name(name()), ..samples[0].clone() };
+    let more = [of(Input::Text(name())), of(row), written];
+    samples.extend(more);
     report
 }
 
@@ -139,7 +155,7 @@ fn names_stay_text() {
     let page = hostile().to_html();
     let document = parse(&page);
     assert_eq!(within(&document, "mistakes", "img").len(), 3);
-    assert_eq!(document.descendants().filter(|node| node.has_tag_name("img")).count(), 3);
+    assert_eq!(document.descendants().filter(|node| node.has_tag_name("img")).count(), 4);
     let shown = HOSTILE.replace('\0', "\u{FFFD}");
     let heading = document.descendants().find(|node| node.has_tag_name("h1")).unwrap();
     assert_eq!(text(heading), shown);
@@ -238,8 +254,9 @@ fn a_matrix_that_is_not_square_is_refused() {
 }
 
 /// What the page says of its mistakes, and the descriptions of the pictures it shows.
-fn mistakes_of(confusion: Option<Confusion>, mistakes: Vec<Mistake>) -> (String, Vec<String>) {
-    let page = Report { confusion, mistakes, ..Default::default() }.to_html();
+fn mistakes_of(confusion: Option<Confusion>, samples: Vec<Prediction>) -> (String, Vec<String>) {
+    let predictions = predictions(samples);
+    let page = Report { confusion, predictions, ..Default::default() }.to_html();
     let document = parse(&page);
     let pictures = within(&document, "mistakes", "img");
     let described = pictures.iter().map(|picture| picture.attribute("alt").unwrap().to_string());
@@ -254,7 +271,7 @@ fn with_wrong(wrong: u64) -> Option<Confusion> {
 
 #[test]
 fn the_most_confident_mistakes_come_first() {
-    let (_, pictures) = mistakes_of(None, full().mistakes);
+    let (_, pictures) = mistakes_of(None, full().predictions.unwrap().samples);
     let expected = [3, 7, 5].map(|index| format!("Picture {index}: 4, taken for 9"));
     assert_eq!(pictures, expected);
 }
@@ -285,6 +302,61 @@ fn the_page_says_how_many_of_the_mistakes_it_shows() {
     assert_eq!(mistakes_of(None, many(1000)).1.len(), 120);
     let (said, _) = mistakes_of(None, many(1000));
     assert!(said.starts_with("The 120 most confident of 1,000, "), "{said}");
+}
+
+#[test]
+fn numbers_scatter_round_the_true_ones() {
+    let number = |index: usize, truth, guess| Prediction {
+        index,
+        truth: Some(Answer::Number(truth)),
+        guess: Answer::Number(guess),
+        input: Input::Hidden,
+        confidence: None,
+    };
+    let samples = vec![
+        number(0, 0.0, 1.0),
+        number(1, 10.0, 9.0),
+        number(2, 5.0, 5.0),
+        number(3, 5.0, f64::NAN),
+    ];
+    let predictions = Some(Predictions { total: 400, samples });
+    let page = Report { predictions, ..Default::default() }.to_html();
+    let document = parse(&page);
+    let places: Vec<(&str, &str)> = within(&document, "values", "circle")
+        .iter()
+        .map(|point| (point.attribute("cx").unwrap(), point.attribute("cy").unwrap()))
+        .collect();
+    assert_eq!(places, [("0.00%", "90.00%"), ("100.00%", "10.00%"), ("50.00%", "50.00%")]);
+    let bars: Vec<Node> = within(&document, "values", "rect");
+    assert_eq!(bars.iter().map(|bar| text(*bar)).collect::<Vec<_>>(), ["1", "1", "1"]);
+    assert_eq!(
+        text(within(&document, "values", "p")[0]),
+        "4 of 400 are shown. One of them is not finite and not drawn. Of these: mean absolute \
+         error 0.6667, root of the mean square 0.8165, R² 0.9600."
+    );
+    let all = |guess: f64| {
+        let predictions = Some(Predictions { total: 1, samples: vec![number(0, guess, guess)] });
+        Report { predictions, ..Default::default() }.to_html()
+    };
+    for guess in [0.0, 1e300, f64::INFINITY] {
+        parse(&all(guess));
+    }
+}
+
+#[test]
+fn texts_and_rows_are_shown_as_what_was_given() {
+    let of = |input, truth| Prediction { input, truth, ..mistake(1, 0.5) };
+    let samples = vec![
+        of(Input::Text("a poor film".into()), Some(name("4"))),
+        of(Input::Row(vec![pair("age", "7")]), Some(name("4"))),
+        of(Input::Text("Once".into()), None),
+    ];
+    let page = Report { predictions: predictions(samples), ..Default::default() }.to_html();
+    let document = parse(&page);
+    let items: Vec<String> = within(&document, "mistakes", "li").into_iter().map(text).collect();
+    assert_eq!(items, ["a poor film4 → 950.00\u{A0}%no. 1", "age74 → 950.00\u{A0}%no. 1"]);
+    let written: Vec<String> = within(&document, "writings", "li").into_iter().map(text).collect();
+    assert_eq!(written, ["Once950.00\u{A0}%no. 1"]);
 }
 
 /// The colours of a theme: 0 is light, 1 is dark.

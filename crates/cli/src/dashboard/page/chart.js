@@ -104,7 +104,9 @@ export class Chart {
     const { frame } = this;
     const { left, right, low, high } = this.range;
     const { log, share, x: label } = this.options;
-    const values = log ? logarithmicTicks(low, high) : ticks(low, high, 5);
+    const decades = log ? logarithmicTicks(low, high) : [];
+    // Within a decade the usual ticks say more.
+    const values = decades.length >= 3 ? decades : ticks(low, high, 7);
     const rows = values.map((tick) => {
       const y = this.toY(tick).toFixed(1);
       return [

@@ -196,7 +196,7 @@ function row(run, figures) {
   const chosen = state.selected.includes(run.name);
   const toggle = () => change({ selected: chosen ? state.selected.filter((own) => own !== run.name) : [...state.selected, run.name] });
   const look = chosen ? `chosen look-${looks.get(run.name) % 6}` : null;
-  const wanted = number(run.config?.epochs ?? run.config?.train?.epochs);
+  const wanted = number(run.config?.epochs ?? run.config?.recipe?.run?.epochs);
   const done = Number.isFinite(wanted) ? `${run.done} / ${wanted}` : String(run.done);
   const id = `run-${run.name}`;
   return html("tr", { class: look },

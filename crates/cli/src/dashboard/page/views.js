@@ -46,7 +46,7 @@ export class Charts {
     const nodes = figures.map(([figure, lines]) => {
       if (!this.charts.has(figure)) this.charts.set(figure, new Chart(this.zoom));
       const chart = this.charts.get(figure);
-      chart.show(lines, { ...options, title: figureName(figure), share: isShare(figure) });
+      chart.show(lines, { ...options, title: LOAD.includes(figure) ? word(figure) : figureName(figure), share: isShare(figure) });
       return chart.node;
     });
     return html("div", { class: "charts" }, nodes);
@@ -267,7 +267,7 @@ export function events(runs) {
   all.sort((a, b) => number(b.event.time) - number(a.event.time));
   const rows = all.slice(0, 500).map(({ run, event }) => html("tr", { class: event.kind === "warning" ? "warning" : null },
     html("td", {}, moment(number(event.time))),
-    html("td", { class: `look-${run.look % 6}` }, html("span", { class: "dot", "aria-hidden": "true" }), name(run.name)),
+    html("td", { class: `run look-${run.look % 6}` }, html("span", { class: "dot", "aria-hidden": "true" }), name(run.name)),
     html("td", {}, hasWord(`kind_${event.kind}`) ? word(`kind_${event.kind}`) : name(String(event.kind))),
     html("td", { class: "figure" }, String(event.step ?? "")),
     html("td", {}, name(String(event.text ?? ""), 300))));
