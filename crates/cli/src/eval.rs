@@ -29,7 +29,8 @@ impl Eval {
     /// If the run or the data cannot be read, or nothing is held out.
     pub fn run(self) -> Result<()> {
         let run = RunFolder::open(self.run)?;
-        let Trained { recipe, data, model } = Trained::open(&run, self.data.as_deref())?;
+        let Trained { recipe, model, .. } = Trained::open(&run, self.data.as_deref())?;
+        let data = recipe.data()?;
         let Some(test) = test(&recipe, &data, &*model)? else {
             let path = run.path().display();
             let message = format!("{path} holds out no data to test with: give some with --data");

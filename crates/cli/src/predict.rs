@@ -5,56 +5,79 @@ use crate::trained::Trained;
 use clap::Args;
 use gradus_data::digits::prepare;
 use gradus_data::image::read_png;
-use gradus_tensor::{Error, Result, no_grad};
+use gradus_data::source::Answer;
+use gradus_tensor::{Result, no_grad};
 use gradus_train::RunFolder;
-use serde_json::json;
-use std::path::PathBuf;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 
-/// Read a digit in a picture
+/// Ask a trained model about files
 ///
-/// The picture may be of any size and colour, dark on light or light on dark; it should show one
-/// digit.
+/// What the files are is what the model was trained on: pictures, tables, texts. A picture of a digit
+/// may be of any size and colour, dark on light or light on dark.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  gradus predict runs/digits-1 digit.png")]
 pub struct Predict {
     /// The folder of the training
     run: PathBuf,
-    /// The picture, a PNG
-    image: PathBuf,
-    /// Write a JSON object
+    /// The files
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Write a JSON object a file
     #[arg(long)]
     json: bool,
 }
 
 impl Predict {
-    /// Says which digit the picture shows.
+    /// Says what the model answers.
     ///
     /// # Errors
-    /// If the run or the picture cannot be read, or the picture is blank.
+    /// If the run or a file cannot be read.
     pub fn run(self) -> Result<()> {
-        let run = RunFolder::open(self.run)?;
-        let Trained { recipe, model, .. } = Trained::open(&run, None)?;
-        if recipe.data_kind() != "digits" {
-            let path = run.path().display();
-            let message = format!("{path} was not trained on digits: pictures of digits are read");
-            return Err(Error::Setting(message));
-        }
-        let image = prepare(&read_png(&self.image)?)?;
-        let probabilities = no_grad(|| model.forward(&image).softmax(-1));
-        let digit = probabilities.argmax(..).item::<i64>();
-        let probabilities = probabilities.to_vec::<f32>();
-        if self.json {
-            say_json(&json!({
-                "digit": digit, "probabilities": probabilities, "image": self.image,
-            }));
-            return Ok(());
-        }
-        let sure = 100.0 * probabilities[digit as usize];
-        say(format_args!("{digit}  ({sure:.1} % sure)"));
-        for (digit, p) in probabilities.iter().enumerate() {
-            let bar = "█".repeat((p * 40.0).round() as usize);
-            say(format_args!("{digit} {:5.1} % {bar}", 100.0 * p));
+        let trained = Trained::open(&RunFolder::open(&self.run)?, None)?;
+        self.files.iter().try_for_each(|file| self.predict(&trained, file))
+    }
+
+    fn predict(&self, trained: &Trained, file: &Path) -> Result<()> {
+        let Trained { recipe, encoder, model } = trained;
+        let digits = recipe.data_kind() == "digits";
+        let input = match digits {
+            // Drawn digits are brought to the form of MNIST's first.
+            true => prepare(&read_png(file)?)?,
+            false => encoder.encode_file(file)?,
+        };
+        let output = no_grad(|| model.forward(&input));
+        for answer in encoder.decode(&output)? {
+            if self.json {
+                let mut object = to_json(&answer);
+                object["file"] = json!(file);
+                say_json(&object);
+            } else {
+                say(format_args!("{}: {answer}", file.display()));
+            }
         }
         Ok(())
+    }
+}
+
+fn to_json(answer: &Answer) -> Value {
+    match answer {
+        Answer::Classes(ranked) => {
+            let (best, _) = ranked.first().cloned().unwrap_or_default();
+            let shares: serde_json::Map<String, Value> =
+                ranked.iter().map(|(name, p)| (name.clone(), json!(p))).collect();
+            json!({ "answer": best, "probabilities": shares })
+        }
+        Answer::Labels(labels) => {
+            let shares: serde_json::Map<String, Value> =
+                labels.iter().map(|(name, p)| (name.clone(), json!(p))).collect();
+            json!({ "probabilities": shares })
+        }
+        Answer::Numbers(numbers) => {
+            let values: serde_json::Map<String, Value> =
+                numbers.iter().map(|(name, value, _)| (name.clone(), json!(value))).collect();
+            json!({ "numbers": values })
+        }
+        other => json!({ "answer": other.to_string() }),
     }
 }

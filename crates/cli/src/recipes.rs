@@ -7,8 +7,16 @@ use gradus_train::recipe::{Draft, reference, schema};
 use serde_json::json;
 use std::path::Path;
 
+/// For each name of a recipe: itself, and the text of its file.
+macro_rules! built_in {
+    ($($name:literal),*) => {
+        &[$(($name, include_str!(concat!("../../../recipes/", $name, ".toml")))),*]
+    };
+}
+
 /// The recipes within the program, by name.
-const BUILT_IN: &[(&str, &str)] = &[("digits", include_str!("../../../recipes/digits.toml"))];
+const BUILT_IN: &[(&str, &str)] =
+    built_in!["digits", "mnist", "fashion_mnist", "cifar10", "adult", "reviews"];
 
 /// The text of a built-in recipe.
 fn built_in(name: &str) -> Option<&'static str> {

@@ -3,11 +3,12 @@
 use crate::trained::{Classified, Test};
 use gradus_data::Dataset;
 use gradus_data::image::{Image, encode_png};
+use gradus_data::source::Answers;
 use gradus_nn::{Layer, summary};
 use gradus_tensor::io::atomic::write_atomically;
 use gradus_tensor::{DType, Result, Tensor};
 use gradus_train::recipe::Recipe;
-use gradus_train::recipe::lists::data::{Answers, Source};
+use gradus_train::recipe::lists::data::Data;
 use gradus_train::{
     Answer, Confusion, ConfusionMatrix, Input, Prediction, Predictions, Report, RunFolder,
 };
@@ -24,16 +25,16 @@ const RIGHT_ONES: usize = 24;
 pub fn write(
     run: &RunFolder,
     recipe: &Recipe,
-    data: &Source,
+    data: &Data,
     model: &dyn Layer,
     test: Option<&Test>,
 ) -> Result<()> {
     let classified = test.and_then(|test| Some((test, test.classified.as_ref()?)));
-    if let (Some((test, classified)), Answers::Classes(names)) = (classified, &data.answers) {
+    if let (Some((test, classified)), Answers::Classes(names)) = (classified, data.answers()) {
         confusion(names, classified).write(run)?;
         predictions(names, &*test.part, classified)?.write(run)?;
     }
-    let layers = summary(model, data.input(1)?);
+    let layers = summary(model, data.input(1));
     write_atomically(run.file("model.txt"), |file| writeln!(file, "{layers}"))?;
     let subtitle = format!("By the recipe {}", recipe.run().name);
     Report { subtitle, ..Report::of_run(run)? }.write(run)

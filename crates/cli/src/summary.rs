@@ -35,7 +35,7 @@ impl SummaryOf {
         self.set.iter().try_for_each(|assignment| draft.set(assignment))?;
         let recipe = draft.check()?;
         let data = recipe.data()?;
-        let summary = summary(&*recipe.model(&data)?, data.input(self.batch as usize)?);
+        let summary = summary(&*recipe.model(&data)?, data.input(self.batch as usize));
         if !self.json {
             say(&summary);
             return Ok(());

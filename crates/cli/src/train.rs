@@ -10,7 +10,7 @@ use gradus_nn::{Layer, Module};
 use gradus_tensor::Result;
 use gradus_tensor::io::atomic::write_atomically;
 use gradus_tensor::memory::peak_resident_bytes;
-use gradus_train::recipe::lists::data::Source;
+use gradus_train::recipe::lists::data::Data;
 use gradus_train::recipe::{Job, Recipe};
 use gradus_train::{
     Checkpoints, Ending, Interrupt, MetricsFile, RunFolder, Trainer, read_weights, write_json,
@@ -62,7 +62,7 @@ pub struct Train {
 struct Ready {
     run: RunFolder,
     recipe: Recipe,
-    data: Source,
+    data: Data,
     job: Job,
 }
 
@@ -107,7 +107,7 @@ impl Train {
         let job = recipe.job(&data, recipe.model(&data)?)?;
         let run = match resumed {
             Some(run) => run,
-            None => create(&self.runs, &recipe)?,
+            None => create(&self.runs, &recipe, &data)?,
         };
         Ok(Ready { run, recipe, data, job })
     }
@@ -143,10 +143,11 @@ impl Train {
 }
 
 /// A new run's folder, with the recipe as it was resolved.
-fn create(runs: &PathBuf, recipe: &Recipe) -> Result<RunFolder> {
+fn create(runs: &PathBuf, recipe: &Recipe, data: &Data) -> Result<RunFolder> {
     let run = RunFolder::create(runs, &recipe.run().name)?;
     let text = recipe.to_toml();
     write_atomically(run.file("recipe.toml"), |file| file.write_all(text.as_bytes()))?;
+    data.encoder.write(run.file("encoder.json"))?;
     let config = json!({
         "task": recipe.run().name,
         "recipe": recipe.to_json(),

@@ -1,9 +1,10 @@
 //! The folder of a training, opened to use its model.
 
 use gradus_data::Dataset;
+use gradus_data::source::{Answers, Encoder};
 use gradus_nn::{Layer, Module};
 use gradus_tensor::{DType, Error, Result, Tensor};
-use gradus_train::recipe::lists::data::{Answers, Source};
+use gradus_train::recipe::lists::data::Data;
 use gradus_train::recipe::{Draft, Recipe};
 use gradus_train::{RunFolder, read_weights};
 use std::path::{Path, PathBuf};
@@ -13,8 +14,8 @@ use std::sync::Arc;
 pub struct Trained {
     /// The recipe.
     pub recipe: Recipe,
-    /// The data.
-    pub data: Source,
+    /// What the model is given, and what its answers mean.
+    pub encoder: Encoder,
     /// The model, with its best weights.
     pub model: Box<dyn Layer>,
 }
@@ -49,11 +50,11 @@ impl Trained {
                  train --resume {path}"
             )));
         }
-        let data = recipe.data()?;
-        let model = recipe.model(&data)?;
+        let encoder = Encoder::read(run.file("encoder.json"))?;
+        let model = recipe.untrained(&encoder)?;
         read_weights(weights, &model)?;
         model.eval();
-        Ok(Self { recipe, data, model })
+        Ok(Self { recipe, encoder, model })
     }
 }
 
@@ -67,7 +68,7 @@ pub fn absolute(path: &Path) -> Result<PathBuf> {
 
 /// The samples that a model is tested with, and what figures over them are called: those that were
 /// kept for testing, or else those for validation.
-pub fn held_out(data: &Source) -> Option<(&'static str, &Arc<dyn Dataset>)> {
+pub fn held_out(data: &Data) -> Option<(&'static str, &Arc<dyn Dataset>)> {
     let test = data.test.as_ref().map(|part| ("test", part));
     test.or(data.valid.as_ref().map(|part| ("valid", part)))
 }
@@ -116,11 +117,11 @@ pub struct Test {
 ///
 /// # Errors
 /// If a sample cannot be read.
-pub fn test(recipe: &Recipe, data: &Source, model: &dyn Layer) -> Result<Option<Test>> {
+pub fn test(recipe: &Recipe, data: &Data, model: &dyn Layer) -> Result<Option<Test>> {
     let Some((name, part)) = held_out(data) else {
         return Ok(None);
     };
-    let mut classified = matches!(data.answers, Answers::Classes(_)).then(Classified::default);
+    let mut classified = matches!(data.answers(), Answers::Classes(_)).then(Classified::default);
     let figures = recipe.evaluate(data, model, part, |output, target| {
         if let Some(classified) = classified.as_mut().filter(|_| output.rank() == 2) {
             classified.add(output, target);

@@ -169,6 +169,7 @@ fn a_training_leaves_what_it_promises() {
         "metrics.jsonl",
         "config.json",
         "recipe.toml",
+        "encoder.json",
         "result.json",
         "report.html",
         "steps.jsonl",
@@ -179,7 +180,7 @@ fn a_training_leaves_what_it_promises() {
     ] {
         assert!(fs::metadata(run.join(file)).unwrap().len() > 0, "{file}");
     }
-    assert_eq!(fs::read_dir(&run).unwrap().count(), 15, "nothing else is left");
+    assert_eq!(fs::read_dir(&run).unwrap().count(), 16, "nothing else is left");
     assert_eq!(metrics(&run).len(), 3);
 
     // The report can be drawn again, by the files alone.
@@ -207,15 +208,15 @@ fn a_training_leaves_what_it_promises() {
         write_png(&png, &picture).unwrap();
         let mut predict = gradus(&["predict", "--json"]);
         let prediction = last_json(&succeed(predict.arg(&run).arg(&png)));
-        let probabilities = prediction["probabilities"].as_array().unwrap();
-        let sum: f64 = probabilities.iter().map(|p| p.as_f64().unwrap()).sum();
+        let probabilities = prediction["probabilities"].as_object().unwrap();
+        let sum: f64 = probabilities.values().map(|p| p.as_f64().unwrap()).sum();
         assert!((sum - 1.0).abs() < 1e-5);
         let label = test.labels().narrow(0, index, 1).to_vec::<i64>()[0];
-        right += u32::from(prediction["digit"].as_i64() == Some(label));
+        right += u32::from(prediction["answer"] == label.to_string());
     }
     assert!(right >= 7, "{right} of 10 digits were read");
     let mut predict = gradus(&["predict"]);
-    assert!(succeed(predict.arg(&run).arg(&png)).contains("% sure"));
+    assert!(succeed(predict.arg(&run).arg(&png)).contains("digit.png: "));
 }
 
 /// Dark on light, each pixel as four.
@@ -264,7 +265,8 @@ fn any_recipe_trains() {
     let place = Place::new(64, 10);
     fs::write(place.path("song.txt"), "la la li la lo ".repeat(200)).unwrap();
     let recipe = place.path("song.toml");
-    let text = "[run]\nepochs = 2\n[data]\nkind = \"text\"\npath = \"song.txt\"\nwindow = 8\n\
+    let text = "[run]\nepochs = 2\n[data]\nkind = \"language\"\npath = \"song.txt\"\n\
+                text = { unit = \"character\", length = 8 }\n\
                 [model]\nlayers = [{ kind = \"embedding\", out = 8 }, { kind = \"gru\", hidden = 16 },\n\
                 \"linear\"]\n[optimizer]\nkind = \"adamw\"\nlearning_rate = 0.02\n";
     fs::write(&recipe, text).unwrap();

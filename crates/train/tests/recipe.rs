@@ -121,7 +121,8 @@ fn every_augmentation_can_be_made() {
 
 #[test]
 fn pictures_that_are_changed_and_mixed_are_learnt_from() {
-    let augment = "data.valid = 0.99\naugment = [\"horizontal_flip\", \"cutout\", \"mix_up\"]";
+    let augment =
+        "data.split.valid = 0.99\naugment = [\"horizontal_flip\", \"cutout\", \"mix_up\"]";
     let recipe = with("\"flatten\", \"linear\"", &format!("{augment}\nrun.epochs = 3")).unwrap();
     let data = recipe.data().unwrap();
     let mut job = recipe.job(&data, recipe.model(&data).unwrap()).unwrap();

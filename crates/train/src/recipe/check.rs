@@ -75,6 +75,7 @@ fn of_kind(kind: &Kind, limits: Option<Limits>, node: &Node, path: &str) -> Resu
             let value = Value::Text(absolute(path, &node.place));
             Ok(Node { value, place: node.place.clone() })
         }
+        (Kind::Sign, Value::Text(text)) if text.chars().count() == 1 => Ok(node.clone()),
         (Kind::Bool, Value::Bool(_))
         | (Kind::Text, Value::Text(_))
         | (Kind::Free, Value::Table(_)) => Ok(node.clone()),
@@ -189,6 +190,7 @@ pub(super) fn expected(kind: &Kind, limits: Option<Limits>) -> String {
         Kind::Integer => number("a whole number"),
         Kind::Float => number("a number"),
         Kind::Text => "a text".into(),
+        Kind::Sign => "one sign".into(),
         Kind::Path => "a path".into(),
         Kind::Choice(choices) => format!("one of {}", named(choices)),
         Kind::List(kind) => format!("a list, each of which is {}", expected(kind, limits)),

@@ -290,4 +290,29 @@ macro_rules! option_read {
     }};
 }
 
-pub(crate) use {entry, field, option_fields, option_read};
+/// Makes a section of a struct with a `Default`: see [`option_fields`].
+macro_rules! section {
+    ($options:ty { $($fields:tt)* }) => {
+        impl $crate::recipe::field::Setting for $options {
+            fn kind() -> $crate::recipe::field::Kind {
+                $crate::recipe::field::Kind::Table(|| {
+                    $crate::recipe::entry::option_fields!($options { $($fields)* })
+                })
+            }
+            fn read(node: &$crate::recipe::tree::Node) -> Option<Self> {
+                match &node.value {
+                    $crate::recipe::tree::Value::Table(table) => {
+                        let settings = $crate::recipe::entry::Settings::of(table);
+                        Some($crate::recipe::entry::option_read!(settings, $options { $($fields)* }))
+                    }
+                    _ => None,
+                }
+            }
+            fn write(&self) -> Option<$crate::recipe::tree::Value> {
+                None
+            }
+        }
+    };
+}
+
+pub(crate) use {entry, field, option_fields, option_read, section};

@@ -64,6 +64,8 @@ pub enum Kind {
     Float,
     /// Any text.
     Text,
+    /// A text of one sign.
+    Sign,
     /// The path of a file or a folder; in a recipe, from the recipe's own folder.
     Path,
     /// One of some texts.

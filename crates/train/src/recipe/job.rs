@@ -4,7 +4,7 @@ use super::Recipe;
 use super::entry::{Part, Product, attempt};
 use super::lists::augment::{Change, ChangeSite};
 use super::lists::blocks::output_of;
-use super::lists::data::{Answers, Source};
+use super::lists::data::{self, Data};
 use super::lists::layers::LayerSite;
 use super::lists::losses::LossSite;
 use super::lists::metrics::MetricSite;
@@ -17,6 +17,7 @@ use super::tree::Place;
 use crate::callback::{Callback, Scheduled, Session};
 use crate::metrics::{Mean, Metric};
 use crate::trainer::{Loss, Trainer};
+use gradus_data::source::{Answers, Encoder};
 use gradus_data::{DataLoader, Dataset, LoaderOptions};
 use gradus_nn::schedule::Schedule;
 use gradus_nn::{Layer, LoadOptions};
@@ -39,14 +40,14 @@ impl Recipe {
     ///
     /// # Errors
     /// If they cannot be read.
-    pub fn data(&self) -> Result<Source> {
-        let part: Part<Source> = self.settings().get("data");
+    pub fn data(&self) -> Result<Data> {
+        let part: Part<Data> = self.settings().get("data");
         let seed = self.run().seed;
         let source = part.make(&mut seed.clone())?;
         if source.train.is_empty() {
             return Err(part.place().complain("there is no sample to learn from"));
         }
-        let classes = match &source.answers {
+        let classes = match source.answers() {
             Answers::Classes(names) => Some(names.len()),
             _ => None,
         };
@@ -61,19 +62,16 @@ impl Recipe {
     ///
     /// # Errors
     /// If they do not fit.
-    pub fn model(&self, data: &Source) -> Result<Box<dyn Layer>> {
-        let run = self.run();
+    pub fn model(&self, data: &Data) -> Result<Box<dyn Layer>> {
         let part: Part<Model> = self.settings().get("model");
-        let (input, outputs) = (data.input(run.batch)?, Some(data.answers.width()));
-        let vocabulary = data.vocabulary;
-        let mut site = LayerSite { input, outputs, vocabulary, rng: Rng::new(run.seed) };
-        let Model(model) = part.make(&mut site)?;
+        let model = self.untrained(&data.encoder)?;
+        let batch = self.run().batch;
+        let input = data.input(batch);
         let output = part.attempt(|| Ok(output_of(&*model, input)))?;
-
         let loss = self.loss(data)?;
         let ghost =
             |spec| Tensor::zeros(gradus_tensor::op::Spec { device: Device::shape_only(), ..spec });
-        let target = data.target(run.batch)?;
+        let target = data.target(batch)?;
         let tried = attempt(self.place("loss", part.place()), None, || {
             let value = no_grad(|| loss(&ghost(output), &ghost(target)));
             match value.count() {
@@ -91,15 +89,32 @@ impl Recipe {
         Ok(model)
     }
 
+    /// Makes the model for what an encoder gives, with first weights.
+    ///
+    /// # Errors
+    /// If a layer does not take what it is given.
+    pub fn untrained(&self, encoder: &Encoder) -> Result<Box<dyn Layer>> {
+        let run = self.run();
+        let part: Part<Model> = self.settings().get("model");
+        let mut site = LayerSite {
+            input: data::input(encoder, run.batch),
+            outputs: Some(encoder.outputs()),
+            vocabulary: encoder.vocabulary().map(|vocabulary| vocabulary.len()),
+            rng: Rng::new(run.seed),
+        };
+        part.make(&mut site).map(|Model(model)| model)
+    }
+
     /// Makes the loss: that of the recipe, or what suits the data.
     ///
     /// # Errors
     /// If it cannot be made.
-    pub fn loss(&self, data: &Source) -> Result<Loss> {
-        let mut site = LossSite { answers: data.answers.clone() };
-        let suits = match data.answers {
-            Answers::Classes(_) | Answers::NextToken(_) => "cross_entropy",
+    pub fn loss(&self, data: &Data) -> Result<Loss> {
+        let mut site = LossSite { answers: data.answers().clone() };
+        let suits = match data.answers() {
+            Answers::Labels(_) => "bce_with_logits",
             Answers::Numbers(_) => "mse",
+            _ => "cross_entropy",
         };
         make_or(self.part("loss"), suits, &mut site)
     }
@@ -108,12 +123,12 @@ impl Recipe {
     ///
     /// # Errors
     /// If one cannot be made.
-    pub fn metrics(&self, data: &Source) -> Result<Vec<Box<dyn Metric>>> {
-        let mut site = MetricSite { answers: data.answers.clone() };
+    pub fn metrics(&self, data: &Data) -> Result<Vec<Box<dyn Metric>>> {
+        let mut site = MetricSite { answers: data.answers().clone() };
         let parts: Option<Vec<Part<Box<dyn Metric>>>> = self.settings().get("metrics");
         match parts {
             Some(parts) => parts.iter().map(|part| part.make(&mut site)).collect(),
-            None if matches!(data.answers, Answers::Classes(_)) => {
+            None if matches!(data.answers(), Answers::Classes(_)) => {
                 Ok(vec![make_or(None, "accuracy", &mut site)?])
             }
             None => Ok(vec![]),
@@ -127,7 +142,7 @@ impl Recipe {
     /// If a sample cannot be read, or a metric cannot be made.
     pub fn evaluate(
         &self,
-        data: &Source,
+        data: &Data,
         model: &dyn Layer,
         part: &Arc<dyn Dataset>,
         mut watch: impl FnMut(&Tensor, &Tensor),
@@ -164,7 +179,7 @@ impl Recipe {
     ///
     /// # Errors
     /// If something cannot be made.
-    pub fn job(&self, data: &Source, model: Box<dyn Layer>) -> Result<Job> {
+    pub fn job(&self, data: &Data, model: Box<dyn Layer>) -> Result<Job> {
         let run = self.run();
         let train = self.loader(&data.train, Some(run.seed));
         let valid = data.valid.as_ref().map(|part| self.loader(part, None));

@@ -142,7 +142,7 @@ impl Recipe {
 
     /// Which kind of data it names.
     pub fn data_kind(&self) -> String {
-        let data: Part<lists::data::Source> = self.settings().get("data");
+        let data: Part<lists::data::Data> = self.settings().get("data");
         data.kind()
     }
 

@@ -70,6 +70,7 @@ fn value(kind: &Kind, limits: Option<Limits>) -> Json {
         Kind::Integer => number("integer", limits),
         Kind::Float => number("number", limits),
         Kind::Text | Kind::Path => json!({ "type": "string" }),
+        Kind::Sign => json!({ "type": "string", "minLength": 1, "maxLength": 1 }),
         Kind::Choice(choices) => json!({ "enum": choices }),
         Kind::List(kind) => json!({ "type": "array", "items": value(kind, limits) }),
         Kind::Exactly(count, kind) => json!({

@@ -1,12 +1,11 @@
 //! The sections of a recipe.
 
-use super::entry::{Part, field, option_fields, option_read};
-use super::field::{Field, Kind, OneOrMore, POSITIVE, Setting};
+use super::entry::{Part, field, section};
+use super::field::{Field, OneOrMore, POSITIVE};
 use super::lists::augment::Change;
-use super::lists::data::Source;
+use super::lists::data::Data;
 use super::lists::models::Model;
 use super::lists::penalties::Penalty;
-use super::tree::{Node, Value};
 use crate::callback::Callback;
 use crate::keep::CheckpointOptions;
 use crate::metrics::Metric;
@@ -20,7 +19,7 @@ pub fn fields() -> Vec<Field> {
     vec![
         field!(metrics: Option<Vec<Part<Box<dyn Metric>>>> => "Figures that are recorded for training and validation; if not given, what suits the data."),
         field!(run: RunOptions => "How the training goes."),
-        field!(data: Part<Source> => "What is learnt from."),
+        field!(data: Part<Data> => "What is learnt from."),
         field!(augment: Vec<Part<Change>> => "What is done to training samples, anew in each epoch, one after another."),
         field!(model: Part<Model> => "What is trained."),
         field!(transfer: Option<TransferOptions> => "What is taken over from an earlier training."),
@@ -31,29 +30,6 @@ pub fn fields() -> Vec<Field> {
         field!(checkpoints: CheckpointOptions => "When the training is saved, and what is kept."),
         field!(callbacks: Vec<Part<Box<dyn Callback>>> => "What is done meanwhile."),
     ]
-}
-
-/// Makes a section of a struct with a `Default`: see [`option_fields`].
-macro_rules! section {
-    ($options:ty { $($fields:tt)* }) => {
-        impl Setting for $options {
-            fn kind() -> Kind {
-                Kind::Table(|| option_fields!($options { $($fields)* }))
-            }
-            fn read(node: &Node) -> Option<Self> {
-                match &node.value {
-                    Value::Table(table) => {
-                        let settings = super::entry::Settings::of(table);
-                        Some(option_read!(settings, $options { $($fields)* }))
-                    }
-                    _ => None,
-                }
-            }
-            fn write(&self) -> Option<Value> {
-                None
-            }
-        }
-    };
 }
 
 /// How a training goes.

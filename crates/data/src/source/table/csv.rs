@@ -34,6 +34,8 @@ pub struct CsvOptions {
     pub comment: Option<char>,
     /// True to drop spaces around values.
     pub trim: bool,
+    /// What to drop from the end of values: the full stop behind those of UCI Adult's test file.
+    pub trim_end: String,
     /// What stands for a value that is missing.
     pub missing: Vec<String>,
 }
@@ -53,6 +55,7 @@ impl Default for CsvOptions {
             skip_lines: 0,
             comment: None,
             trim: true,
+            trim_end: String::new(),
             missing: missing.map(String::from).into(),
         }
     }
@@ -226,6 +229,7 @@ impl Rows<'_> {
         }
         for (column, value) in self.columns.iter_mut().zip(record) {
             let value = if self.options.trim { value.trim() } else { value };
+            let value = value.strip_suffix(&self.options.trim_end).unwrap_or(value);
             let missing = self.options.missing.iter().any(|missing| missing == value);
             column.push((!missing).then_some(value));
         }
@@ -310,10 +314,11 @@ mod tests {
             comment: Some('#'),
             delimiter: Some(' '),
             trim: false,
+            trim_end: "!".into(),
             missing: vec!["-".into()],
             ..Default::default()
         };
-        let frame = table("2 rows\nof what\n# so\n1 -\nNA 3\n", options).unwrap();
+        let frame = table("2 rows\nof what\n# so\n1 -\nNA! 3\n", options).unwrap();
         assert_eq!(cells(&frame, "x"), ["1", "NA"]);
         assert_eq!(cells(&frame, "y"), ["-", "3"]);
         assert_eq!((frame.place(0).1, frame.place(1).1), (4, 5));

@@ -1,59 +1,45 @@
-//! The data that a recipe can name, and what may be done to samples.
+//! The data that a recipe can name.
 
 use super::augment::Change;
-use crate::recipe::entry::{Entry, Product, entry};
+use crate::recipe::entry::{
+    Entry, Outline, Product, Settings, field, option_fields, option_read, section,
+};
+use crate::recipe::field::{Field, Kind, Setting, choices};
+use crate::recipe::tree::{Node, Value};
 use gradus_data::augment::{AugmentBatches, Compose, Transform};
-use gradus_data::digits::{self, CLASSES};
-use gradus_data::text::{self, Characters, Windows};
-use gradus_data::{Augment, Dataset, Sample, Subset, random_split};
+use gradus_data::source::*;
+use gradus_data::{Augment, Dataset};
+use gradus_tensor::Result;
 use gradus_tensor::op::Spec;
-use gradus_tensor::{Error, Result};
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What the data wants a model to answer.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Answers {
-    /// One of these classes.
-    Classes(Vec<String>),
-    /// So many numbers.
-    Numbers(usize),
-    /// The next of so many tokens, at each place.
-    NextToken(usize),
-}
+/// Data, read and divided, with what was learnt of the part to learn from.
+#[derive(Clone)]
+pub struct Data(
+    /// It.
+    pub Prepared,
+);
 
-impl Answers {
-    /// How many numbers a model gives for an answer.
-    pub fn width(&self) -> usize {
-        match self {
-            Self::Classes(names) => names.len(),
-            Self::Numbers(count) | Self::NextToken(count) => *count,
-        }
+impl Deref for Data {
+    type Target = Prepared;
+
+    fn deref(&self) -> &Prepared {
+        &self.0
     }
 }
 
-/// Data, read and divided.
-#[derive(Clone)]
-pub struct Source {
-    /// To learn from.
-    pub train: Arc<dyn Dataset>,
-    /// To validate with.
-    pub valid: Option<Arc<dyn Dataset>>,
-    /// To be tested with.
-    pub test: Option<Arc<dyn Dataset>>,
-    /// How many tokens there are, where a model is given tokens.
-    pub vocabulary: Option<usize>,
-    /// What a model is to answer.
-    pub answers: Answers,
+/// What a model is given: a batch of so many samples.
+pub fn input(encoder: &Encoder, batch: usize) -> Spec {
+    let shape = [&[batch], &encoder.shape()[..]].concat();
+    (&shape[..], encoder.dtype()).into()
 }
 
-impl Source {
+impl Data {
     /// What a model is given: a batch of so many samples.
-    ///
-    /// # Errors
-    /// If the first sample cannot be read.
-    pub fn input(&self, batch: usize) -> Result<Spec> {
-        self.spec(batch, |sample| sample.input())
+    pub fn input(&self, batch: usize) -> Spec {
+        input(&self.0.encoder, batch)
     }
 
     /// What a model is to answer: the targets of a batch of so many samples.
@@ -61,115 +47,262 @@ impl Source {
     /// # Errors
     /// If the first sample cannot be read.
     pub fn target(&self, batch: usize) -> Result<Spec> {
-        self.spec(batch, |sample| sample.target())
+        let sample = self.0.train.sample(0)?;
+        let shape = [&[batch], &sample.target().shape()[..]].concat();
+        Ok((&shape[..], sample.target().dtype()).into())
     }
 
-    fn spec(&self, batch: usize, part: fn(&Sample) -> &gradus_tensor::Tensor) -> Result<Spec> {
-        let sample = self.train.sample(0)?;
-        let shape = [&[batch], &part(&sample).shape()[..]].concat();
-        Ok((&shape[..], part(&sample).dtype()).into())
+    /// What a model's answers mean.
+    pub fn answers(&self) -> &Answers {
+        self.0.encoder.answers()
     }
 
-    /// The data with changes to the samples to learn from, anew in each epoch.
-    pub fn changed(self, changes: Vec<Change>, seed: u64) -> Self {
-        let change = |train: Arc<dyn Dataset>, change| -> Arc<dyn Dataset> {
+    /// The data with changes to the samples to learn from, anew in each epoch: those of samples
+    /// before they are standardised, those of batches after.
+    pub fn changed(mut self, changes: Vec<Change>, seed: u64) -> Self {
+        let mut samples: Vec<Box<dyn Transform>> = vec![];
+        let mut batches = vec![];
+        for change in changes {
             match change {
-                Change::Sample(change) => Arc::new(Augment::with(train, seed, change)),
-                Change::Batch(change) => Arc::new(AugmentBatches::new(train, seed, change)),
+                Change::Sample(change) => samples.push(change),
+                Change::Batch(change) => batches.push(change),
             }
-        };
-        let train = together(changes).into_iter().fold(self.train, change);
-        Self { train, ..self }
+        }
+        if !samples.is_empty() {
+            let all = Compose::new(samples);
+            self.0.augment(|raw| Arc::new(Augment::with(raw, seed, all)));
+        }
+        for change in batches {
+            let train: Arc<dyn Dataset> = self.0.train.clone();
+            self.0.train = Arc::new(AugmentBatches::new(train, seed, change));
+        }
+        self
     }
 }
 
-/// Changes with those of samples that follow each other as one, which then share a random stream.
-fn together(changes: Vec<Change>) -> Vec<Change> {
-    let (samples, mut all): (Vec<Change>, Vec<Change>) =
-        changes.into_iter().partition(|change| matches!(change, Change::Sample(_)));
-    let samples: Vec<Box<dyn Transform>> = samples
-        .into_iter()
-        .filter_map(|change| match change {
-            Change::Sample(change) => Some(change),
-            Change::Batch(_) => None,
-        })
-        .collect();
-    if !samples.is_empty() {
-        all.insert(0, Change::Sample(Box::new(Compose::new(samples))));
-    }
-    all
+choices! {
+    SplitBy { Random = "random", Stratified = "stratified", Group = "group", Time = "time" }
+    Fit { Stretch = "stretch", Crop = "crop", Pad = "pad" }
+    Unit { Word = "word", Character = "character", Byte = "byte" }
+    Keep { Start = "start", End = "end" }
+    Task { Auto = "auto", Classification = "classification", Regression = "regression", Labels = "labels" }
+    Categories { OneHot = "one_hot", Index = "index" }
+    Scale { Standard = "standard", MinMax = "min_max", None = "none" }
+    date::DateOrder { YearMonthDay = "year_month_day", DayMonthYear = "day_month_year", MonthDayYear = "month_day_year" }
 }
 
-impl Product for Source {
+impl Setting for char {
+    fn kind() -> Kind {
+        Kind::Sign
+    }
+    fn read(node: &Node) -> Option<Self> {
+        let text = String::read(node)?;
+        let mut signs = text.chars();
+        signs.next().filter(|_| signs.next().is_none())
+    }
+    fn write(&self) -> Option<Value> {
+        Some(Value::Text(self.to_string()))
+    }
+}
+
+section! {
+    SplitOptions {
+        valid, 0.0..1.0 => "The part to validate with, where it has no files of its own.";
+        test, 0.0..1.0 => "The part to be tested with.";
+        by => "By which rule samples are held out.";
+        column => "The column of groups or of times.";
+    }
+}
+
+section! {
+    ImageOptions {
+        height, 1.. => "The height that all get; if not given, their own.";
+        width, 1.. => "The width that all get; if not given, their own.";
+        fit => "What is done where the shape is another.";
+        channels, 1..=4 => "1 for grey, 3 for colours; if not given, 1 if all are grey.";
+        mean => "The mean of each channel that is taken off, white being 1; if not given, that of the training pictures.";
+        deviation => "The standard deviation of each channel that it is divided by.";
+        cache_bytes => "How many bytes of memory may hold pictures; if not given, 1 GiB.";
+    }
+}
+
+section! {
+    TextOptions {
+        unit => "What is numbered.";
+        lower_case => "Drop the difference between large and small letters; if not given, of words only.";
+        min_count, 1.. => "What occurs less often counts as unknown.";
+        max_size, 3.. => "The most words or characters that are known.";
+        length, 1.. => "How many words or characters a text becomes, or a window has.";
+        keep => "Which end of a text that is too long is kept.";
+    }
+}
+
+section! {
+    TableOptions {
+        target => "The columns to be told.";
+        task => "What kind of answer that is.";
+        numeric => "Columns of numbers. What no list names is seen by its cells.";
+        categorical => "Columns of names or codes.";
+        date => "Columns of dates, with or without a time.";
+        text => "Columns of words.";
+        ignore => "Columns to leave out.";
+        date_order => "In which order day, month and year stand.";
+        categories => "How a category becomes numbers.";
+        min_count, 1.. => "A category that fewer rows have counts as unknown.";
+        max_categories, 1.. => "The most categories of a column.";
+        scale => "How numbers are scaled.";
+        mark_missing => "Also give the model whether a number is missing.";
+        separator => "What stands between labels, if a target holds several.";
+        unit => "What the numbers that are told are measured in.";
+    }
+}
+
+fn table() -> Field {
+    field!(table: TableOptions => "What the columns hold.")
+}
+
+fn text() -> Field {
+    field!(text: TextOptions => "How text becomes numbers.")
+}
+
+fn images() -> Field {
+    field!(images: ImageOptions => "How pictures become numbers.")
+}
+
+/// Settings of which some are paths: the first of them must be given.
+fn with_paths(mut fields: Vec<Field>) -> Vec<Field> {
+    for field in &mut fields {
+        match field.name {
+            "path" => (field.kind, field.default, field.required) = (Kind::Path, None, true),
+            "valid" | "test" | "labels" | "targets" => {
+                if matches!(field.kind, Kind::Text) {
+                    field.kind = Kind::Path;
+                }
+            }
+            _ => {}
+        }
+    }
+    fields
+}
+
+/// Each kind of data in files: what a recipe calls it, its options, what it is, the sections that it
+/// has, and its settings, whose defaults are those of the options.
+macro_rules! sources {
+    ($($kind:ident = $type:ident($options:ty), [$($section:ident),*], $doc:literal { $($fields:tt)* })*) => {
+        vec![$(Entry {
+            outline: Outline {
+                kind: stringify!($kind),
+                doc: $doc,
+                fields: [
+                    with_paths(option_fields!($options { $($fields)* })),
+                    vec![$($section()),*],
+                ].concat(),
+            },
+            make: |settings, seed| {
+                let options = option_read!(*settings, $options { $($fields)* });
+                let mut options = DataOptions::of(Source::$type(options));
+                options.split = settings.get("split");
+                $(options.$section = settings.get(stringify!($section));)*
+                prepare(&options, *seed).map(Data)
+            },
+        }),*]
+    };
+}
+
+impl Product for Data {
     /// The seed.
     type Site = u64;
     const NAME: &'static str = "data";
     const NOUN: &'static str = "kind of data";
 
+    fn common() -> Vec<Field> {
+        vec![field!(split: SplitOptions => "How samples are held out.")]
+    }
+
     fn entries() -> Vec<Entry<Self>> {
-        vec![
-            entry! {
-                digits(seed): "Handwritten digits, [1, 28, 28]: the 12,000 of MNIST's within the program, or a folder in MNIST's format.";
-                path: Option<PathBuf> => "A folder that holds the four files of MNIST or of a set like it, plain or gzipped.";
-                valid: f64 = 0.1, 0.0..1.0 => "The share of the training digits to validate with.";
-                => read_digits(path, valid, *seed)
+        let digits = Entry {
+            outline: Outline {
+                kind: "digits",
+                doc: "12,000 of MNIST's handwritten digits, [1, 28, 28], within the program.",
+                fields: vec![
+                    field!(path: Option<PathBuf> => "A folder with the files of MNIST, or of a set like it, in their place."),
+                    images(),
+                ],
             },
-            entry! {
-                text(_): "A text, character by character, in windows: the model says what comes next.";
-                path: PathBuf => "The file, in UTF-8, plain or gzipped.";
-                window: usize = 128, 1.. => "How many characters a window has.";
-                valid: f64 = 0.1, 0.0..1.0 => "The share at the end of the text to validate with.";
-                => read_text(&path, window, valid)
+            make: |settings: &Settings<'_>, seed: &mut u64| {
+                let source = match settings.get::<Option<String>>("path") {
+                    Some(path) => Source::Idx(IdxOptions { path, ..Default::default() }),
+                    None => Source::Digits,
+                };
+                let mut options = DataOptions::of(source);
+                options.split = settings.get("split");
+                options.images = settings.get("images");
+                prepare(&options, *seed).map(Self)
             },
-        ]
+        };
+        [vec![digits], pictures(), tables()].into_iter().flatten().collect()
     }
 }
 
-fn read_digits(path: Option<PathBuf>, valid: f64, seed: u64) -> Result<Source> {
-    let digits = match path {
-        Some(folder) => digits::from_folder(folder)?,
-        None => digits::embedded()?,
-    };
-    let (train, valid) = divided(Arc::new(digits.train), valid, seed);
-    let answers = Answers::Classes((0..CLASSES).map(|digit| digit.to_string()).collect());
-    Ok(Source { train, valid, test: Some(Arc::new(digits.test)), vocabulary: None, answers })
+fn pictures() -> Vec<Entry<Data>> {
+    sources! {
+        idx = Idx(IdxOptions), [images], "Pictures and classes in files of the IDX format, such as MNIST." {
+            path => "The folder of the files `train-images-idx3-ubyte` and so on, plain or gzipped.";
+            classes => "The names of the classes; if not given, their numbers.";
+        }
+        cifar = Cifar(CifarOptions), [images], "CIFAR-10 or CIFAR-100, the binary version." {
+            path => "The folder of the files `data_batch_1.bin` and so on.";
+            coarse => "Tell the 20 coarse classes of CIFAR-100.";
+        }
+        image_folder = ImageFolder(ImageFolderOptions), [images, table], "Pictures in folders, which are classes, or with a table of labels." {
+            path => "The folder to learn from; it may hold the folders `train`, `valid` and `test`.";
+            valid => "One to validate with; if not given, pictures are held out.";
+            test => "One to be tested with.";
+            labels => "A table of the names of the files and of what to tell.";
+            name_column => "The column of names; if not given, the first.";
+        }
+        arrays = Arrays(ArrayOptions), [images], "Arrays of NumPy." {
+            path => "The npz file with `x` and `y`, or the npy file of inputs.";
+            targets => "The npy file of targets.";
+            valid => "The npy files of inputs and targets to validate with.";
+            test => "The npy files of inputs and targets to be tested with.";
+            channels_last => "The channels of pictures are the last axis.";
+            classes => "The names of the classes; if not given, their numbers.";
+        }
+    }
 }
 
-/// Samples in two parts by chance.
-fn divided(
-    set: Arc<dyn Dataset>,
-    share: f64,
-    seed: u64,
-) -> (Arc<dyn Dataset>, Option<Arc<dyn Dataset>>) {
-    let held = (set.len() as f64 * share) as usize;
-    if held == 0 {
-        return (set, None);
+fn tables() -> Vec<Entry<Data>> {
+    sources! {
+        csv = Csv(CsvOptions), [table, text], "A table as text: CSV, TSV and the like." {
+            path => "The file to learn from, plain or gzipped, or a folder of such.";
+            valid => "One to validate with; if not given, rows are held out.";
+            test => "One to be tested with.";
+            delimiter => "What stands between values; if not given, it is seen.";
+            quote => "What stands around values with a delimiter in them.";
+            decimal => "The sign before a number's fraction.";
+            header => "The first line has the names of the columns.";
+            names => "The names of the columns, if there is no header or others are wanted.";
+            skip_lines => "How many lines to leave out at the start.";
+            comment => "A line that begins so is left out.";
+            trim => "Drop spaces around values.";
+            trim_end => "What to drop from the end of values.";
+            missing => "What stands for a value that is missing.";
+        }
+        json_lines = JsonLines(JsonLinesOptions), [table, text], "A table with an object in each line." {
+            path => "The file to learn from, plain or gzipped, or a folder of such.";
+            valid => "One to validate with; if not given, rows are held out.";
+            test => "One to be tested with.";
+        }
+        text = Text(TextFilesOptions), [table, text], "Texts with labels: folders that are classes, or lines." {
+            path => "The file or folder to learn from; a folder may hold `train`, `valid` and `test`.";
+            valid => "One to validate with; if not given, texts are held out.";
+            test => "One to be tested with.";
+        }
+        language = Language(LanguageOptions), [text], "A long text, of which the next word or character is to be told." {
+            path => "The file to learn from, plain or gzipped.";
+            valid => "One to validate with; if not given, the end of the first is held out.";
+            test => "One to be tested with.";
+        }
     }
-    let mut parts = random_split(set.clone(), &[set.len() - held, held], seed).into_iter();
-    let mut next = || -> Arc<dyn Dataset> { Arc::new(parts.next().expect("there are two parts")) };
-    (next(), Some(next()))
-}
-
-fn read_text(path: &PathBuf, window: usize, valid: f64) -> Result<Source> {
-    let text = text::read(path)?;
-    let characters = Characters::of(&text);
-    let windows = Windows::new(characters.encode(&text)?, window);
-    let (count, held) = (windows.len(), (windows.len() as f64 * valid) as usize);
-    if count - held == 0 {
-        let path = path.display();
-        return Err(Error::format(
-            path,
-            format_args!("has no window of {window} characters to learn from"),
-        ));
-    }
-    let part = |range: std::ops::Range<usize>| -> Arc<dyn Dataset> {
-        Arc::new(Subset::new(windows.clone(), range.collect::<Vec<_>>()))
-    };
-    Ok(Source {
-        train: part(0..count - held),
-        valid: (held > 0).then(|| part(count - held..count)),
-        test: None,
-        vocabulary: Some(characters.len()),
-        answers: Answers::NextToken(characters.len()),
-    })
 }

@@ -1,9 +1,9 @@
 //! The losses that a recipe can name.
 
-use super::data::Answers;
 use crate::recipe::entry::{Entry, Product, entry};
 use crate::recipe::field::{POSITIVE, SHARE};
 use crate::trainer::Loss;
+use gradus_data::source::Answers;
 use gradus_nn::losses::*;
 use gradus_tensor::{Result, Tensor};
 

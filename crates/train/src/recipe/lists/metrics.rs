@@ -2,7 +2,7 @@
 
 use crate::metrics::{Accuracy, Metric};
 use crate::recipe::entry::{Entry, Product, entry};
-use crate::recipe::lists::data::Answers;
+use gradus_data::source::Answers;
 
 /// What a metric is made for.
 #[derive(Clone, Debug)]

@@ -21,7 +21,7 @@ use gradus_nn::{Layer, Optimizer, schedule::Schedule};
 /// Every list, in the order of a recipe.
 pub fn lists() -> Vec<List> {
     vec![
-        data::Source::list(),
+        data::Data::list(),
         augment::Change::list(),
         models::Model::list(),
         Box::<dyn Layer>::list(),
