@@ -6,6 +6,7 @@ FOLDER holds data_batch_1.bin to data_batch_5.bin and test_batch.bin.
 """
 
 import argparse
+import math
 import pathlib
 import time
 
@@ -63,9 +64,9 @@ def normalised(images):
 
 
 def changed(images):
-    """Moved by up to four pixels either way, the edge mirrored, and half of them flipped."""
+    """Moved by up to four pixels either way, and half of them flipped."""
     count = len(images)
-    padded = F.pad(images.float(), (4, 4, 4, 4), mode="reflect")
+    padded = F.pad(images.float(), (4, 4, 4, 4))
     dy, dx = torch.randint(0, 9, (2, count, 1, 1))
     rows = (torch.arange(32).view(1, 32, 1) + dy).expand(count, 32, 32)
     columns = (torch.arange(32).view(1, 1, 32) + dx).expand(count, 32, 32)
@@ -99,16 +100,16 @@ def main():
     optimizer = torch.optim.SGD(
         net.parameters(), options.rate, 0.9, weight_decay=options.decay, nesterov=True, fused=True
     )
-    batches = len(x) // BATCH
+    batches = math.ceil(len(x) / BATCH)
     steps = options.epochs * batches
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, options.rate, steps, pct_start=0.2, anneal_strategy="linear", cycle_momentum=False
+        optimizer, options.rate, steps, pct_start=0.2, anneal_strategy="linear"
     )
     start = time.time()
     for epoch in range(options.epochs):
         net.train()
         total = 0.0
-        for rows in torch.randperm(len(x))[: batches * BATCH].split(BATCH):
+        for rows in torch.randperm(len(x)).split(BATCH):
             input = normalised(changed(x[rows])).contiguous(memory_format=layout)
             loss = F.cross_entropy(run(input), y[rows], label_smoothing=0.1)
             optimizer.zero_grad()
