@@ -85,12 +85,22 @@ impl Train {
         read_weights(run.file("best.safetensors"), model)?;
         let test = test(&recipe, &data, model)?;
         let wall_s = start.elapsed().as_secs_f64();
-        let result = result(&run, model.param_count(), test.as_ref(), wall_s);
+        let skipped = trainer.skipped();
+        let mut result = result(&run, model.param_count(), test.as_ref(), wall_s);
+        if skipped.count > 0 {
+            result["skipped"] = json!(skipped.count);
+            result["skipped_because"] = json!(skipped.complaints);
+        }
         write_json(run.file("result.json"), &result)?;
         report::write(&run, &recipe, &data, model, test.as_ref())?;
         match self.watch.json {
             true => say_json(&result),
-            false => say_result(&run, test.as_ref(), wall_s),
+            false => {
+                if skipped.count > 0 {
+                    say(&skipped);
+                }
+                say_result(&run, test.as_ref(), wall_s);
+            }
         }
         Ok(())
     }

@@ -107,6 +107,12 @@ impl DataLoader {
         if self.options.drop_last { count / size } else { count.div_ceil(size) }
     }
 
+    /// How many samples the batch of a number has, counted from 0, if all of them can be read.
+    pub fn batch_len(&self, number: usize) -> usize {
+        let (count, size) = (self.dataset.len(), self.options.batch_size);
+        count.saturating_sub(number.saturating_mul(size)).min(size)
+    }
+
     /// True if an epoch has no batch.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

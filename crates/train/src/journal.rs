@@ -117,6 +117,13 @@ impl Callback for Journal {
         let Some(epoch) = history.epochs().last() else {
             return Ok(());
         };
+        let skipped = epoch.figures.iter().filter(|(name, _)| name.ends_with("_skipped"));
+        let skipped: f64 = skipped.map(|(_, count)| count).sum();
+        if skipped > 0.0 {
+            let number = epoch.number;
+            let text = format!("epoch {number} went without {skipped} samples that cannot be read");
+            self.event("warning", session, text)?;
+        }
         let monitor = if epoch.get("valid_loss").is_some() { "valid_loss" } else { "train_loss" };
         let best = history.lowest(monitor).is_some_and(|best| best.number == epoch.number);
         let loss = epoch.get(monitor).unwrap_or(f64::NAN);

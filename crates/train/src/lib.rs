@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod average;
+mod bootstrap;
 mod callback;
 mod checkpoint;
 mod checksum;
@@ -25,6 +26,7 @@ mod progress;
 pub mod recipe;
 mod report;
 mod run;
+mod skipped;
 mod state;
 mod statistics;
 mod system;
@@ -33,6 +35,7 @@ mod terminal;
 mod trainer;
 
 pub use average::{AverageOptions, Averages};
+pub use bootstrap::{Bootstrap, Interval};
 pub use callback::{Callback, Derived, Position, Scheduled, Session, Step, Wishes};
 pub use checkpoint::{Checkpoint, read_weights, write_json, write_weights};
 pub use cross::{CrossValidation, cross_validate};
@@ -55,6 +58,7 @@ pub use plateau::{EarlyStopping, Plateau};
 pub use progress::Progress;
 pub use report::{Best, COLOURS, Chart, Confusion, Report, Series, Unit};
 pub use run::{MetricsFile, RunFolder};
+pub use skipped::Skipped;
 pub use state::State;
 pub use statistics::{Activations, Observed, Statistics, StatisticsOptions};
 pub use system::{Machine, Usage};

@@ -110,9 +110,10 @@ fn style() -> ProgressStyle {
 pub(crate) fn figures(figures: &[(String, f64)]) -> String {
     let text = |(name, value): &(String, f64)| {
         let label = name.replace('_', " ");
-        match name.ends_with("accuracy") {
-            true => format!("  {label} {:.2} %", 100.0 * value),
-            false => format!("  {label} {value:.4}"),
+        match name.rsplit('_').next() {
+            Some("accuracy") => format!("  {label} {:.2} %", 100.0 * value),
+            Some("skipped") => format!("  {label} {value}"),
+            _ => format!("  {label} {value:.4}"),
         }
     };
     figures.iter().map(text).collect()

@@ -35,6 +35,16 @@ impl RunFolder {
         }
     }
 
+    /// The folder of this path, made if it is not there.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn create_at(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        fs::create_dir_all(&path).map_err(|error| Error::io(&path, error))?;
+        Ok(Self(path))
+    }
+
     /// The folder of an earlier training.
     ///
     /// # Errors
@@ -50,14 +60,18 @@ impl RunFolder {
         )))
     }
 
-    /// The folder with the highest number of a name.
+    /// The folder with the highest number of a name, of those that hold the settings of a training:
+    /// what was killed before it wrote them has not begun.
     ///
     /// # Errors
     /// If there is none.
     pub fn newest(runs: impl AsRef<Path>, name: &str) -> Result<Self> {
         let runs = runs.as_ref();
-        match Self::numbers(runs, name)?.into_iter().max() {
-            Some(number) => Self::open(runs.join(format!("{name}-{number}"))),
+        let mut numbers = Self::numbers(runs, name)?;
+        numbers.sort_unstable();
+        let folders = numbers.iter().rev().map(|number| runs.join(format!("{name}-{number}")));
+        match folders.map(Self::open).find_map(Result::ok) {
+            Some(run) => Ok(run),
             None => {
                 let runs = runs.display();
                 Err(Error::Setting(format!("there is no earlier training {name}-… in {runs}")))

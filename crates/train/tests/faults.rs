@@ -3,9 +3,13 @@
 mod common;
 
 use common::*;
-use gradus_data::{DataLoader, Dataset, LoaderOptions, Sample, TensorDataset};
+use gradus_data::image::{Colour, Image, write_png};
+use gradus_data::source::{
+    DataOptions, ImageFolderOptions, ImageOptions, Source, SplitOptions, prepare,
+};
+use gradus_data::{BadSamples, DataLoader, Dataset, LoaderOptions, Sample, TensorDataset};
 use gradus_nn::losses::{cross_entropy, mse_loss};
-use gradus_nn::{Layer, Linear, Module, Sgd, SgdOptions, split_by_name};
+use gradus_nn::{Flatten, Layer, Linear, Module, Sequential, Sgd, SgdOptions, split_by_name};
 use gradus_tensor::{Error, Result, Rng, Tensor};
 use gradus_train::*;
 use std::fs;
@@ -82,6 +86,147 @@ impl Callback for Vanish {
         }
         Ok(())
     }
+}
+
+/// Pictures of one shade each in a folder, which their files are named after, in two classes.
+fn write_shades(folder: &Path) {
+    for shade in 1..=24 {
+        let class = folder.join(if shade % 2 == 0 { "even" } else { "odd" });
+        fs::create_dir_all(&class).unwrap();
+        let picture = Image::new(3, 2, Colour::Grey, vec![shade; 6]).unwrap();
+        write_png(class.join(format!("{shade}.png")), &picture).unwrap();
+    }
+}
+
+/// The pictures of a folder as they are read anew in each epoch, not standardised.
+fn shades(folder: &Path, options: LoaderOptions) -> DataLoader {
+    let source = Source::ImageFolder(ImageFolderOptions {
+        path: folder.display().to_string(),
+        ..Default::default()
+    });
+    let (mean, deviation) = (Some(vec![0.0]), Some(vec![1.0]));
+    let images = ImageOptions { mean, deviation, cache_bytes: Some(0), ..Default::default() };
+    let split = SplitOptions { valid: 0.0, ..Default::default() };
+    let data = DataOptions { images, split, ..DataOptions::of(source) };
+    DataLoader::new(prepare(&data, 1).unwrap().train, options)
+}
+
+/// In the second epoch, after its first batch, removes one file and cuts off another.
+struct Spoil {
+    vanishing: PathBuf,
+    cut: PathBuf,
+}
+
+impl Callback for Spoil {
+    fn on_batch_end(&mut self, session: &mut Session<'_>, step: &Step<'_>) -> Result<()> {
+        if (session.history.len(), step.batch) == (1, 1) {
+            fs::remove_file(&self.vanishing).unwrap();
+            let bytes = fs::read(&self.cut).unwrap();
+            fs::write(&self.cut, &bytes[..bytes.len() / 2]).unwrap();
+        }
+        Ok(())
+    }
+}
+
+/// Ends for now in the third epoch, after its first batch.
+struct PauseInThird;
+
+impl Callback for PauseInThird {
+    fn on_batch_end(&mut self, session: &mut Session<'_>, step: &Step<'_>) -> Result<()> {
+        if (session.history.len(), step.batch) == (2, 1) {
+            session.pause("for a test");
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn files_that_vanish_or_break_in_an_epoch_are_left_out_and_counted() {
+    let data = TempDir::new().unwrap();
+    write_shades(data.path());
+    for workers in [0, 2] {
+        let options = LoaderOptions {
+            batch_size: 4,
+            shuffle: Some(3),
+            workers,
+            prefetch: 1,
+            bad_samples: BadSamples::Skip,
+            ..Default::default()
+        };
+        let in_order = LoaderOptions { shuffle: None, ..options };
+        let loaders = || (shades(data.path(), options), shades(data.path(), in_order));
+        // The files whose turn comes last in the second epoch, when no worker is so far.
+        let (train, _) = loaders();
+        let last = train.epoch(1).last().unwrap().unwrap();
+        let last = last.input().max([1, 2, 3]).to_vec::<f32>();
+        let path = |shade: f32| {
+            let shade = (shade * 255.0).round() as u32;
+            data.path()
+                .join(if shade % 2 == 0 { "even" } else { "odd" })
+                .join(format!("{shade}.png"))
+        };
+        let (vanishing, cut) = (path(last[0]), path(last[1]));
+        let make = |folder: &Path| {
+            let head = Linear::new(6, 2, &mut Rng::new(1));
+            let model = Sequential::new().then(Flatten).then(head);
+            let optimizer = Sgd::new(model.params(), SgdOptions::default());
+            Trainer::new(model, cross_entropy, optimizer)
+                .checkpoints(Checkpoints::new(folder, "valid_loss"))
+                .callback(Spoil { vanishing: vanishing.clone(), cut: cut.clone() })
+                .epochs(3)
+        };
+
+        let (train, valid) = loaders();
+        let whole = TempDir::new().unwrap();
+        let mut undisturbed = make(whole.path());
+        undisturbed.fit(&train, &valid).unwrap();
+        let counts = |name| {
+            let epochs = undisturbed.history().epochs().iter();
+            epochs.map(|epoch| epoch.get(name).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(counts("train_skipped"), [0.0, 2.0, 2.0]);
+        assert_eq!(counts("valid_skipped"), [0.0, 2.0, 2.0]);
+        let skipped = undisturbed.skipped();
+        assert_eq!((skipped.count, skipped.complaints.len()), (8, 2));
+        for file in [&vanishing, &cut] {
+            let name = file.display().to_string();
+            assert!(skipped.complaints.iter().any(|said| said.starts_with(&name)), "{skipped}");
+        }
+        let sentence = skipped.to_string();
+        assert!(sentence.starts_with("8 times a sample was left out that could not be read: "));
+        assert!(sentence.ends_with("; and 1 more like it"), "{sentence}");
+
+        // Interrupted, it counts none twice.
+        write_shades(data.path());
+        let (train, valid) = loaders();
+        let folder = TempDir::new().unwrap();
+        let ending = make(folder.path()).callback(PauseInThird).fit(&train, &valid).unwrap();
+        assert_eq!(ending, Ending::Paused("for a test".into()));
+        let mut resumed = make(folder.path());
+        assert_eq!(resumed.resume().unwrap().unwrap().batches, 1);
+        // Those of two epochs, and of the batch that was trained.
+        assert!((4..=6).contains(&resumed.skipped().count));
+        resumed.fit(&train, &valid).unwrap();
+        assert_eq!(figures(resumed.history()), figures(undisturbed.history()));
+        assert_eq!(resumed.skipped(), skipped);
+        write_shades(data.path());
+    }
+}
+
+#[test]
+fn a_file_that_breaks_ends_the_training_unless_it_is_to_be_left_out() {
+    let data = TempDir::new().unwrap();
+    write_shades(data.path());
+    let train = shades(data.path(), LoaderOptions::default());
+    let cut = data.path().join("even").join("8.png");
+    fs::write(&cut, "no picture").unwrap();
+    let model = Sequential::new().then(Flatten).then(Linear::new(6, 2, &mut Rng::new(1)));
+    let optimizer = Sgd::new(model.params(), SgdOptions::default());
+    let mut trainer = Trainer::new(model, cross_entropy, optimizer);
+    let error = trainer.fit(&train, None).unwrap_err().to_string();
+    assert!(error.starts_with(&cut.display().to_string()), "{error}");
+    assert_eq!(trainer.skipped(), Skipped::default());
+    assert_eq!(trainer.skipped().to_string(), "every sample could be read");
 }
 
 fn line(learning_rate: f64) -> (Linear, Sgd) {

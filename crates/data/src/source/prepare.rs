@@ -181,6 +181,11 @@ fn divided<T>(
     split: &SplitOptions,
     seed: u64,
 ) -> Result<Division> {
+    if split.folds.is_some() && parts.valid.is_some() {
+        let message = "split: folds are held out of what is learnt from, but there are files to \
+                       validate with: leave one out";
+        return Err(Error::Setting(message.into()));
+    }
     let own = SplitOptions {
         valid: if parts.valid.is_some() { 0.0 } else { split.valid },
         test: if parts.test.is_some() { 0.0 } else { split.test },
@@ -511,6 +516,10 @@ fn language_model(
     split: &SplitOptions,
     text_options: &super::TextOptions,
 ) -> Result<Prepared> {
+    if split.folds.is_some() {
+        let message = "split: a long text has no folds, for windows would be torn: leave them out";
+        return Err(Error::Setting(message.into()));
+    }
     if split.by != SplitBy::Random {
         let message = "split: of a long text, the end is held out: leave by and column out";
         return Err(Error::Setting(message.into()));

@@ -33,11 +33,15 @@ pub struct SplitOptions {
     pub by: SplitBy,
     /// The column of groups or of times.
     pub column: Option<String>,
+    /// In how many parts of one size all is divided that is not tested with, for cross-validation.
+    pub folds: Option<usize>,
+    /// Which of these parts is validated with, from 1 on; the others are learnt from.
+    pub fold: Option<usize>,
 }
 
 impl Default for SplitOptions {
     fn default() -> Self {
-        Self { valid: 0.1, test: 0.0, by: SplitBy::Random, column: None }
+        Self { valid: 0.1, test: 0.0, by: SplitBy::Random, column: None, folds: None, fold: None }
     }
 }
 
@@ -45,9 +49,10 @@ impl SplitOptions {
     /// Refuses what cannot be.
     ///
     /// # Errors
-    /// If a part is not from 0 up to 1, both together leave nothing, or a column is missing or not
-    /// wanted.
+    /// If a part is not from 0 up to 1, both together leave nothing, a column is missing or not
+    /// wanted, or there is no such fold.
     pub fn check(&self) -> Result<()> {
+        self.check_fold()?;
         for (name, part) in [("valid", self.valid), ("test", self.test)] {
             if !(0.0..1.0).contains(&part) {
                 let message =
@@ -68,6 +73,27 @@ impl SplitOptions {
             _ => return Ok(()),
         };
         Err(Error::Setting(message.into()))
+    }
+}
+
+impl SplitOptions {
+    fn check_fold(&self) -> Result<()> {
+        let message = match (self.fold, self.folds) {
+            (None, None) => return Ok(()),
+            (Some(_), Some(_)) if self.by == SplitBy::Time => {
+                "split: there are no folds by time, for some would learn from what comes later: \
+                 leave them out"
+                    .into()
+            }
+            (Some(fold), Some(folds)) if folds >= 2 && (1..=folds).contains(&fold) => {
+                return Ok(());
+            }
+            (Some(fold), Some(folds)) => format!(
+                "split: fold {fold} of {folds} cannot be: give two folds or more, and one of them"
+            ),
+            _ => "split: fold and folds go together: give both or neither".into(),
+        };
+        Err(Error::Setting(message))
     }
 }
 
@@ -99,6 +125,10 @@ pub struct Division {
 /// its share, to within one. Of groups, so many are held out, in random order, that together they
 /// have as many samples at least. By time, samples of one moment stay together.
 ///
+/// With folds, what is not tested with is dealt out to them, each class evenly or each group to the
+/// fold that has fewest samples, and one fold is held out in the place of the part to validate with:
+/// over all folds, each sample once.
+///
 /// ```
 /// use gradus_data::source::split::{Keys, SplitOptions, divide};
 ///
@@ -115,19 +145,36 @@ pub struct Division {
 pub fn divide(count: usize, keys: &Keys, options: &SplitOptions, seed: u64) -> Result<Division> {
     options.check()?;
     let wanted = |part: f64| (count as f64 * part + 1e-9).floor() as usize;
-    let (valid, test) = (wanted(options.valid), wanted(options.test));
+    let folded = options.fold.zip(options.folds);
+    let valid = if folded.is_some() { 0 } else { wanted(options.valid) };
+    let test = wanted(options.test);
     let mut division = match (options.by, keys) {
         (SplitBy::Group, Keys::Names(names)) => by_group(names, valid, test, seed),
         (SplitBy::Time, Keys::Times(times)) => by_time(times, valid, test),
         (SplitBy::Stratified, Keys::Names(names)) => deal(classes(names), count, valid, test, seed),
         _ => deal(vec![(0..count).collect()], count, valid, test, seed),
     };
+    if let Some((fold, folds)) = folded {
+        division.train.sort_unstable();
+        let parts = fold_of_each(&division.train, keys, options, seed);
+        if let Some(empty) = (0..folds).find(|part| !parts.contains(part)) {
+            let (count, empty) = (division.train.len(), empty + 1);
+            return Err(Error::Setting(format!(
+                "split: {count} samples are too few for {folds} folds: fold {empty} would hold out \
+                 none; give fewer folds"
+            )));
+        }
+        let pairs = division.train.iter().copied().zip(parts);
+        let (valid, train): (Vec<_>, Vec<_>) = pairs.partition(|(_, part)| part + 1 == fold);
+        let indices = |pairs: Vec<(usize, usize)>| pairs.into_iter().map(|(index, _)| index);
+        (division.train, division.valid) = (indices(train).collect(), indices(valid).collect());
+    }
     for part in [&mut division.train, &mut division.valid, &mut division.test] {
         part.sort_unstable();
     }
     for (name, part, wanted) in [
         ("learn from", &division.train, true),
-        ("validate with", &division.valid, options.valid > 0.0),
+        ("validate with", &division.valid, folded.is_none() && options.valid > 0.0),
         ("be tested with", &division.test, options.test > 0.0),
     ] {
         if wanted && part.is_empty() {
@@ -180,6 +227,39 @@ fn deal(classes: Vec<Vec<usize>>, count: usize, valid: usize, test: usize, seed:
     division
 }
 
+/// The number of the fold of each of some samples, from 0 on.
+fn fold_of_each(samples: &[usize], keys: &Keys, options: &SplitOptions, seed: u64) -> Vec<usize> {
+    let folds = options.folds.unwrap_or(1);
+    let mut rng = stream(seed, 1);
+    let names = match keys {
+        Keys::Names(names) => samples.iter().map(|&index| names[index].clone()).collect(),
+        _ => vec![String::new(); samples.len()],
+    };
+    let groups = classes(&names);
+    let mut parts = vec![0; samples.len()];
+    if options.by == SplitBy::Group {
+        // The largest first, so that small ones make up for the differences.
+        let mut order = rng.permutation(groups.len());
+        order.sort_by_key(|&group| std::cmp::Reverse(groups[group].len()));
+        let mut sizes = vec![0; folds];
+        for group in order {
+            let least = (0..folds).min_by_key(|&fold| sizes[fold]).unwrap_or(0);
+            sizes[least] += groups[group].len();
+            groups[group].iter().for_each(|&place| parts[place] = least);
+        }
+        return parts;
+    }
+    // Dealt out like cards, class after class: where one ends, the next goes on.
+    let mut dealt = 0;
+    for class in groups {
+        for place in rng.permutation(class.len()) {
+            parts[class[place]] = dealt % folds;
+            dealt += 1;
+        }
+    }
+    parts
+}
+
 fn by_group(names: &[String], valid: usize, test: usize, seed: u64) -> Division {
     let groups = classes(names);
     let mut division = Division::default();
@@ -226,7 +306,13 @@ mod tests {
     }
 
     fn options(by: SplitBy, column: Option<&str>) -> SplitOptions {
-        SplitOptions { valid: 0.2, test: 0.1, by, column: column.map(String::from) }
+        SplitOptions {
+            valid: 0.2,
+            test: 0.1,
+            by,
+            column: column.map(String::from),
+            ..Default::default()
+        }
     }
 
     #[test]
@@ -283,6 +369,68 @@ mod tests {
         let parts = divide(10, &Keys::Times(times.into()), &options, 1).unwrap();
         assert_eq!(parts.valid, [0, 2, 3, 5, 7, 9]);
         assert_eq!(parts.train, [1, 4, 8]);
+    }
+
+    #[test]
+    fn folds_hold_out_each_sample_once() {
+        for (by, column) in
+            [(SplitBy::Random, None), (SplitBy::Stratified, None), (SplitBy::Group, Some("name"))]
+        {
+            // Four classes of different sizes, or seventeen groups.
+            let name = |i: usize| if by == SplitBy::Group { i % 17 } else { i * i % 7 };
+            let names: Vec<String> = (0..101).map(|i| name(i).to_string()).collect();
+            let keys = match by {
+                SplitBy::Random => Keys::None,
+                _ => Keys::Names(names.clone()),
+            };
+            let fold = |number| {
+                let own =
+                    SplitOptions { folds: Some(4), fold: Some(number), ..options(by, column) };
+                divide(101, &keys, &own, 3).unwrap()
+            };
+            let folds: Vec<Division> = (1..=4).map(fold).collect();
+            let mut held: Vec<usize> = folds.iter().flat_map(|own| own.valid.clone()).collect();
+            held.extend(&folds[0].test);
+            held.sort_unstable();
+            assert!(held.into_iter().eq(0..101), "{by:?}");
+            for own in &folds {
+                check_whole(own, 101);
+                assert_eq!(own.test, folds[0].test);
+                let count = |part: &[usize], name: &String| {
+                    part.iter().filter(|&&index| names[index] == *name).count()
+                };
+                for name in &names {
+                    let (valid, train) = (count(&own.valid, name), count(&own.train, name));
+                    match by {
+                        SplitBy::Stratified => assert!((valid * 3).abs_diff(train) <= 4),
+                        SplitBy::Group => assert!(valid == 0 || train == 0),
+                        _ => {}
+                    }
+                }
+                if by != SplitBy::Group {
+                    assert!(own.valid.len().abs_diff(23) <= 1, "{}", own.valid.len());
+                }
+            }
+            assert_ne!(folds[0].valid, folds[1].valid);
+        }
+    }
+
+    #[test]
+    fn folds_that_cannot_be_are_told() {
+        let said = |options: SplitOptions, count| {
+            divide(count, &Keys::None, &options, 0).unwrap_err().to_string()
+        };
+        let with = |fold, folds| SplitOptions { fold, folds, ..Default::default() };
+        assert!(said(with(Some(1), None), 9).contains("fold and folds go together"));
+        assert!(said(with(Some(4), Some(3)), 9).contains("fold 4 of 3 cannot be"));
+        assert!(said(with(Some(1), Some(1)), 9).contains("two folds or more"));
+        assert!(
+            said(with(Some(5), Some(5)), 4)
+                .contains("4 samples are too few for 5 folds: fold 5 would")
+        );
+        let time =
+            SplitOptions { folds: Some(2), fold: Some(1), ..options(SplitBy::Time, Some("t")) };
+        assert!(said(time, 9).contains("no folds by time"));
     }
 
     #[test]

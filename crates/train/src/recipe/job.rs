@@ -18,7 +18,7 @@ use crate::callback::{Callback, Scheduled, Session};
 use crate::metrics::{Mean, Metric};
 use crate::trainer::{Loss, Trainer};
 use gradus_data::source::{Answers, Encoder};
-use gradus_data::{DataLoader, Dataset, LoaderOptions};
+use gradus_data::{BadSamples, DataLoader, Dataset, LoaderOptions};
 use gradus_nn::schedule::Schedule;
 use gradus_nn::{Layer, LoadOptions};
 use gradus_tensor::io::load_weights;
@@ -150,7 +150,8 @@ impl Recipe {
         let (loss, mut metrics) = (self.loss(data)?, self.metrics(data)?);
         let mut mean = Mean::default();
         model.eval();
-        for batch in self.loader(part, None).epoch(0) {
+        // Figures over fewer samples would be others: what cannot be read ends a test.
+        for batch in self.loader(part, None, BadSamples::Stop).epoch(0) {
             let batch = batch?;
             let (input, target) = (batch.input(), batch.target());
             let output = no_grad(|| model.forward(input));
@@ -164,12 +165,18 @@ impl Recipe {
     }
 
     /// Goes through samples in the batches of the recipe.
-    fn loader(&self, part: &Arc<dyn Dataset>, shuffle: Option<u64>) -> DataLoader {
+    fn loader(
+        &self,
+        part: &Arc<dyn Dataset>,
+        shuffle: Option<u64>,
+        bad_samples: BadSamples,
+    ) -> DataLoader {
         let run = self.run();
         let options = LoaderOptions {
             batch_size: run.batch,
             shuffle,
             workers: run.workers,
+            bad_samples,
             ..Default::default()
         };
         DataLoader::new(part.clone(), options)
@@ -181,8 +188,8 @@ impl Recipe {
     /// If something cannot be made.
     pub fn job(&self, data: &Data, model: Box<dyn Layer>) -> Result<Job> {
         let run = self.run();
-        let train = self.loader(&data.train, Some(run.seed));
-        let valid = data.valid.as_ref().map(|part| self.loader(part, None));
+        let train = self.loader(&data.train, Some(run.seed), run.bad_samples);
+        let valid = data.valid.as_ref().map(|part| self.loader(part, None, run.bad_samples));
 
         let transfer: Option<TransferOptions> = self.settings().get("transfer");
         if let Some(transfer) = &transfer {

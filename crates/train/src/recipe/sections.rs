@@ -1,7 +1,7 @@
 //! The sections of a recipe.
 
 use super::entry::{Part, field, section};
-use super::field::{Field, OneOrMore, POSITIVE};
+use super::field::{Field, OneOrMore, POSITIVE, choices};
 use super::lists::augment::Change;
 use super::lists::data::Data;
 use super::lists::models::Model;
@@ -10,6 +10,7 @@ use crate::callback::Callback;
 use crate::keep::CheckpointOptions;
 use crate::metrics::Metric;
 use crate::trainer::Loss;
+use gradus_data::BadSamples;
 use gradus_nn::Optimizer;
 use gradus_nn::schedule::Schedule;
 use std::path::PathBuf;
@@ -32,6 +33,10 @@ pub fn fields() -> Vec<Field> {
     ]
 }
 
+choices! {
+    BadSamples { Stop = "stop", Skip = "skip" }
+}
+
 /// How a training goes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunOptions {
@@ -51,6 +56,8 @@ pub struct RunOptions {
     pub clip_value: Option<f64>,
     /// How many threads make batches ahead.
     pub workers: usize,
+    /// What is done where a sample cannot be read.
+    pub bad_samples: BadSamples,
 }
 
 impl Default for RunOptions {
@@ -64,6 +71,7 @@ impl Default for RunOptions {
             clip_norm: None,
             clip_value: None,
             workers: 1,
+            bad_samples: BadSamples::Stop,
         }
     }
 }
@@ -78,6 +86,7 @@ section! {
         clip_norm, POSITIVE => "The largest norm of a step's gradients.";
         clip_value, POSITIVE => "The largest size of a number in a step's gradients.";
         workers, 0..=256 => "How many threads make batches ahead.";
+        bad_samples => "What is done where a sample cannot be read while the model is trained: stop, or skip it and count. A test always stops, for its figures would be of other samples.";
     }
 }
 

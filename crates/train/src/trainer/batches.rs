@@ -5,6 +5,7 @@ use crate::callback::{Derived, Position, Step};
 use crate::history::Epoch;
 use crate::interrupt::Interrupt;
 use crate::metrics::Mean;
+use crate::skipped::Skipped;
 use gradus_data::{Batch, DataLoader};
 use gradus_nn::{Accumulator, Layer, clip_grad_norm, clip_grad_value};
 use gradus_tensor::{DType, Error, Gradients, Result, Tensor, no_grad};
@@ -19,6 +20,8 @@ pub(super) struct Running {
     pub(super) steps: usize,
     /// The mean loss.
     pub(super) loss: Mean,
+    /// How many samples were left out.
+    pub(super) skipped: u64,
     /// The gradients since the last step, where several batches make one.
     pub(super) gathered: Option<Accumulator>,
     /// How long it took up to here.
@@ -96,18 +99,20 @@ impl<M: Layer> Trainer<M> {
                     return Err(error);
                 }
             };
+            let lacking = self.skipped.note(train, self.running.batches, &batch);
             let stepped = self.train_within_memory(&batch)?;
+            self.running.skipped += lacking;
             self.running.seconds = before + start.elapsed().as_secs_f64();
             let last = self.running.batches == self.position.batches;
             if last {
-                self.running.figures = Some(self.figures("train", &self.running.loss));
+                self.running.figures = Some(self.train_figures(train));
             }
             if let Some(ending) = self.after_batch(stepped, last)? {
                 return Ok(Some(ending));
             }
         }
         if self.running.figures.is_none() {
-            self.running.figures = Some(self.figures("train", &self.running.loss));
+            self.running.figures = Some(self.train_figures(train));
         }
         Ok(None)
     }
@@ -217,9 +222,10 @@ impl<M: Layer> Trainer<M> {
     ) -> Result<Option<Vec<(String, f64)>>> {
         self.model.eval();
         self.metrics.iter_mut().for_each(|metric| metric.reset());
-        let mut mean = Mean::default();
-        for batch in loader.epoch(0) {
+        let (mut mean, mut lacking) = (Mean::default(), 0);
+        for (index, batch) in loader.epoch(0).enumerate() {
             let batch = batch?;
+            lacking += self.skipped.note(loader, index, &batch);
             let (input, target) = (batch.input(), batch.target());
             no_grad(|| {
                 let output = self.model.forward(input);
@@ -230,10 +236,17 @@ impl<M: Layer> Trainer<M> {
                 return Ok(None);
             }
         }
-        Ok(Some(self.figures(prefix, &mean)))
+        Ok(Some(self.figures(prefix, &mean, Skipped::figure(loader, lacking))))
     }
 
-    fn figures(&self, prefix: &str, loss: &Mean) -> Vec<(String, f64)> {
+    /// The figures of the epoch that was trained.
+    fn train_figures(&self, train: &DataLoader) -> Vec<(String, f64)> {
+        let skipped = Skipped::figure(train, self.running.skipped);
+        self.figures("train", &self.running.loss, skipped)
+    }
+
+    /// The loss, the metrics and one more, if there is one.
+    fn figures(&self, prefix: &str, loss: &Mean, more: Option<(&str, f64)>) -> Vec<(String, f64)> {
         let name = |name: &str| match prefix {
             "" => name.to_string(),
             prefix => format!("{prefix}_{name}"),
@@ -241,6 +254,7 @@ impl<M: Layer> Trainer<M> {
         let mut figures = vec![(name("loss"), loss.value())];
         let own = self.metrics.iter().flat_map(|metric| metric.figures());
         figures.extend(own.map(|(own, value)| (name(&own), value)));
+        figures.extend(more.map(|(own, value)| (name(own), value)));
         figures
     }
 }

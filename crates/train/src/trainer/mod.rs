@@ -13,6 +13,7 @@ use crate::history::History;
 use crate::interrupt::Interrupt;
 use crate::keep::Checkpoints;
 use crate::metrics::Metric;
+use crate::skipped::Skipped;
 use batches::Running;
 use gradus_data::DataLoader;
 use gradus_nn::{ClipNorm, Layer, Optimizer};
@@ -60,6 +61,7 @@ pub struct Trainer<M> {
     epochs: usize,
     memory_budget_bytes: Option<u64>,
     running: Running,
+    skipped: Skipped,
     /// Where the training is; the part of it that is known.
     position: Position,
     wishes: Wishes,
@@ -106,6 +108,7 @@ impl<M: Layer> Trainer<M> {
             epochs: 1,
             memory_budget_bytes: None,
             running: Running::default(),
+            skipped: Skipped::default(),
             position: Position::default(),
             wishes: Wishes::default(),
         }
@@ -199,6 +202,13 @@ impl<M: Layer> Trainer<M> {
     /// What was recorded, epoch by epoch.
     pub fn history(&self) -> &History {
         &self.history
+    }
+
+    /// What was left out because it could not be read, in all epochs and in validation, where the
+    /// loaders say [`BadSamples::Skip`](gradus_data::BadSamples::Skip). The history has the numbers of
+    /// each epoch, as `train_skipped` and `valid_skipped`.
+    pub fn skipped(&self) -> Skipped {
+        self.skipped.counted(&self.history, self.running.skipped)
     }
 
     /// Continues after epochs that were trained before.

@@ -5,6 +5,7 @@ use super::batches::Running;
 use crate::checkpoint::Checkpoint;
 use crate::keep::{Checkpoints, remove_unfinished, restored};
 use crate::metrics::Mean;
+use crate::skipped::Skipped;
 use crate::state::State;
 use gradus_nn::{Accumulator, Layer};
 use gradus_tensor::{Error, Result};
@@ -14,6 +15,9 @@ use std::path::PathBuf;
 
 /// The part of a checkpoint that is the loop's own.
 const LOOP: &str = "loop";
+
+/// The part that says what was left out.
+const SKIPPED: &str = "skipped";
 
 /// Where a training goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +40,7 @@ impl<M: Layer> Trainer<M> {
         if let Some(reason) = &self.wishes.stop {
             checkpoint = checkpoint.with("stop", State::new().with("reason", reason.as_str()));
         }
+        let skipped = (SKIPPED.to_string(), self.skipped.state());
         let metrics = self.metrics.iter().map(|metric| (metric.name(), metric.state()));
         let metrics = numbered("metric", metrics);
         let callbacks = self.callbacks.iter().map(|callback| (callback.name(), callback.state()));
@@ -43,6 +48,7 @@ impl<M: Layer> Trainer<M> {
         metrics
             .into_iter()
             .chain(callbacks)
+            .chain([skipped])
             .filter(|(_, state)| !state.is_empty())
             .fold(checkpoint, |checkpoint, (name, state)| checkpoint.with(name, state))
     }
@@ -61,6 +67,8 @@ impl<M: Layer> Trainer<M> {
         };
         let reason = checkpoint.part("stop").map(|state| state.text("reason").map(String::from));
         self.wishes.stop = reason.transpose()?;
+        let skipped = checkpoint.part(SKIPPED).map(Skipped::load);
+        self.skipped = skipped.transpose()?.unwrap_or_default();
         let metrics = self.metrics.iter_mut();
         let metrics = metrics.map(|metric| (metric.name().to_string(), metric));
         for (name, metric) in numbered("metric", metrics) {
@@ -161,6 +169,7 @@ impl Running {
             .with("batches", self.batches)
             .with("of", batches)
             .with("steps", self.steps)
+            .with("skipped", self.skipped)
             .with("loss", Value::Object(self.loss.state().values().clone()))
             .with_number("seconds", self.seconds)
             .with_number("learning_rate", self.learning_rate);
@@ -184,6 +193,7 @@ impl Running {
         let mut running = Self {
             batches: state.count("batches")? as usize,
             steps: state.count("steps")? as usize,
+            skipped: state.count("skipped")?,
             loss,
             gathered: None,
             seconds: state.number("seconds")?,

@@ -1,9 +1,12 @@
 //! The callbacks that a recipe can name.
 
+use crate::average::Averages;
 use crate::callback::Callback;
+use crate::guard::NanGuard;
+use crate::limits::TimeBudget;
 use crate::plateau::{EarlyStopping, Plateau};
 use crate::recipe::entry::{Entry, Product, entry};
-use crate::recipe::field::choices;
+use crate::recipe::field::{POSITIVE, choices};
 use gradus_nn::schedule::{Goal, ReduceOnPlateauOptions};
 
 choices! {
@@ -39,6 +42,25 @@ impl Product for Box<dyn Callback> {
                     };
                     Ok(Box::new(Plateau::new(monitor, options)))
                 }
+            },
+            entry! {
+                ema(_): "Tests and keeps an exponential moving average of the weights in their place.";
+                decay: f64 = 0.999, 0.0..1.0 => "The share of the average that each step leaves.";
+                => Ok(Box::new(Averages::ema(decay)?))
+            },
+            entry! {
+                swa(_): "Tests and keeps the mean of the weights at the ends of epochs in their place.";
+                first_epoch: usize = 1, 1.. => "The first epoch that counts.";
+                => Ok(Box::new(Averages::swa(first_epoch)?))
+            },
+            entry! {
+                nan_guard(_): "Ends the training before a step by numbers that are not finite, and tells where they began.";
+                => Ok(Box::new(NanGuard::default()))
+            },
+            entry! {
+                time_budget(_): "Ends the training for now when another epoch would take it beyond a time.";
+                seconds: f64, POSITIVE => "The time of one run of the program.";
+                => Ok(Box::new(TimeBudget::new(seconds)?))
             },
         ]
     }
