@@ -212,7 +212,7 @@ fn a_training_leaves_what_it_promises() {
         let sum: f64 = probabilities.values().map(|p| p.as_f64().unwrap()).sum();
         assert!((sum - 1.0).abs() < 1e-5);
         let label = test.labels().narrow(0, index, 1).to_vec::<i64>()[0];
-        right += u32::from(prediction["answer"] == label.to_string());
+        right += u32::from(prediction["answer"] == label.to_string().as_str());
     }
     assert!(right >= 7, "{right} of 10 digits were read");
     let mut predict = gradus(&["predict"]);

@@ -150,7 +150,7 @@ fn ties_count_as_they_should() {
         metric.value()
     };
     // The first of equal outputs counts.
-    assert_eq!(value(Box::new(Accuracy::default())), 0.25);
+    assert_eq!(value(Box::<Accuracy>::default()), 0.25);
     assert_eq!(value(Box::new(TopAccuracy::new(1).unwrap())), 0.25);
     assert_eq!(value(Box::new(TopAccuracy::new(2).unwrap())), 0.5);
     assert_eq!(value(Box::new(TopAccuracy::new(9).unwrap())), 1.0);

@@ -363,7 +363,8 @@ mod tests {
         assert_eq!(applied(TranslateY, -0.5, &WIDE), moved(Matrix::translation(0.0, -16.0)));
         let turn = Matrix::rotation(-15.0).about(16.5, 16.5);
         assert_eq!(applied(Rotate, 0.5, &USUAL), moved(turn));
-        let factors: [(Change, fn(&mut Picture, f64) -> Result<()>); 4] = [
+        type Factor = fn(&mut Picture, f64) -> Result<()>;
+        let factors: [(Change, Factor); 4] = [
             (Brightness, Picture::brighten),
             (Colour, Picture::saturate),
             (Contrast, Picture::contrast),
