@@ -1,11 +1,11 @@
 //! `gradus eval`.
 
 use crate::output::{say, say_json};
-use crate::trained::{Trained, test};
+use crate::trained::{Trained, held_out};
 use clap::Args;
 use gradus_tensor::{Error, Result};
-use gradus_train::RunFolder;
-use serde_json::{Map, json};
+use gradus_train::{Interval, RunFolder};
+use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 /// Test a trained model on held-out data
@@ -31,22 +31,52 @@ impl Eval {
         let run = RunFolder::open(self.run)?;
         let Trained { recipe, model, .. } = Trained::open(&run, self.data.as_deref())?;
         let data = recipe.data()?;
-        let Some(test) = test(&recipe, &data, &*model)? else {
+        let Some((part, samples)) = held_out(&data) else {
             let path = run.path().display();
             let message = format!("{path} holds out no data to test with: give some with --data");
             return Err(Error::Setting(message));
         };
-        if !self.json {
-            say(test.sentence());
-            return Ok(());
+        let mut answered = recipe.answered(&data, &*model, samples)?;
+        let intervals = answered.intervals()?;
+        let names = answered.figures.iter().map(|(name, _)| name.as_str());
+        let named: Vec<(&str, Interval)> = names.zip(intervals).collect();
+        match self.json {
+            true => say_json(&to_json(&run, part, samples.len(), &named)),
+            false => show(part, samples.len(), &named),
         }
-        let figures = test.figures.iter();
-        let figures = figures.map(|(name, value)| (format!("{}_{name}", test.name), json!(value)));
-        let rest = [
-            ("samples".to_string(), json!(test.part.len())),
-            ("run".to_string(), json!(run.path())),
-        ];
-        say_json(&figures.chain(rest).collect::<Map<_, _>>().into());
         Ok(())
     }
+}
+
+fn to_json(run: &RunFolder, part: &str, count: usize, figures: &[(&str, Interval)]) -> Value {
+    let mut object = Map::new();
+    let mut intervals = Map::new();
+    for (name, Interval { value, low, high }) in figures {
+        let name = format!("{part}_{name}");
+        object.insert(name.clone(), json!(value));
+        intervals.insert(name, json!([low, high]));
+    }
+    object.insert("intervals".into(), Value::Object(intervals));
+    object.insert("samples".into(), json!(count));
+    object.insert("run".into(), json!(run.path()));
+    Value::Object(object)
+}
+
+fn show(part: &str, count: usize, figures: &[(&str, Interval)]) {
+    for (name, interval) in figures {
+        let label = name.replace('_', " ");
+        let Interval { value, low, high } = interval;
+        match name.ends_with("accuracy") {
+            true => say(format_args!(
+                "{part} {label} {:.2} % ({:.2} to {:.2})",
+                100.0 * value,
+                100.0 * low,
+                100.0 * high
+            )),
+            false => say(format_args!("{part} {label} {interval}")),
+        }
+    }
+    say(format_args!(
+        "of {count} samples; in brackets, where 95 % of the figures of samples drawn anew lie"
+    ));
 }

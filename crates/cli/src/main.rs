@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+mod compare;
 mod dashboard;
 mod draw;
 mod eval;
+mod folds;
 mod ops;
 mod output;
 mod predict;
@@ -35,6 +37,7 @@ enum Command {
     Train(train::Train),
     Recipes(recipes::Recipes),
     Eval(eval::Eval),
+    Compare(compare::Compare),
     Predict(predict::Predict),
     Dashboard(dashboard::Dashboard),
     Report(draw::ReportOf),
@@ -62,6 +65,7 @@ fn run(command: Command) -> Result<()> {
         Command::Train(train) => train.run(),
         Command::Recipes(recipes) => recipes.run(),
         Command::Eval(eval) => eval.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Predict(predict) => predict.run(),
         Command::Dashboard(dashboard) => dashboard.run(),
         Command::Report(report) => report.run(),

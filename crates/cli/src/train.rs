@@ -1,19 +1,19 @@
 //! `gradus train`.
 
 use crate::output::{say, say_json};
-use crate::report;
-use crate::trained::{self, Test, absolute};
+use crate::trained::{self, Test, absolute, test};
 use crate::watch::Watch;
-use crate::{recipes, trained::test};
+use crate::{folds, recipes, report};
 use clap::Args;
-use gradus_nn::{Layer, Module};
+use gradus_nn::Layer;
 use gradus_tensor::Result;
 use gradus_tensor::io::atomic::write_atomically;
 use gradus_tensor::memory::peak_resident_bytes;
 use gradus_train::recipe::lists::data::Data;
-use gradus_train::recipe::{Job, Recipe};
+use gradus_train::recipe::{Draft, Job, Recipe};
 use gradus_train::{
-    Checkpoints, Ending, Interrupt, MetricsFile, RunFolder, Trainer, read_weights, write_json,
+    Checkpoints, Ending, Interrupt, MetricsFile, RunFolder, Skipped, Trainer, read_weights,
+    write_json,
 };
 use serde_json::{Map, Value, json};
 use std::io::Write;
@@ -27,7 +27,7 @@ use std::time::Instant;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  gradus train digits\n  gradus train recipe.toml --set \
                         optimizer.learning_rate=0.01\n  gradus train digits --data mnist/ --epochs \
-                        20 --seed 7\n  gradus train --resume runs/digits-1")]
+                        20 --seed 7\n  gradus train recipe.toml --folds 5\n  gradus train --resume runs/digits-1")]
 pub struct Train {
     /// The recipe: a file, or the name of a built-in one (see gradus recipes)
     #[arg(value_parser = recipes::known, required_unless_present = "resume")]
@@ -50,20 +50,24 @@ pub struct Train {
     /// What first weights and the order of samples are drawn from, short for --set run.seed=N
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Cross-validate: cut the data into N parts and train N models, each without another part, which
+    /// it is validated with
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=1000))]
+    folds: Option<u64>,
     /// Go on with an earlier training that was interrupted: the one in this folder, or the newest of
     /// the recipe. Its settings are kept
-    #[arg(long, value_name = "RUN", num_args = 0..=1, conflicts_with_all = ["data", "epochs", "batch", "seed", "set"])]
+    #[arg(long, value_name = "RUN", num_args = 0..=1, conflicts_with_all = ["data", "epochs", "batch", "seed", "set", "folds"])]
     resume: Option<Option<PathBuf>>,
     #[command(flatten)]
     watch: Watch,
 }
 
-/// A training that is about to begin or to go on.
-struct Ready {
-    run: RunFolder,
-    recipe: Recipe,
-    data: Data,
-    job: Job,
+/// Who watches a training, and of what it is a part.
+pub struct Way<'a> {
+    /// How it is watched.
+    pub watch: &'a Watch,
+    /// The number of the fold that it is, and the cross-validation of that.
+    pub fold: Option<(u64, RunFolder)>,
 }
 
 impl Train {
@@ -72,66 +76,39 @@ impl Train {
     /// # Errors
     /// If the recipe cannot be, data cannot be read, or the run's folder cannot be written.
     pub fn run(self) -> Result<()> {
-        let start = Instant::now();
-        let ready = self.open()?;
-        if !self.watch.json {
-            let (count, path) = (ready.data.train.len(), ready.run.path().display());
-            eprintln!("{count} samples to learn from, in {path}");
-        }
-        let trainer = fit(&ready.run, &ready.recipe, ready.job, &self.watch)?;
-
-        let Ready { run, recipe, data, .. } = ready;
-        let model = trainer.model();
-        read_weights(run.file("best.safetensors"), model)?;
-        let test = test(&recipe, &data, model)?;
-        let wall_s = start.elapsed().as_secs_f64();
-        let skipped = trainer.skipped();
-        let mut result = result(&run, model.param_count(), test.as_ref(), wall_s);
-        if skipped.count > 0 {
-            result["skipped"] = json!(skipped.count);
-            result["skipped_because"] = json!(skipped.complaints);
-        }
-        write_json(run.file("result.json"), &result)?;
-        report::write(&run, &recipe, &data, model, test.as_ref())?;
-        match self.watch.json {
-            true => say_json(&result),
-            false => {
-                if skipped.count > 0 {
-                    say(&skipped);
-                }
-                say_result(&run, test.as_ref(), wall_s);
+        let way = Way { watch: &self.watch, fold: None };
+        if let Some(resume) = &self.resume {
+            let run = self.earlier(resume)?;
+            if let Some(folds) = folds::of(&run)? {
+                return folds::train(&run, folds, &self.watch);
             }
+            let recipe = trained::recipe(&run)?.check()?;
+            return complete(&recipe, |_| Ok(run), &way);
         }
-        Ok(())
-    }
-
-    /// Makes all that the training needs. A new run's folder comes last: what cannot be trained
-    /// should not leave an empty one behind.
-    fn open(&self) -> Result<Ready> {
-        let resumed = self.resume.as_ref().map(|resume| self.earlier(resume)).transpose()?;
-        let recipe = match &resumed {
-            Some(run) => trained::recipe(run)?.check()?,
-            None => self.recipe()?,
+        let draft = self.draft()?;
+        if let Some(folds) = self.folds {
+            let run = folds::create(&self.runs, draft, folds)?;
+            return folds::train(&run, folds, &self.watch);
+        }
+        let recipe = draft.check()?;
+        let create = |data: &Data| {
+            let run = RunFolder::create(&self.runs, &recipe.run().name)?;
+            settle(&run, &recipe, data)?;
+            Ok(run)
         };
-        let data = recipe.data()?;
-        let job = recipe.job(&data, recipe.model(&data)?)?;
-        let run = match resumed {
-            Some(run) => run,
-            None => create(&self.runs, &recipe, &data)?,
-        };
-        Ok(Ready { run, recipe, data, job })
+        complete(&recipe, create, &way)
     }
 
     /// The run to go on with.
     fn earlier(&self, resume: &Option<PathBuf>) -> Result<RunFolder> {
         match resume {
             Some(path) => RunFolder::open(path),
-            None => RunFolder::newest(&self.runs, &self.recipe()?.run().name),
+            None => RunFolder::newest(&self.runs, &self.draft()?.check()?.run().name),
         }
     }
 
     /// The recipe with the values that the options give.
-    fn recipe(&self) -> Result<Recipe> {
+    fn draft(&self) -> Result<Draft> {
         let name = self.recipe.as_deref().unwrap_or_default();
         let mut draft = recipes::draft(name)?;
         if let Some(path) = &self.data {
@@ -148,23 +125,79 @@ impl Train {
             }
         }
         self.set.iter().try_for_each(|assignment| draft.set(assignment))?;
-        draft.check()
+        Ok(draft)
     }
 }
 
-/// A new run's folder, with the recipe as it was resolved.
-fn create(runs: &PathBuf, recipe: &Recipe, data: &Data) -> Result<RunFolder> {
-    let run = RunFolder::create(runs, &recipe.run().name)?;
+/// Trains, tests and reports, in a folder that is made when all that the training needs is there: what
+/// cannot be trained should not leave an empty one behind.
+///
+/// # Errors
+/// If data cannot be read, something cannot be made of the recipe, or the folder cannot be written.
+pub fn complete(
+    recipe: &Recipe,
+    place: impl FnOnce(&Data) -> Result<RunFolder>,
+    way: &Way<'_>,
+) -> Result<()> {
+    let start = Instant::now();
+    let data = recipe.data()?;
+    let job = recipe.job(&data, recipe.model(&data)?)?;
+    let run = place(&data)?;
+    if !way.watch.json {
+        let (count, path) = (data.train.len(), run.path().display());
+        eprintln!("{count} samples to learn from, in {path}");
+    }
+    let (trainer, ending) = fit(&run, recipe, job, way)?;
+
+    let model = trainer.model();
+    read_weights(run.file("best.safetensors"), model)?;
+    let test = test(recipe, &data, model)?;
+    let wall_s = start.elapsed().as_secs_f64();
+    let skipped = trainer.skipped();
+    let mut result = result(&run, model, test.as_ref(), &skipped, wall_s);
+    if let (Some(_), Some(valid), Some("test")) =
+        (&way.fold, &data.valid, test.as_ref().map(|test| test.name))
+    {
+        // What a fold is for is the part that it holds out.
+        for (name, figure) in recipe.evaluate(&data, model, valid, |_, _| {})? {
+            result.insert(format!("valid_{name}"), json!(figure));
+        }
+    }
+    if let Ending::Paused(reason) = ending {
+        result.insert("paused".into(), json!(reason));
+    }
+    let result = Value::Object(result);
+    write_json(run.file("result.json"), &result)?;
+    report::write(&run, recipe, &data, model, test.as_ref())?;
+    match way.watch.json {
+        true => say_json(&result),
+        false => say_result(&run, test.as_ref(), &skipped, wall_s),
+    }
+    Ok(())
+}
+
+/// Writes what a run needs to be gone on with into its new folder.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn settle(run: &RunFolder, recipe: &Recipe, data: &Data) -> Result<()> {
+    data.encoder.write(run.file("encoder.json"))?;
+    write_settings(run, recipe, Map::new())
+}
+
+/// Writes the recipe as it was resolved, and the settings, with some more.
+///
+/// # Errors
+/// If they cannot be written.
+pub fn write_settings(run: &RunFolder, recipe: &Recipe, more: Map<String, Value>) -> Result<()> {
     let text = recipe.to_toml();
     write_atomically(run.file("recipe.toml"), |file| file.write_all(text.as_bytes()))?;
-    data.encoder.write(run.file("encoder.json"))?;
-    let config = json!({
-        "task": recipe.run().name,
-        "recipe": recipe.to_json(),
-        "version": env!("CARGO_PKG_VERSION"),
-    });
-    run.write_config(&config)?;
-    Ok(run)
+    let mut config = more;
+    config.insert("task".into(), json!(recipe.run().name));
+    config.insert("recipe".into(), recipe.to_json());
+    config.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
+    // Written last: a folder without it was never begun.
+    run.write_config(&Value::Object(config))
 }
 
 /// Trains, from where the run was left if it was.
@@ -172,24 +205,26 @@ fn fit(
     run: &RunFolder,
     recipe: &Recipe,
     job: Job,
-    watch: &Watch,
-) -> Result<Trainer<Box<dyn Layer>>> {
+    way: &Way<'_>,
+) -> Result<(Trainer<Box<dyn Layer>>, Ending)> {
     let Job { trainer, train, valid } = job;
     let interrupt = Interrupt::on_signals()?;
     let trainer = trainer
         .checkpoints(Checkpoints::with_options(run.path(), recipe.checkpoints())?)
         .interrupt(interrupt.clone())
         .callback(MetricsFile::new(run.file("metrics.jsonl")));
-    let mut trainer = watch.over(trainer, run, &interrupt, &recipe.to_json())?;
+    let mut trainer = way.watch.over(trainer, run, &interrupt, &recipe.to_json())?;
     if let Some(warning) = trainer.resume()?.and_then(|resumed| resumed.warning) {
         eprintln!("warning: {warning}");
     }
-    match trainer.fit(&train, valid.as_ref())? {
-        Ending::Interrupted => say_how_to_go_on(run),
+    let ending = trainer.fit(&train, valid.as_ref())?;
+    match &ending {
+        Ending::Interrupted => say_how_to_go_on(way.fold.as_ref().map_or(run, |(_, whole)| whole)),
         Ending::Finished => {}
-        Ending::Stopped(reason) | Ending::Paused(reason) => eprintln!("stopped: {reason}"),
+        Ending::Stopped(reason) => eprintln!("stopped: {reason}"),
+        Ending::Paused(reason) => eprintln!("paused: {reason}"),
     }
-    Ok(trainer)
+    Ok((trainer, ending))
 }
 
 /// Ends the program after it was interrupted, with the exit code that shells know for that.
@@ -200,21 +235,34 @@ fn say_how_to_go_on(run: &RunFolder) -> ! {
 }
 
 /// What came of a training.
-fn result(run: &RunFolder, parameters: usize, test: Option<&Test>, wall_s: f64) -> Value {
+fn result(
+    run: &RunFolder,
+    model: &dyn Layer,
+    test: Option<&Test>,
+    skipped: &Skipped,
+    wall_s: f64,
+) -> Map<String, Value> {
     let mut result = Map::new();
     for (name, figure) in test.iter().flat_map(|test| &test.figures) {
         let prefix = test.map_or("", |test| test.name);
         result.insert(format!("{prefix}_{name}"), json!(figure));
     }
+    if skipped.count > 0 {
+        result.insert("skipped".into(), json!(skipped.count));
+        result.insert("skipped_because".into(), json!(skipped.complaints));
+    }
     result.insert("wall_s".into(), json!((wall_s * 1000.0).round() / 1000.0));
     result.insert("peak_rss_bytes".into(), json!(peak_resident_bytes()));
-    result.insert("parameters".into(), json!(parameters));
+    result.insert("parameters".into(), json!(model.param_count()));
     result.insert("run".into(), json!(run.path()));
-    Value::Object(result)
+    result
 }
 
-fn say_result(run: &RunFolder, test: Option<&Test>, wall_s: f64) {
+fn say_result(run: &RunFolder, test: Option<&Test>, skipped: &Skipped, wall_s: f64) {
     let path = run.path().display();
+    if skipped.count > 0 {
+        say(skipped);
+    }
     if let Some(test) = test {
         say(format_args!("{}, after {wall_s:.1} s", test.sentence()));
     }

@@ -1,5 +1,6 @@
 //! The folder of a training, opened to use its model.
 
+use crate::folds;
 use gradus_data::Dataset;
 use gradus_data::source::{Answers, Encoder};
 use gradus_nn::{Layer, Module};
@@ -42,6 +43,12 @@ impl Trained {
             draft.set(&format!("data.path={:?}", absolute(path)?))?;
         }
         let recipe = draft.check()?;
+        if folds::of(run)?.is_some() {
+            let path = run.path().display();
+            return Err(Error::Setting(format!(
+                "{path} is a cross-validation: give the folder of one of its folds, as {path}/fold-1"
+            )));
+        }
         let weights = run.file("best.safetensors");
         if !weights.is_file() {
             let path = run.path().display();

@@ -56,7 +56,7 @@ pub use metrics::{
 };
 pub use plateau::{EarlyStopping, Plateau};
 pub use progress::Progress;
-pub use report::{Best, COLOURS, Chart, Confusion, Report, Series, Unit};
+pub use report::{Best, COLOURS, Chart, Confusion, Report, Series, Unit, settings_of};
 pub use run::{MetricsFile, RunFolder};
 pub use skipped::Skipped;
 pub use state::State;

@@ -90,8 +90,8 @@ impl Callback for Vanish {
 
 /// Pictures of one shade each in a folder, which their files are named after, in two classes.
 fn write_shades(folder: &Path) {
-    for shade in 1..=24 {
-        let class = folder.join(if shade % 2 == 0 { "even" } else { "odd" });
+    for shade in 1..=24_u8 {
+        let class = folder.join(if shade.is_multiple_of(2) { "even" } else { "odd" });
         fs::create_dir_all(&class).unwrap();
         let picture = Image::new(3, 2, Colour::Grey, vec![shade; 6]).unwrap();
         write_png(class.join(format!("{shade}.png")), &picture).unwrap();
@@ -162,7 +162,7 @@ fn files_that_vanish_or_break_in_an_epoch_are_left_out_and_counted() {
         let path = |shade: f32| {
             let shade = (shade * 255.0).round() as u32;
             data.path()
-                .join(if shade % 2 == 0 { "even" } else { "odd" })
+                .join(if shade.is_multiple_of(2) { "even" } else { "odd" })
                 .join(format!("{shade}.png"))
         };
         let (vanishing, cut) = (path(last[0]), path(last[1]));

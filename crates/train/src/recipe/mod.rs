@@ -32,6 +32,7 @@ mod document;
 pub mod entry;
 pub mod field;
 mod job;
+mod judge;
 pub mod lists;
 mod schema;
 mod sections;
@@ -40,6 +41,7 @@ pub mod tree;
 pub use document::reference;
 pub use entry::is_attempting;
 pub use job::Job;
+pub use judge::Answered;
 pub use schema::schema;
 pub use sections::{RunOptions, TransferOptions, fields};
 

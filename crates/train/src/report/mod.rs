@@ -12,6 +12,7 @@ mod values;
 
 pub use chart::{Best, Chart, Series};
 pub use confusion::Confusion;
+pub use of_run::settings_of;
 pub use scale::Unit;
 
 use crate::findings::{Prediction, Predictions};

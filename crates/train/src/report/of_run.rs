@@ -29,10 +29,9 @@ impl Report {
         };
         let history = history(run)?;
         let predictions = Predictions::read(run)?;
-        let mut settings = vec![];
         // A recipe says all there is to say.
         let recipe = config.get("recipe").filter(|recipe| recipe.is_object());
-        flatten("", recipe.unwrap_or(&config), &mut settings);
+        let settings = settings_of(recipe.unwrap_or(&config));
         let name = run.path().file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Self {
             title: name.unwrap_or_else(|| run.path().display().to_string()),
@@ -82,6 +81,12 @@ fn history(run: &RunFolder) -> Result<History> {
 }
 
 /// Settings within settings as one list, by names with dots.
+pub fn settings_of(config: &Value) -> Vec<(String, String)> {
+    let mut settings = vec![];
+    flatten("", config, &mut settings);
+    settings
+}
+
 fn flatten(path: &str, value: &Value, settings: &mut Vec<(String, String)>) {
     let join = |name: &str| if path.is_empty() { name.into() } else { format!("{path}.{name}") };
     match value {

@@ -111,6 +111,8 @@ section! {
         test, 0.0..1.0 => "The part to be tested with.";
         by => "By which rule samples are held out.";
         column => "The column of groups or of times.";
+        folds, 2.. => "In how many parts all is cut that is not tested with, for cross-validation: see gradus train --folds.";
+        fold, 1.. => "Which of these parts is validated with.";
     }
 }
 
