@@ -2,11 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+mod augment;
 mod compare;
 mod dashboard;
 mod draw;
 mod eval;
 mod folds;
+mod init;
+mod new;
 mod ops;
 mod output;
 mod predict;
@@ -34,16 +37,19 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Init),
     Train(train::Train),
     Recipes(recipes::Recipes),
     Eval(eval::Eval),
     Compare(compare::Compare),
     Predict(predict::Predict),
+    Augment(augment::AugmentOf),
     Dashboard(dashboard::Dashboard),
     Report(draw::ReportOf),
     Summary(summary::SummaryOf),
     Weights(weights::WeightsOf),
     Ops(ops::Ops),
+    New(new::New),
 }
 
 fn main() -> ExitCode {
@@ -62,15 +68,18 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     Device::check_environment()?;
     match command {
+        Command::Init(init) => init.run(),
         Command::Train(train) => train.run(),
         Command::Recipes(recipes) => recipes.run(),
         Command::Eval(eval) => eval.run(),
         Command::Compare(compare) => compare.run(),
         Command::Predict(predict) => predict.run(),
+        Command::Augment(augment) => augment.run(),
         Command::Dashboard(dashboard) => dashboard.run(),
         Command::Report(report) => report.run(),
         Command::Summary(summary) => summary.run(),
         Command::Weights(weights) => weights.run(),
         Command::Ops(ops) => ops.run(),
+        Command::New(new) => new.run(),
     }
 }

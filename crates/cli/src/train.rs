@@ -142,6 +142,8 @@ pub fn complete(
     let start = Instant::now();
     let data = recipe.data()?;
     let job = recipe.job(&data, recipe.model(&data)?)?;
+    // What cannot be made is to be known before there is a folder for it.
+    recipe.callbacks("")?;
     let run = place(&data)?;
     if !way.watch.json {
         let (count, path) = (data.train.len(), run.path().display());
@@ -210,6 +212,7 @@ fn fit(
     let Job { trainer, train, valid } = job;
     let interrupt = Interrupt::on_signals()?;
     let trainer = trainer
+        .callbacks(recipe.callbacks(run.path())?)
         .checkpoints(Checkpoints::with_options(run.path(), recipe.checkpoints())?)
         .interrupt(interrupt.clone())
         .callback(MetricsFile::new(run.file("metrics.jsonl")));

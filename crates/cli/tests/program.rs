@@ -298,8 +298,19 @@ fn any_recipe_trains() {
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["train", "recipes", "eval", "predict", "dashboard", "report", "summary", "ops"]
-    {
+    for command in [
+        "init",
+        "train",
+        "recipes",
+        "eval",
+        "predict",
+        "augment",
+        "dashboard",
+        "report",
+        "summary",
+        "ops",
+        "new",
+    ] {
         let help = succeed(&mut gradus(&[command, "--help"]));
         assert!(help.contains("Example") && help.contains("--json"), "{command}: {help}");
     }

@@ -270,13 +270,15 @@ fn the_page_about_recipes_has_the_reference() {
     let recipe = Draft::parse("page.toml", example).and_then(Draft::check).unwrap();
     let data = recipe.data().unwrap();
     recipe.job(&data, recipe.model(&data).unwrap()).unwrap();
+    recipe.callbacks("").unwrap();
 }
 
 /// What is said about a recipe that cannot be: when it is read, or when its model is made.
 fn complaint(text: &str) -> String {
     let made = Draft::parse("a.toml", text).and_then(Draft::check).and_then(|recipe| {
         let data = recipe.data()?;
-        recipe.job(&data, recipe.model(&data)?).map(|_| ())
+        recipe.job(&data, recipe.model(&data)?)?;
+        recipe.callbacks("").map(|_| ())
     });
     made.err().map_or("nothing is wrong".into(), |error| error.to_string())
 }

@@ -65,7 +65,7 @@ pub(super) fn has_ending(path: &Path, endings: &[&str]) -> bool {
 }
 
 /// What lies in a folder, by name; without what is hidden.
-fn entries(path: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn entries(path: &Path) -> Result<Vec<PathBuf>> {
     let failed = |error| Error::io(path, error);
     let mut entries = vec![];
     for entry in fs::read_dir(path).map_err(failed)? {

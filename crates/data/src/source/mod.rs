@@ -24,6 +24,7 @@ mod audio;
 mod cache;
 mod encoder;
 mod folder;
+mod look;
 mod options;
 mod picture;
 mod prepare;
@@ -40,6 +41,7 @@ pub use audio::decode as sound_file;
 #[cfg(feature = "audio")]
 pub use audio::{AudioEncoder, AudioFeatures, AudioFolderOptions, AudioOptions};
 pub use encoder::{Encoder, Input};
+pub use look::{Role, Seen, SeenColumn, look};
 #[cfg(feature = "parquet")]
 pub use options::ParquetOptions;
 pub use options::{DataOptions, Source};

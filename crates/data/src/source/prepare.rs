@@ -537,7 +537,7 @@ fn language_model(
     let last = border(all.len() - part(&parts.test, split.test));
     let first = border(last - part(&parts.valid, split.valid).min(last));
     let vocabulary = Vocabulary::learn([&all[..first]], text_options)?;
-    let length = text_options.length.unwrap_or(WINDOW);
+    let length = text_options.length.unwrap_or(super::words::WINDOW);
     let windows = |text: &str, name: &str| -> Result<Arc<dyn Dataset>> {
         let numbers: Vec<i64> = vocabulary.encode(text).into_iter().map(i64::from).collect();
         if numbers.len() <= length {
@@ -562,9 +562,6 @@ fn language_model(
     let encoder = Encoder::new(Input::Language { vocabulary, length }, Answers::NextToken);
     Ok(Prepared { raw: train.clone(), train, valid, test, encoder, classes: None })
 }
-
-/// The length of a window unless told.
-const WINDOW: usize = 64;
 
 /// Arrays of NumPy, as pictures if they are of bytes.
 fn array_files(

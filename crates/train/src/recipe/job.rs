@@ -4,6 +4,7 @@ use super::Recipe;
 use super::entry::{Part, Product, attempt};
 use super::lists::augment::{Change, ChangeSite};
 use super::lists::blocks::output_of;
+use super::lists::callbacks::CallbackSite;
 use super::lists::data::{self, Data};
 use super::lists::layers::LayerSite;
 use super::lists::losses::LossSite;
@@ -12,8 +13,8 @@ use super::lists::models::Model;
 use super::lists::optimizers;
 use super::lists::penalties::{Params, Penalty};
 use super::lists::schedules::ScheduleSite;
-use super::sections::TransferOptions;
-use super::tree::Place;
+use super::sections::{Balance, TransferOptions};
+use super::tree::{Place, Value};
 use crate::callback::{Callback, Scheduled, Session};
 use crate::metrics::{Mean, Metric};
 use crate::trainer::{Loss, Trainer};
@@ -22,7 +23,9 @@ use gradus_data::{BadSamples, DataLoader, Dataset, LoaderOptions};
 use gradus_nn::schedule::Schedule;
 use gradus_nn::{Layer, LoadOptions};
 use gradus_tensor::io::load_weights;
+use gradus_tensor::op::Spec;
 use gradus_tensor::{DType, Device, Error, Result, Rng, Tensor, no_grad};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A training that is ready to begin.
@@ -68,7 +71,8 @@ impl Recipe {
         let batch = self.run().batch;
         let input = data.input(batch);
         let output = part.attempt(|| Ok(output_of(&*model, input)))?;
-        let loss = self.loss(data)?;
+        // Its weights are on another device than the shapes.
+        let loss = self.loss_with(data, None)?;
         let ghost =
             |spec| Tensor::zeros(gradus_tensor::op::Spec { device: Device::shape_only(), ..spec });
         let target = data.target(batch)?;
@@ -86,7 +90,21 @@ impl Recipe {
                 input.shape
             ))
         })?;
+        self.try_metrics(data, output)?;
         Ok(model)
+    }
+
+    /// Lets the metrics look at an answer to one sample, so that they do not refuse it later.
+    fn try_metrics(&self, data: &Data, output: Spec) -> Result<()> {
+        let shape = [&[1], &output.shape[1..]].concat();
+        let output =
+            Tensor::zeros(Spec { shape: shape[..].into(), device: Device::cpu(), ..output });
+        let target = Tensor::zeros(data.target(1)?);
+        let mut metrics = self.metrics(data)?;
+        attempt(self.place("metrics", &self.root.place), None, || {
+            metrics.iter_mut().for_each(|metric| metric.update(&output, &target));
+            Ok(())
+        })
     }
 
     /// Makes the model for what an encoder gives, with first weights.
@@ -110,13 +128,47 @@ impl Recipe {
     /// # Errors
     /// If it cannot be made.
     pub fn loss(&self, data: &Data) -> Result<Loss> {
-        let mut site = LossSite { answers: data.answers().clone() };
+        let weights = match self.run().balance {
+            Balance::Weights => Some(self.balanced(data.class_weights())?),
+            _ => None,
+        };
+        self.loss_with(data, weights)
+    }
+
+    /// The loss, with these weights of the classes.
+    fn loss_with(&self, data: &Data, weights: Option<Vec<f64>>) -> Result<Loss> {
+        let mut site = LossSite { answers: data.answers().clone(), weights };
         let suits = match data.answers() {
             Answers::Labels(_) => "bce_with_logits",
             Answers::Numbers(_) => "mse",
             _ => "cross_entropy",
         };
-        make_or(self.part("loss"), suits, &mut site)
+        let loss = make_or(self.part("loss"), suits, &mut site)?;
+        match site.weights {
+            None => Ok(loss),
+            // It was not taken.
+            Some(_) => Err(self.of_run("balance").complain(
+                "this loss has no weights of classes: take cross_entropy, nll, focal or \
+                 multi_margin, or balance = \"sampling\"",
+            )),
+        }
+    }
+
+    /// The weights of classes or samples.
+    fn balanced(&self, weights: Option<Vec<f64>>) -> Result<Vec<f64>> {
+        weights.ok_or_else(|| {
+            let place = self.of_run("balance");
+            place.complain("the data has no classes to balance: leave `balance` out")
+        })
+    }
+
+    /// Where a setting of the run is written.
+    fn of_run(&self, name: &str) -> &Place {
+        let run = self.table().get("run").map(|run| &run.value);
+        match run {
+            Some(Value::Table(run)) => run.get(name).map_or(&self.root.place, |node| &node.place),
+            _ => &self.root.place,
+        }
     }
 
     /// Makes the metrics: those of the recipe, or what suits the data.
@@ -124,7 +176,8 @@ impl Recipe {
     /// # Errors
     /// If one cannot be made.
     pub fn metrics(&self, data: &Data) -> Result<Vec<Box<dyn Metric>>> {
-        let mut site = MetricSite { answers: data.answers().clone() };
+        let outputs = data.encoder.outputs();
+        let mut site = MetricSite { answers: data.answers().clone(), outputs };
         let parts: Option<Vec<Part<Box<dyn Metric>>>> = self.settings().get("metrics");
         match parts {
             Some(parts) => parts.iter().map(|part| part.make(&mut site)).collect(),
@@ -182,13 +235,16 @@ impl Recipe {
         DataLoader::new(part.clone(), options)
     }
 
-    /// Makes everything else: the training is then ready to begin.
+    /// Makes everything else but the callbacks: the training is then ready to begin.
     ///
     /// # Errors
     /// If something cannot be made.
     pub fn job(&self, data: &Data, model: Box<dyn Layer>) -> Result<Job> {
         let run = self.run();
-        let train = self.loader(&data.train, Some(run.seed), run.bad_samples);
+        let mut train = self.loader(&data.train, Some(run.seed), run.bad_samples);
+        if run.balance == Balance::Sampling {
+            train = train.weighted(self.balanced(data.sample_weights())?);
+        }
         let valid = data.valid.as_ref().map(|part| self.loader(part, None, run.bad_samples));
 
         let transfer: Option<TransferOptions> = self.settings().get("transfer");
@@ -223,10 +279,17 @@ impl Recipe {
         if let Some(transfer) = transfer {
             trainer = trainer.callback(Thaw(transfer));
         }
-        let callbacks = self.parts("callbacks");
-        let callbacks: Result<Vec<Box<dyn Callback>>> =
-            callbacks.iter().map(|part| part.make(&mut ())).collect();
-        Ok(Job { trainer: trainer.callbacks(callbacks?), train, valid })
+        Ok(Job { trainer, train, valid })
+    }
+
+    /// Makes the callbacks, some of which write into the folder of the run.
+    ///
+    /// # Errors
+    /// If one cannot be made.
+    pub fn callbacks(&self, folder: impl Into<PathBuf>) -> Result<Vec<Box<dyn Callback>>> {
+        let mut site = CallbackSite { folder: folder.into() };
+        let parts: Vec<Part<Box<dyn Callback>>> = self.parts("callbacks");
+        parts.iter().map(|part| part.make(&mut site)).collect()
     }
 
     /// A loss with the penalties of the recipe, which count while gradients are wanted: not in

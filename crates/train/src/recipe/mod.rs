@@ -43,7 +43,7 @@ pub use entry::is_attempting;
 pub use job::Job;
 pub use judge::Answered;
 pub use schema::schema;
-pub use sections::{RunOptions, TransferOptions, fields};
+pub use sections::{Balance, RunOptions, TransferOptions, fields};
 
 use crate::keep::CheckpointOptions;
 use entry::{Part, Settings};

@@ -58,6 +58,24 @@ pub struct RunOptions {
     pub workers: usize,
     /// What is done where a sample cannot be read.
     pub bad_samples: BadSamples,
+    /// What is done where some classes are rarer than others.
+    pub balance: Balance,
+}
+
+/// What is done where some classes are rarer than others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balance {
+    /// Nothing.
+    #[default]
+    None,
+    /// The loss weighs classes so that all count alike.
+    Weights,
+    /// Samples are drawn so that all classes are as frequent.
+    Sampling,
+}
+
+choices! {
+    Balance { None = "none", Weights = "weights", Sampling = "sampling" }
 }
 
 impl Default for RunOptions {
@@ -72,6 +90,7 @@ impl Default for RunOptions {
             clip_value: None,
             workers: 1,
             bad_samples: BadSamples::Stop,
+            balance: Balance::None,
         }
     }
 }
@@ -87,6 +106,7 @@ section! {
         clip_value, POSITIVE => "The largest size of a number in a step's gradients.";
         workers, 0..=256 => "How many threads make batches ahead.";
         bad_samples => "What is done where a sample cannot be read while the model is trained: stop, or skip it and count. A test always stops, for its figures would be of other samples.";
+        balance => "What is done where some classes are rarer than others: `weights` of the loss or `sampling` make all count alike.";
     }
 }
 

@@ -214,7 +214,7 @@ impl TableOptions {
     }
 
     /// What a column holds, by its cells; none if they are all missing.
-    fn see(&self, frame: &Frame, name: &str) -> Result<Option<Kind>> {
+    pub(in crate::source) fn see(&self, frame: &Frame, name: &str) -> Result<Option<Kind>> {
         let texts = match &frame.column(name)?.cells {
             Cells::Number(numbers) => {
                 return Ok(numbers.iter().any(|x| !x.is_nan()).then_some(Kind::Numeric));

@@ -266,8 +266,17 @@ fn guess_delimiter(text: &str, options: &CsvOptions) -> char {
     let bare: String = line.unwrap_or("").split(options.quote).step_by(2).collect();
     let count = |sign: char| bare.matches(sign).count();
     let others = [';', '\t', '|'].into_iter().filter(|&sign| sign != options.quote);
-    // Where two are as frequent, the comma is meant.
-    others.fold(',', |best, sign| if count(sign) > count(best) { sign } else { best })
+    // Where two are as frequent, the comma is meant, unless it may stand before fractions.
+    let digits =
+        |part: &str, at: fn(&str) -> Option<char>| at(part).is_some_and(|c| c.is_ascii_digit());
+    let parts: Vec<&str> = bare.split(',').collect();
+    let fractions = parts.windows(2).all(|pair| {
+        digits(pair[0], |part| part.chars().last()) && digits(pair[1], |part| part.chars().next())
+    });
+    others.fold(',', |best, sign| {
+        let tie = best == ',' && fractions && count(sign) > 0 && count(sign) == count(best);
+        if tie || count(sign) > count(best) { sign } else { best }
+    })
 }
 
 fn complaint(origin: &Path, error: csv::Error, line: u64) -> Error {

@@ -4,6 +4,9 @@ mod files;
 mod set;
 mod vocabulary;
 
+/// The length of a window of a long text unless told.
+pub(super) const WINDOW: usize = 64;
+
 pub(super) use files::{LABEL, TEXT, read_labelled};
 pub use files::{LanguageOptions, TextFilesOptions, decode_lines};
 pub use set::TextEncoder;

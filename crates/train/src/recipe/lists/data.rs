@@ -4,7 +4,7 @@ use super::augment::Change;
 use crate::recipe::entry::{
     Entry, Outline, Product, Settings, field, option_fields, option_read, section,
 };
-use crate::recipe::field::{Field, Kind, Setting, choices};
+use crate::recipe::field::{Field, Kind, POSITIVE, Setting, choices};
 use crate::recipe::tree::{Node, Value};
 use gradus_data::augment::{AugmentBatches, Compose, Transform};
 use gradus_data::source::*;
@@ -86,6 +86,7 @@ choices! {
     Unit { Word = "word", Character = "character", Byte = "byte" }
     Keep { Start = "start", End = "end" }
     Task { Auto = "auto", Classification = "classification", Regression = "regression", Labels = "labels" }
+    AudioFeatures { LogMel = "log_mel", Waveform = "waveform" }
     Categories { OneHot = "one_hot", Index = "index" }
     Scale { Standard = "standard", MinMax = "min_max", None = "none" }
     date::DateOrder { YearMonthDay = "year_month_day", DayMonthYear = "day_month_year", MonthDayYear = "month_day_year" }
@@ -157,6 +158,22 @@ section! {
         separator => "What stands between labels, if a target holds several.";
         unit => "What the numbers that are told are measured in.";
     }
+}
+
+section! {
+    AudioOptions {
+        rate, 1.. => "How many numbers make a second; if not given, as the sounds have it.";
+        seconds, POSITIVE => "How long all sounds get; if not given, as the longest, but no more than ten.";
+        features => "What the model is given: a spectrogram, or the sound itself.";
+        window, 2.. => "How many numbers a frame of a spectrogram is made of; if not given, 25 milliseconds.";
+        hop, 1.. => "How many numbers lie between frames; if not given, 10 milliseconds.";
+        mels, 1.. => "How many pitches a spectrogram tells.";
+        cache_bytes => "How many bytes of memory may hold sounds; if not given, 1 GiB.";
+    }
+}
+
+fn audio() -> Field {
+    field!(audio: AudioOptions => "How sound becomes numbers.")
 }
 
 fn table() -> Field {
@@ -263,6 +280,13 @@ fn pictures() -> Vec<Entry<Data>> {
             labels => "A table of the names of the files and of what to tell.";
             name_column => "The column of names; if not given, the first.";
         }
+        audio = Audio(AudioFolderOptions), [audio, table], "Sounds (WAV, FLAC) in folders, which are classes, or with a table of labels." {
+            path => "The folder to learn from; it may hold the folders `train`, `valid` and `test`.";
+            valid => "One to validate with; if not given, sounds are held out.";
+            test => "One to be tested with.";
+            labels => "A table of the names of the files and of what to tell.";
+            name_column => "The column of names; if not given, the first.";
+        }
         arrays = Arrays(ArrayOptions), [images], "Arrays of NumPy." {
             path => "The npz file with `x` and `y`, or the npy file of inputs.";
             targets => "The npy file of targets.";
@@ -293,6 +317,11 @@ fn tables() -> Vec<Entry<Data>> {
         }
         json_lines = JsonLines(JsonLinesOptions), [table, text], "A table with an object in each line." {
             path => "The file to learn from, plain or gzipped, or a folder of such.";
+            valid => "One to validate with; if not given, rows are held out.";
+            test => "One to be tested with.";
+        }
+        parquet = Parquet(ParquetOptions), [table, text], "A table in the format of Parquet." {
+            path => "The file to learn from, or a folder of such.";
             valid => "One to validate with; if not given, rows are held out.";
             test => "One to be tested with.";
         }

@@ -12,6 +12,16 @@ use gradus_tensor::{Result, Tensor};
 pub struct LossSite {
     /// What the data wants a model to answer.
     pub answers: Answers,
+    /// What each class counts, if some are to count more than others.
+    pub weights: Option<Vec<f64>>,
+}
+
+impl LossSite {
+    /// The weights of classes, which a loss takes care of.
+    fn take_weights(&mut self) -> Option<Tensor> {
+        let weights = self.weights.take()?;
+        Some(Tensor::from(weights.into_iter().map(|weight| weight as f32).collect::<Vec<f32>>()))
+    }
 }
 
 impl Product for Loss {
@@ -55,16 +65,20 @@ fn by_number(
 fn classification() -> Vec<Entry<Loss>> {
     vec![
         entry! {
-            cross_entropy(_): "-ln of the right class's probability, of scores: for classes and next tokens.";
+            cross_entropy(site): "-ln of the right class's probability, of scores: for classes and next tokens.";
             label_smoothing: f64 = 0.0, SHARE => "Which share of the target is spread over all classes.";
             => {
-                let options = CrossEntropyOptions { label_smoothing, ..Default::default() };
+                let weight = site.take_weights();
+                let options = CrossEntropyOptions { weight, label_smoothing, ..Default::default() };
                 by_class(move |output, target| cross_entropy_with(output, target, &options))
             }
         },
         entry! {
-            nll(_): "-ln of the right class's probability, of logarithms of probabilities.";
-            => by_class(nll_loss)
+            nll(site): "-ln of the right class's probability, of logarithms of probabilities.";
+            => {
+                let options = NllOptions { weight: site.take_weights(), ..Default::default() };
+                by_class(move |output, target| nll_loss_with(output, target, &options))
+            }
         },
         entry! {
             bce_with_logits(_): "Binary cross-entropy of scores: for yes or no, once or for several labels.";
@@ -75,12 +89,13 @@ fn classification() -> Vec<Entry<Loss>> {
             => by_number(binary_cross_entropy)
         },
         entry! {
-            focal(_): "Cross-entropy of scores that counts what is easy for little.";
+            focal(site): "Cross-entropy of scores that counts what is easy for little.";
             gamma: f64 = 2.0, 0.0.. => "How little.";
-            => by_class(move |output, target| {
-                let options = SoftmaxFocalOptions { gamma, ..Default::default() };
-                softmax_focal_loss(output, target, &options)
-            })
+            => {
+                let alpha = site.take_weights();
+                let options = SoftmaxFocalOptions { alpha, gamma, ..Default::default() };
+                by_class(move |output, target| softmax_focal_loss(output, target, &options))
+            }
         },
         entry! {
             binary_focal(_): "Binary cross-entropy of scores that counts what is easy for little.";
@@ -151,11 +166,13 @@ fn margins() -> Vec<Entry<Loss>> {
             => by_number(|output, target| soft_margin_loss(output, target, LossReduction::Mean))
         },
         entry! {
-            multi_margin(_): "How far the right class's score is not ahead of the others by a margin.";
+            multi_margin(site): "How far the right class's score is not ahead of the others by a margin.";
             margin: f64 = 1.0 => "The margin.";
-            => by_class(move |output, target| {
-                multi_margin_loss(output, target, &MultiMarginOptions { margin, ..Default::default() })
-            })
+            => {
+                let weight = site.take_weights();
+                let options = MultiMarginOptions { margin, weight, ..Default::default() };
+                by_class(move |output, target| multi_margin_loss(output, target, &options))
+            }
         },
         entry! {
             multilabel_soft_margin(_): "Binary cross-entropy of scores, the mean over labels.";

@@ -2,7 +2,7 @@
 
 use crate::recipe::check;
 use crate::recipe::entry::{
-    Entry, Outline, Part, Product, Settings, attempt, field, option_fields, option_read,
+    Entry, Outline, Part, Product, Settings, attempt, field, option_fields, option_read, section,
 };
 use crate::recipe::field::{Field, OneOrMore, SHARE, choices};
 use crate::recipe::tree::{Node, Value};
@@ -32,6 +32,7 @@ impl Product for Box<dyn Optimizer> {
             field!(freeze: OneOrMore<String> => "Patterns of the names of parameters that stay as they are: \"0.*\".").or(Value::List(vec![])),
             field!(decay_vectors: bool = true => "Let `weight_decay` also act on biases and on the weights of normalisation."),
             field!(layer_decay: Option<f64>, SHARE => "The learning rate of each part of the model as a share of the next part's: rates that fall towards the input."),
+            field!(lookahead: Option<LookaheadOptions> => "Slow weights that follow this optimizer's."),
             field!(groups: Vec<FreeTable> => "Parameters with settings of their own: tables of `params`, patterns of names, and any settings of the optimizer."),
         ]
     }
@@ -183,6 +184,13 @@ fn adaptive() -> Vec<Entry<Box<dyn Optimizer>>> {
     }
 }
 
+section! {
+    LookaheadOptions {
+        follow, SHARE => "How far the slow weights follow.";
+        every, 1.. => "After how many steps they do, and the fast ones go on from there.";
+    }
+}
+
 choices! {
     MuonScale { Original = "original", MatchAdamW = "match_adamw", Spectral = "spectral" }
 }
@@ -248,7 +256,13 @@ pub fn make(part: &Part<Box<dyn Optimizer>>, model: &dyn Layer) -> Result<Box<dy
     if groups.iter().all(|group| group.params.is_empty()) {
         return Err(part.place().complain("every parameter is frozen: there is nothing to train"));
     }
-    part.make(&mut groups)
+    let optimizer = part.make(&mut groups)?;
+    match settings.get::<Option<LookaheadOptions>>("lookahead") {
+        Some(options) => {
+            part.attempt(|| Ok(Box::new(Lookahead::new(optimizer, options)) as Box<dyn Optimizer>))
+        }
+        None => Ok(optimizer),
+    }
 }
 
 /// The parameters by the patterns of the groups; the first group has those that are in no other.
