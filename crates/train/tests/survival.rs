@@ -16,17 +16,21 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Where the child trains; and a file in there that makes it sleep.
+/// Where the child trains; a file in there that makes it sleep while it is there, and one by which the
+/// child says that it does.
 const FOLDER: &str = "GRADUS_TEST_FOLDER";
 const SLEEP: &str = "sleep";
+const SLEEPING: &str = "sleeping";
 
 /// Sleeps after a batch, if it is told to.
 struct Sleep(std::path::PathBuf);
 
 impl Callback for Sleep {
     fn on_batch_end(&mut self, _: &mut Session<'_>, _: &Step<'_>) -> Result<()> {
-        if self.0.exists() {
-            std::thread::sleep(Duration::from_secs(60));
+        let start = Instant::now();
+        while self.0.exists() && start.elapsed() < Duration::from_secs(60) {
+            fs::write(self.0.with_file_name(SLEEPING), "").unwrap();
+            std::thread::sleep(Duration::from_millis(1));
         }
         Ok(())
     }
@@ -214,9 +218,12 @@ fn a_full_disk_leaves_the_earlier_checkpoint_whole() {
 
 /// Trains for some steps; gives the last checkpoint's bytes.
 fn interrupt_early(folder: &Path) -> Vec<u8> {
+    // It sleeps after the first batch until the signal is there.
+    fs::write(folder.join(SLEEP), "").unwrap();
     let child = command(folder).spawn().unwrap();
-    wait_for(&folder.join("started"));
+    wait_for(&folder.join(SLEEPING));
     send("-INT", &child);
+    fs::remove_file(folder.join(SLEEP)).unwrap();
     assert_eq!(ended(child).code(), Some(130));
     fs::read(folder.join("last.safetensors")).unwrap()
 }
