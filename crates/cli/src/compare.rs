@@ -1,14 +1,14 @@
 //! `gradus compare`.
 
 use crate::output::{say, say_json};
-use crate::trained::{Trained, held_out};
+use crate::trained::Asked;
 use clap::Args;
 use gradus_tensor::{DType, Error, Result};
 use gradus_train::recipe::{Answered, Recipe};
-use gradus_train::{Bootstrap, Interval, RunFolder, settings_of};
+use gradus_train::{Bootstrap, Interval, settings_of};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Compare two trained models on the same held-out samples
 ///
@@ -29,14 +29,6 @@ pub struct Compare {
     json: bool,
 }
 
-/// A model's answers to what was held out.
-struct Side {
-    path: PathBuf,
-    recipe: Recipe,
-    part: &'static str,
-    answered: Answered,
-}
-
 /// A figure of both, and second - first.
 struct Row {
     name: String,
@@ -52,7 +44,7 @@ impl Compare {
     /// If a run or the data cannot be read, or they were not tested with the same samples.
     pub fn run(self) -> Result<()> {
         let data = self.data.as_deref();
-        let (mut first, mut second) = (side(self.first, data)?, side(self.second, data)?);
+        let (mut first, mut second) = (Asked::of(self.first, data)?, Asked::of(self.second, data)?);
         check_same(&first, &second)?;
         let rows = rows(&mut first.answered, &mut second.answered)?;
         let settings = differing(&first.recipe, &second.recipe);
@@ -64,28 +56,14 @@ impl Compare {
     }
 }
 
-fn side(path: PathBuf, data: Option<&Path>) -> Result<Side> {
-    let run = RunFolder::open(path)?;
-    let Trained { recipe, model, .. } = Trained::open(&run, data)?;
-    let data = recipe.data()?;
-    let path = run.path().to_path_buf();
-    let Some((part, samples)) = held_out(&data) else {
-        let path = path.display();
-        let message = format!("{path} holds out no data to test with: give some with --data");
-        return Err(Error::Setting(message));
-    };
-    let answered = recipe.answered(&data, &*model, samples)?;
-    Ok(Side { path, recipe, part, answered })
-}
-
 /// Refuses models that were asked different questions.
-fn check_same(first: &Side, second: &Side) -> Result<()> {
-    let wide = |side: &Side| side.answered.targets().to_dtype(DType::F64).to_vec::<f64>();
-    let shape = |side: &Side| side.answered.targets().shape().to_vec();
+fn check_same(first: &Asked, second: &Asked) -> Result<()> {
+    let wide = |side: &Asked| side.answered.targets().to_dtype(DType::F64).to_vec::<f64>();
+    let shape = |side: &Asked| side.answered.targets().shape().to_vec();
     if first.part == second.part && shape(first) == shape(second) && wide(first) == wide(second) {
         return Ok(());
     }
-    let told = |side: &Side| {
+    let told = |side: &Asked| {
         format!("{} with {} {} samples", side.path.display(), side.answered.len(), side.part)
     };
     Err(Error::Setting(format!(
@@ -133,8 +111,8 @@ fn differing(first: &Recipe, second: &Recipe) -> Vec<(String, [Option<String>; 2
 }
 
 fn to_json(
-    first: &Side,
-    second: &Side,
+    first: &Asked,
+    second: &Asked,
     rows: &[Row],
     settings: &[(String, [Option<String>; 2])],
 ) -> Value {
@@ -161,7 +139,7 @@ fn to_json(
     })
 }
 
-fn show(first: &Side, second: &Side, rows: &[Row], settings: &[(String, [Option<String>; 2])]) {
+fn show(first: &Asked, second: &Asked, rows: &[Row], settings: &[(String, [Option<String>; 2])]) {
     let (count, part) = (first.answered.len(), first.part);
     say(format_args!("{count} {part} samples"));
     say(format_args!("first   {}", first.path.display()));

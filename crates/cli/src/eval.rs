@@ -1,12 +1,12 @@
 //! `gradus eval`.
 
 use crate::output::{say, say_json};
-use crate::trained::{Trained, held_out};
+use crate::trained::Asked;
 use clap::Args;
-use gradus_tensor::{Error, Result};
-use gradus_train::{Interval, RunFolder};
+use gradus_tensor::Result;
+use gradus_train::Interval;
 use serde_json::{Map, Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Test a trained model on held-out data
 #[derive(Debug, Args)]
@@ -28,27 +28,19 @@ impl Eval {
     /// # Errors
     /// If the run or the data cannot be read, or nothing is held out.
     pub fn run(self) -> Result<()> {
-        let run = RunFolder::open(self.run)?;
-        let Trained { recipe, model, .. } = Trained::open(&run, self.data.as_deref())?;
-        let data = recipe.data()?;
-        let Some((part, samples)) = held_out(&data) else {
-            let path = run.path().display();
-            let message = format!("{path} holds out no data to test with: give some with --data");
-            return Err(Error::Setting(message));
-        };
-        let mut answered = recipe.answered(&data, &*model, samples)?;
+        let Asked { path, part, mut answered, .. } = Asked::of(self.run, self.data.as_deref())?;
         let intervals = answered.intervals()?;
         let names = answered.figures.iter().map(|(name, _)| name.as_str());
         let named: Vec<(&str, Interval)> = names.zip(intervals).collect();
         match self.json {
-            true => say_json(&to_json(&run, part, samples.len(), &named)),
-            false => show(part, samples.len(), &named),
+            true => say_json(&to_json(&path, part, answered.len(), &named)),
+            false => show(part, answered.len(), &named),
         }
         Ok(())
     }
 }
 
-fn to_json(run: &RunFolder, part: &str, count: usize, figures: &[(&str, Interval)]) -> Value {
+fn to_json(run: &Path, part: &str, count: usize, figures: &[(&str, Interval)]) -> Value {
     let mut object = Map::new();
     let mut intervals = Map::new();
     for (name, Interval { value, low, high }) in figures {
@@ -58,7 +50,7 @@ fn to_json(run: &RunFolder, part: &str, count: usize, figures: &[(&str, Interval
     }
     object.insert("intervals".into(), Value::Object(intervals));
     object.insert("samples".into(), json!(count));
-    object.insert("run".into(), json!(run.path()));
+    object.insert("run".into(), json!(run));
     Value::Object(object)
 }
 

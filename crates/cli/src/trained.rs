@@ -6,7 +6,7 @@ use gradus_data::source::{Answers, Encoder};
 use gradus_nn::{Layer, Module};
 use gradus_tensor::{DType, Error, Result, Tensor};
 use gradus_train::recipe::lists::data::Data;
-use gradus_train::recipe::{Draft, Recipe};
+use gradus_train::recipe::{Answered, Draft, Recipe};
 use gradus_train::{RunFolder, read_weights};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,9 +73,41 @@ pub fn absolute(path: &Path) -> Result<PathBuf> {
     path.canonicalize().map_err(|error| Error::io(path, error))
 }
 
+/// A trained model's answers to what was held out.
+pub struct Asked {
+    /// The folder of the run.
+    pub path: PathBuf,
+    /// The recipe.
+    pub recipe: Recipe,
+    /// What figures are called: `test` or `valid`.
+    pub part: &'static str,
+    /// The answers.
+    pub answered: Answered,
+}
+
+impl Asked {
+    /// Asks the model of a run, perhaps about other data.
+    ///
+    /// # Errors
+    /// If the run or the data cannot be read, or nothing is held out.
+    pub fn of(path: PathBuf, data: Option<&Path>) -> Result<Self> {
+        let run = RunFolder::open(path)?;
+        let Trained { recipe, model, .. } = Trained::open(&run, data)?;
+        let data = recipe.data()?;
+        let path = run.path().to_path_buf();
+        let Some((part, samples)) = held_out(&data) else {
+            let path = path.display();
+            let message = format!("{path} holds out no data to test with: give some with --data");
+            return Err(Error::Setting(message));
+        };
+        let answered = recipe.answered(&data, &*model, samples)?;
+        Ok(Self { path, recipe, part, answered })
+    }
+}
+
 /// The samples that a model is tested with, and what figures over them are called: those that were
 /// kept for testing, or else those for validation.
-pub fn held_out(data: &Data) -> Option<(&'static str, &Arc<dyn Dataset>)> {
+fn held_out(data: &Data) -> Option<(&'static str, &Arc<dyn Dataset>)> {
     let test = data.test.as_ref().map(|part| ("test", part));
     test.or(data.valid.as_ref().map(|part| ("valid", part)))
 }

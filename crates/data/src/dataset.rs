@@ -105,6 +105,11 @@ impl Batch {
         &self.target
     }
 
+    /// The sample of a batch that has one only.
+    pub(crate) fn single(&self) -> Sample {
+        Sample::new(self.input.squeeze(0), self.target.squeeze(0))
+    }
+
     /// The number of samples.
     pub fn len(&self) -> usize {
         self.input.len_of(0)

@@ -1,14 +1,12 @@
 //! What happens in a training, as it happens.
 
 use crate::callback::{Callback, Session, Step};
+use crate::lines::Lines;
 use crate::state::to_json;
 use crate::system::Usage;
-use gradus_tensor::io::atomic::write_atomically;
-use gradus_tensor::{Error, Result};
+use gradus_tensor::Result;
 use serde_json::{Map, Value, json};
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Writes `steps.jsonl` and `events.jsonl` into the folder of a run, one JSON object a line, for
@@ -24,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct Journal {
     folder: PathBuf,
     /// None before the training starts.
-    steps: Option<File>,
+    steps: Option<Lines>,
     before: Look,
     samples: u64,
     /// Whether it was told that the loss is no number.
@@ -57,16 +55,14 @@ impl Journal {
     fn event(&self, kind: &str, session: &Session<'_>, text: impl Into<String>) -> Result<()> {
         let (step, text) = (session.steps_made(), text.into());
         let event = json!({ "time": now(), "kind": kind, "step": step, "text": text });
-        let path = self.folder.join("events.jsonl");
-        append(&mut open(&path)?, &path, &event)
+        Lines::open(self.folder.join("events.jsonl"))?.append(&event)
     }
 }
 
 impl Callback for Journal {
     fn on_start(&mut self, session: &mut Session<'_>) -> Result<()> {
         let path = self.folder.join("steps.jsonl");
-        keep_until(&path, session.steps_made())?;
-        self.steps = Some(open(&path)?);
+        self.steps = Some(Lines::open_until(path, session.steps_made())?);
         (self.before, self.samples) = (Look::now(), 0);
         let (epoch, epochs) = (session.history.len(), session.position.epochs);
         match session.steps_made() {
@@ -84,7 +80,7 @@ impl Callback for Journal {
         }
         let last = step.batch == session.position.batches;
         let seconds = self.before.time.elapsed();
-        let Some(file) = self.steps.as_mut().filter(|_| last || seconds >= PAUSE) else {
+        let Some(lines) = self.steps.as_mut().filter(|_| last || seconds >= PAUSE) else {
             return Ok(());
         };
         let look = Look::now();
@@ -107,7 +103,7 @@ impl Callback for Journal {
             line.insert("cpu_share".into(), json!(rounded(share)));
             line.insert("memory_bytes".into(), json!(after.resident_bytes));
         }
-        append(file, &self.folder.join("steps.jsonl"), &Value::Object(line))?;
+        lines.append(&Value::Object(line))?;
         (self.before, self.samples) = (look, 0);
         Ok(())
     }
@@ -154,52 +150,4 @@ fn now() -> f64 {
 /// A number that nobody wants more of than three digits after the point.
 fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
-}
-
-fn open(path: &Path) -> Result<File> {
-    let file = OpenOptions::new().create(true).append(true).open(path);
-    file.map_err(|error| Error::io(path, error))
-}
-
-/// Writes a line at once, so that who looks on sees it whole.
-fn append(file: &mut File, path: &Path, line: &Value) -> Result<()> {
-    file.write_all(format!("{line}\n").as_bytes()).map_err(|error| Error::io(path, error))
-}
-
-/// Takes the lines of later steps out of a file, and those that were cut off.
-fn keep_until(path: &Path, step: u64) -> Result<()> {
-    let text = match fs::read(path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Error::io(path, error)),
-    };
-    let kept = text.split_inclusive('\n').filter(|line| {
-        let line: Option<Value> =
-            line.strip_suffix('\n').and_then(|line| serde_json::from_str(line).ok());
-        line.and_then(|line| line["step"].as_u64()).is_some_and(|own| own <= step)
-    });
-    let kept: String = kept.collect();
-    if kept == text {
-        return Ok(());
-    }
-    write_atomically(path, |file| file.write_all(kept.as_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_later_steps_and_parts_of_lines_are_forgotten() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("steps.jsonl");
-        keep_until(&path, 3).unwrap();
-        assert!(!path.exists());
-        let kept = "{\"step\":1}\n{\"step\":3}\n";
-        fs::write(&path, format!("{kept}{{\"step\":4}}\n{{\"step\":2}}x\n{{\"step\":3}}")).unwrap();
-        keep_until(&path, 3).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), kept);
-        keep_until(&path, 0).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "");
-    }
 }

@@ -19,6 +19,7 @@ mod interrupt;
 mod journal;
 mod keep;
 mod limits;
+mod lines;
 mod metrics;
 mod parts;
 mod plateau;

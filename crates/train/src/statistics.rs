@@ -1,15 +1,13 @@
 //! Figures of gradients, weights and activations, step by step.
 
 use crate::callback::{Callback, Derived, Session, Step};
+use crate::lines::Lines;
 use crate::state::to_json;
 use gradus_data::Batch;
 use gradus_nn::{Layer, Module, Path as ModulePath, Visitor};
-use gradus_tensor::io::atomic::write_atomically;
 use gradus_tensor::{DType, Error, Result, Tensor, no_grad};
 use serde_json::{Map, Value, json};
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What [`Statistics`] write.
@@ -28,7 +26,7 @@ impl Default for StatisticsOptions {
     }
 }
 
-/// Writes lines of JSON about steps to a file, `steps.jsonl` in the folder of a run: the loss, the
+/// Writes lines of JSON about steps to a file, `statistics.jsonl` in the folder of a run: the loss, the
 /// learning rate, for each parameter its norm, its gradient's and, if wanted, histograms of both, and
 /// for each layer in an [`Observed`] the mean and the deviation of what it gives and the share of its
 /// units that are dead.
@@ -39,7 +37,8 @@ pub struct Statistics {
     path: PathBuf,
     options: StatisticsOptions,
     activations: Activations,
-    file: Option<File>,
+    /// None before the training starts.
+    lines: Option<Lines>,
     /// What is known of the parameters at this step.
     parameters: Option<Map<String, Value>>,
 }
@@ -55,7 +54,7 @@ impl Statistics {
             return Err(Error::Setting(message.into()));
         }
         let (activations, parameters) = Default::default();
-        Ok(Self { path: path.into(), options, activations, file: None, parameters })
+        Ok(Self { path: path.into(), options, activations, lines: None, parameters })
     }
 
     /// What [`Observed`] layers report to.
@@ -82,9 +81,7 @@ impl Statistics {
 
 impl Callback for Statistics {
     fn on_start(&mut self, session: &mut Session<'_>) -> Result<()> {
-        keep_until(&self.path, session.steps_made())?;
-        let file = OpenOptions::new().create(true).append(true).open(&self.path);
-        self.file = Some(file.map_err(|error| Error::io(&self.path, error))?);
+        self.lines = Some(Lines::open_until(self.path.clone(), session.steps_made())?);
         Ok(())
     }
 
@@ -125,30 +122,7 @@ impl Callback for Statistics {
             "parameters": parameters,
             "layers": std::mem::take(&mut log.layers),
         });
-        match &mut self.file {
-            Some(file) => {
-                let written = file.write_all(format!("{line}\n").as_bytes());
-                written.map_err(|error| Error::io(&self.path, error))
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-/// Leaves out the lines of a file that are of later steps, or of none: what a training that was
-/// killed wrote after its last checkpoint.
-fn keep_until(path: &Path, steps: u64) -> Result<()> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Error::io(path, error)),
-    };
-    let step = |line: &str| serde_json::from_str::<Value>(line).ok()?["step"].as_u64();
-    let kept = text.lines().filter(|line| step(line).is_some_and(|step| step <= steps));
-    let kept: String = kept.map(|line| format!("{line}\n")).collect();
-    match kept == text {
-        true => Ok(()),
-        false => write_atomically(path, |file| file.write_all(kept.as_bytes())),
+        self.lines.as_mut().map_or(Ok(()), |lines| lines.append(&line))
     }
 }
 
@@ -264,15 +238,5 @@ mod tests {
         assert_eq!(histogram(&numbers, 2), wanted);
         assert_eq!(histogram(&[3.0, 3.0], 3)["counts"], json!([2, 0, 0]));
         assert_eq!(histogram(&[], 2)["counts"], json!([0, 0]));
-    }
-
-    #[test]
-    fn lines_after_the_last_checkpoint_are_left_out() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("steps.jsonl");
-        keep_until(&path, 3).unwrap();
-        fs::write(&path, "{\"step\":2}\n{\"step\":3}\n{\"step\":4}\n{\"st").unwrap();
-        keep_until(&path, 3).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"step\":2}\n{\"step\":3}\n");
     }
 }

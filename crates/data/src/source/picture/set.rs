@@ -52,8 +52,7 @@ impl Dataset for Pixels {
     }
 
     fn sample(&self, index: usize) -> Result<Sample> {
-        let batch = self.batch(&[index])?;
-        Ok(Sample::new(batch.input().squeeze(0), batch.target().squeeze(0)))
+        Ok(self.batch(&[index])?.single())
     }
 
     fn batch(&self, indices: &[usize]) -> Result<Batch> {
@@ -106,8 +105,7 @@ impl Dataset for Pictures {
     }
 
     fn sample(&self, index: usize) -> Result<Sample> {
-        let batch = self.batch(&[index])?;
-        Ok(Sample::new(batch.input().squeeze(0), batch.target().squeeze(0)))
+        Ok(self.batch(&[index])?.single())
     }
 
     fn batch(&self, indices: &[usize]) -> Result<Batch> {

@@ -104,8 +104,7 @@ impl Dataset for TextSet {
     }
 
     fn sample(&self, index: usize) -> Result<Sample> {
-        let batch = self.batch(&[index])?;
-        Ok(Sample::new(batch.input().squeeze(0), batch.target().squeeze(0)))
+        Ok(self.batch(&[index])?.single())
     }
 
     fn batch(&self, indices: &[usize]) -> Result<Batch> {
