@@ -34,7 +34,7 @@ impl Predict {
     /// # Errors
     /// If the run or a file cannot be read.
     pub fn run(self) -> Result<()> {
-        let trained = Trained::open(&RunFolder::open(&self.run)?, None)?;
+        let trained = Trained::open(&RunFolder::open(&self.run)?)?;
         self.files.iter().try_for_each(|file| self.predict(&trained, file))
     }
 

@@ -32,17 +32,13 @@ pub fn recipe(run: &RunFolder) -> Result<Draft> {
 }
 
 impl Trained {
-    /// Opens a run, perhaps with other data.
+    /// Opens a run.
     ///
     /// # Errors
     /// If it is not the folder of a training that has finished an epoch, or something in it cannot
     /// be read.
-    pub fn open(run: &RunFolder, path: Option<&Path>) -> Result<Self> {
-        let mut draft = recipe(run)?;
-        if let Some(path) = path {
-            draft.set(&format!("data.path={:?}", absolute(path)?))?;
-        }
-        let recipe = draft.check()?;
+    pub fn open(run: &RunFolder) -> Result<Self> {
+        let recipe = recipe(run)?.check()?;
         if folds::of(run)?.is_some() {
             let path = run.path().display();
             return Err(Error::Setting(format!(
@@ -86,14 +82,14 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Asks the model of a run, perhaps about other data.
+    /// Asks the model of a run about what its recipe holds out, or about data from elsewhere.
     ///
     /// # Errors
     /// If the run or the data cannot be read, or nothing is held out.
     pub fn of(path: PathBuf, data: Option<&Path>) -> Result<Self> {
         let run = RunFolder::open(path)?;
-        let Trained { recipe, model, .. } = Trained::open(&run, data)?;
-        let data = recipe.data()?;
+        let Trained { recipe, encoder, model } = Trained::open(&run)?;
+        let data = recipe.data_for(encoder, data)?;
         let path = run.path().to_path_buf();
         let Some((part, samples)) = held_out(&data) else {
             let path = path.display();

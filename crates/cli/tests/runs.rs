@@ -134,6 +134,40 @@ fn figures_of_a_test_come_with_intervals() {
     assert!(told.contains("test accuracy ") && told.contains("of 100 samples"), "{told}");
 }
 
+#[test]
+fn other_data_is_seen_as_the_training_saw_it() {
+    let folder = TempDir::new().unwrap();
+    let place = folder.path();
+    let write = |name: &str, rows: &[(f64, &str)]| {
+        let rows = rows.iter().map(|(x, kind)| format!("{x},{kind}\n"));
+        fs::write(place.join(name), rows.fold(String::from("x,kind\n"), |text, row| text + &row))
+            .unwrap();
+    };
+    let known: Vec<(f64, &str)> =
+        (-100..100).map(|x| (x as f64 / 100.0, if x < 0 { "down" } else { "up" })).collect();
+    write("known.csv", &known);
+    let recipe = "[run]\nname = \"signs\"\nepochs = 10\nbatch = 20\n[data]\nkind = \"csv\"\n\
+                  path = \"known.csv\"\ntable.target = [\"kind\"]\n[model]\n\
+                  kind = \"feed_forward\"\nhidden = [8]\n[optimizer]\nkind = \"adam\"\n\
+                  learning_rate = 0.03\n";
+    fs::write(place.join("signs.toml"), recipe).unwrap();
+    succeed(&mut gradus(place, &["train", "signs.toml"]));
+    let eval = |data: &str| gradus(place, &["eval", "runs/signs-1", "--json", "--data", data]);
+    // All of these are up. Scaled anew by themselves, half of them would seem to be down.
+    let above: Vec<(f64, &str)> = (1..=30).map(|x| (0.5 + x as f64 / 100.0, "up")).collect();
+    write("above.csv", &above);
+    let tested = last_json(&succeed(&mut eval("above.csv")));
+    assert_eq!(
+        (tested["samples"].as_u64(), tested["test_accuracy"].as_f64()),
+        (Some(30), Some(1.0))
+    );
+    write("other.csv", &[(0.1, "up"), (0.2, "sideways")]);
+    let error = fail(&mut eval("other.csv"));
+    let wanted = "other.csv: line 3, column kind: the class \"sideways\" is none of those that were \
+                  learnt from (down, up)";
+    assert!(error.contains(wanted), "{error}");
+}
+
 fn wait_for(path: &Path, child: &mut Child) {
     let start = Instant::now();
     while !path.exists() {

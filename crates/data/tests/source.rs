@@ -4,6 +4,7 @@ use gradus_data::image::{Colour, Image, write_png};
 use gradus_data::source::{
     ArrayOptions, CsvOptions, DataOptions, Encoder, IdxOptions, ImageFolderOptions,
     JsonLinesOptions, LanguageOptions, Prepared, Source, SplitBy, TextFilesOptions, Unit, prepare,
+    prepare_for,
 };
 use gradus_data::{Augment, BadSamples, DataLoader, Dataset, LoaderOptions, Sample, idx};
 use gradus_tensor::io::npy;
@@ -260,4 +261,61 @@ fn files_of_idx() {
     let wanted = "images: these are of 1 channels and 4 by 4 pixels, and are not made larger or \
                   smaller: leave height, width and channels out";
     assert_eq!(said(&options), wanted);
+}
+
+/// Ten rows of a table whose numbers begin here, all but the last of this class.
+fn table(start: f64, class: &str, last: &str) -> String {
+    let class = |row| if row == 9 { last } else { class };
+    let rows = (0..10).map(|row| format!("{},{}\n", start + row as f64, class(row)));
+    rows.fold("size,kind\n".into(), |text, row| text + &row)
+}
+
+#[test]
+fn what_a_model_learnt_stays_for_other_data() {
+    let (folder, path) = file("t.csv", table(0.0, "a", "b"));
+    let mut options = DataOptions::of(Source::Csv(CsvOptions { path, ..Default::default() }));
+    options.table.target = vec!["kind".into()];
+    let encoder = prepare(&options, 1).unwrap().encoder;
+    let elsewhere = |text: String| {
+        let path = folder.path().join("other.csv");
+        fs::write(&path, text).unwrap();
+        prepare_for(&encoder, &options.elsewhere(text_of(&path)), 1)
+    };
+    // By itself this table would be scaled to the same numbers, and b be the first class.
+    let other = elsewhere(table(100.0, "b", "b")).unwrap();
+    assert_eq!((other.train.len(), &other.encoder), (10, &encoder));
+    assert!(other.valid.is_none() && other.test.is_none());
+    let sample = other.train.sample(0).unwrap();
+    assert_eq!(sample.target().item::<i64>(), 1);
+    assert!(sample.input().to_vec::<f32>()[0] > 20.0, "{:?}", sample.input());
+    let error = elsewhere(table(0.0, "a", "c")).err().unwrap().to_string();
+    let wanted =
+        "line 11, column kind: the class \"c\" is none of those that were learnt from (a, b)";
+    assert!(error.ends_with(wanted), "{error}");
+}
+
+#[test]
+fn a_model_is_not_asked_about_another_shape_or_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, shape: [usize; 3]| {
+        let of = |end: &str| folder.path().join(format!("{name}-{end}.npy"));
+        npy::write(of("x"), &Tensor::zeros((shape, DType::U8))).unwrap();
+        npy::write(of("y"), &Tensor::arange(0, shape[0] as i64, 1)).unwrap();
+        let targets = Some(text_of(&of("y")));
+        let arrays = ArrayOptions { path: text_of(&of("x")), targets, ..Default::default() };
+        DataOptions::of(Source::Arrays(arrays))
+    };
+    let encoder = prepare(&write("known", [20, 3, 5]), 1).unwrap().encoder;
+    let said = |options| prepare_for(&encoder, &options, 1).err().unwrap().to_string();
+    let wanted = "data: these pictures are of shape [1, 2, 5], but the model learnt from [1, 3, 5]";
+    assert_eq!(said(write("other", [20, 2, 5])), wanted);
+    let (_rows, path) = file("t.csv", table(0.0, "a", "b"));
+    let mut rows = DataOptions::of(Source::Csv(CsvOptions { path, ..Default::default() }));
+    rows.table.target = vec!["kind".into()];
+    let error = prepare_for(&encoder, &rows, 1).err().unwrap().to_string();
+    assert!(error.contains("the class \"a\" is none of those"), "{error}");
+    rows.table.target = vec!["size".into()];
+    let encoder = prepare(&rows, 1).unwrap().encoder;
+    let error = prepare_for(&encoder, &write("known", [20, 3, 5]), 1).err().unwrap().to_string();
+    assert!(error.contains("table") || error.contains("classes"), "{error}");
 }

@@ -52,7 +52,7 @@ pub use picture::decode as picture_file;
 pub use picture::{
     CifarOptions, Fit, Form, IdxOptions, ImageFolderOptions, ImageOptions, Pictures, Pixels,
 };
-pub use prepare::{Prepared, prepare};
+pub use prepare::{Prepared, prepare, prepare_for};
 pub use split::{SplitBy, SplitOptions};
 pub use standard::{Standard, Standardised};
 pub use table::columns::{Categories, Kind, Scale, TableOptions, Task};

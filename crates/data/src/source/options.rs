@@ -47,6 +47,41 @@ impl DataOptions {
             audio: AudioOptions::default(),
         }
     }
+
+    /// The same kind of data at another place, with nothing held out: for a trained model to be asked
+    /// about all of it, or about what is to be tested with where the place says so, as a folder with
+    /// `train` and `test` does.
+    pub fn elsewhere(&self, path: impl Into<String>) -> Self {
+        let path = path.into();
+        let mut options = self.clone();
+        options.split = SplitOptions { valid: 0.0, ..Default::default() };
+        let (own, parts) = match &mut options.source {
+            Source::Digits => {
+                options.source = Source::Idx(IdxOptions { path, ..Default::default() });
+                return options;
+            }
+            Source::Idx(idx) => (&mut idx.path, None),
+            Source::Cifar(cifar) => (&mut cifar.path, None),
+            Source::ImageFolder(own) => (&mut own.path, Some((&mut own.valid, &mut own.test))),
+            Source::Csv(own) => (&mut own.path, Some((&mut own.valid, &mut own.test))),
+            Source::JsonLines(own) => (&mut own.path, Some((&mut own.valid, &mut own.test))),
+            #[cfg(feature = "parquet")]
+            Source::Parquet(own) => (&mut own.path, Some((&mut own.valid, &mut own.test))),
+            #[cfg(feature = "audio")]
+            Source::Audio(own) => (&mut own.path, Some((&mut own.valid, &mut own.test))),
+            Source::Text(own) => (&mut own.path, Some((&mut own.valid, &mut own.test))),
+            Source::Language(own) => (&mut own.path, Some((&mut own.valid, &mut own.test))),
+            Source::Arrays(own) => {
+                (own.targets, own.valid, own.test) = Default::default();
+                (&mut own.path, None)
+            }
+        };
+        *own = path;
+        if let Some((valid, test)) = parts {
+            (*valid, *test) = (None, None);
+        }
+        options
+    }
 }
 
 /// Where data lies, and in which format.

@@ -5,7 +5,7 @@ use super::entry::{Part, Product, attempt};
 use super::lists::augment::{Change, ChangeSite};
 use super::lists::blocks::output_of;
 use super::lists::callbacks::CallbackSite;
-use super::lists::data::{self, Data};
+use super::lists::data::{self, Data, DataSite};
 use super::lists::layers::LayerSite;
 use super::lists::losses::LossSite;
 use super::lists::metrics::MetricSite;
@@ -25,7 +25,7 @@ use gradus_nn::{Layer, LoadOptions};
 use gradus_tensor::io::load_weights;
 use gradus_tensor::op::Spec;
 use gradus_tensor::{DType, Device, Error, Result, Rng, Tensor, no_grad};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A training that is ready to begin.
@@ -44,20 +44,46 @@ impl Recipe {
     /// # Errors
     /// If they cannot be read.
     pub fn data(&self) -> Result<Data> {
-        let part: Part<Data> = self.settings().get("data");
-        let seed = self.run().seed;
-        let source = part.make(&mut seed.clone())?;
-        if source.train.is_empty() {
-            return Err(part.place().complain("there is no sample to learn from"));
-        }
-        let classes = match source.answers() {
+        let data = self.read(None, None)?;
+        let classes = match data.answers() {
             Answers::Classes(names) => Some(names.len()),
             _ => None,
         };
         let mut site = ChangeSite { classes };
         let changes: Result<Vec<Change>> =
             self.parts("augment").iter().map(|part| part.make(&mut site)).collect();
-        Ok(source.changed(changes?, seed))
+        Ok(data.changed(changes?, self.run().seed))
+    }
+
+    /// Reads the data as a trained model is asked about them: by its own encoder, without changes.
+    /// Data from elsewhere are asked about as a whole, or, where files say which part of them is to be
+    /// tested with, about that.
+    ///
+    /// # Errors
+    /// If they cannot be read, or are not what the model learnt from.
+    pub fn data_for(&self, encoder: Encoder, elsewhere: Option<&Path>) -> Result<Data> {
+        let path = elsewhere.map(|path| match path.to_str() {
+            Some(path) => Ok(path.to_string()),
+            None => {
+                let message = format!("{} is no path of Unicode: rename it", path.display());
+                Err(Error::Setting(message))
+            }
+        });
+        let whole = path.is_some();
+        let mut data = self.read(Some(encoder), path.transpose()?)?;
+        if whole && data.0.test.is_none() {
+            data.0.test = Some(data.0.train.clone());
+        }
+        Ok(data)
+    }
+
+    fn read(&self, known: Option<Encoder>, elsewhere: Option<String>) -> Result<Data> {
+        let part: Part<Data> = self.settings().get("data");
+        let data = part.make(&mut DataSite { seed: self.run().seed, known, elsewhere })?;
+        match data.train.is_empty() {
+            true => Err(part.place().complain("there is no sample to learn from")),
+            false => Ok(data),
+        }
     }
 
     /// Makes the model, and checks with shapes alone that it takes the data and that the loss takes

@@ -5,11 +5,10 @@ use super::encoder::moments;
 use super::frame::Frame;
 use crate::source::answer::{Answers, Number, Targets, class_of};
 use gradus_tensor::{Error, Result};
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 
-/// What was learnt of the columns to be told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The columns to be told.
+#[derive(Clone, Debug)]
 pub(in crate::source) struct TargetEncoder {
     names: Vec<String>,
     separator: String,
@@ -17,34 +16,35 @@ pub(in crate::source) struct TargetEncoder {
 }
 
 impl TargetEncoder {
+    pub(in crate::source) fn new(options: &TableOptions, decimal: char) -> Self {
+        Self { names: options.target.clone(), separator: options.separator.clone(), decimal }
+    }
+
     /// Learns the answers from some rows of a table: the scale of numbers. The names of classes and
     /// labels are those of all rows, for one that is rare may be held out altogether.
     ///
     /// # Errors
     /// If a cell is missing or not what it should be, or there are fewer than two classes.
     pub(in crate::source) fn learn(
+        &self,
         frame: &Frame,
         rows: &[usize],
         options: &TableOptions,
-        decimal: char,
-    ) -> Result<(Self, Answers)> {
-        let separator = options.separator.clone();
-        let encoder = Self { names: options.target.clone(), separator, decimal };
-        let answers = match options.task(frame)? {
-            Task::Classification | Task::Auto => Answers::Classes(encoder.classes(frame)?),
-            Task::Labels => Answers::Labels(encoder.labels(frame)?),
+    ) -> Result<Answers> {
+        match options.task(frame)? {
+            Task::Classification | Task::Auto => self.classes(frame).map(Answers::Classes),
+            Task::Labels => self.labels(frame).map(Answers::Labels),
             Task::Regression => {
                 let number = |name: &String| {
-                    let values = encoder.numbers(frame, name, rows)?;
+                    let values = self.numbers(frame, name, rows)?;
                     let (mean, deviation) = moments(values.into_iter());
                     let deviation = if deviation > 0.0 { deviation } else { 1.0 };
                     let (name, unit) = (name.clone(), options.unit.clone());
                     Ok(Number { name, mean, deviation, unit })
                 };
-                Answers::Numbers(encoder.names.iter().map(number).collect::<Result<_>>()?)
+                self.names.iter().map(number).collect::<Result<_>>().map(Answers::Numbers)
             }
-        };
-        Ok((encoder, answers))
+        }
     }
 
     /// The targets of some rows.
@@ -194,7 +194,8 @@ mod tests {
     fn learn(text: &str, options: TableOptions) -> Result<(Frame, TargetEncoder, Answers)> {
         let frame = decode(text, "t.csv".as_ref(), &CsvOptions::default())?;
         let rows: Vec<usize> = (0..frame.rows() - 1).collect();
-        let (encoder, answers) = TargetEncoder::learn(&frame, &rows, &options, '.')?;
+        let encoder = TargetEncoder::new(&options, '.');
+        let answers = encoder.learn(&frame, &rows, &options)?;
         Ok((frame, encoder, answers))
     }
 

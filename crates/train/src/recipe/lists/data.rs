@@ -217,20 +217,44 @@ macro_rules! sources {
                     vec![$($section()),*],
                 ].concat(),
             },
-            make: |settings, seed| {
+            make: |settings, site| {
                 let options = option_read!(*settings, $options { $($fields)* });
                 let mut options = DataOptions::of(Source::$type(options));
                 options.split = settings.get("split");
                 $(options.$section = settings.get(stringify!($section));)*
-                prepare(&options, *seed).map(Data)
+                site.prepare(options)
             },
         }),*]
     };
 }
 
-impl Product for Data {
+/// How data is prepared.
+#[derive(Clone)]
+pub struct DataSite {
     /// The seed.
-    type Site = u64;
+    pub seed: u64,
+    /// What a model has learnt of it already.
+    pub known: Option<Encoder>,
+    /// Where it lies, if elsewhere than the recipe says.
+    pub elsewhere: Option<String>,
+}
+
+impl DataSite {
+    fn prepare(&self, options: DataOptions) -> Result<Data> {
+        let options = match &self.elsewhere {
+            Some(path) => options.elsewhere(path),
+            None => options,
+        };
+        match &self.known {
+            Some(known) => prepare_for(known, &options, self.seed),
+            None => prepare(&options, self.seed),
+        }
+        .map(Data)
+    }
+}
+
+impl Product for Data {
+    type Site = DataSite;
     const NAME: &'static str = "data";
     const NOUN: &'static str = "kind of data";
 
@@ -248,7 +272,7 @@ impl Product for Data {
                     images(),
                 ],
             },
-            make: |settings: &Settings<'_>, seed: &mut u64| {
+            make: |settings: &Settings<'_>, site: &mut DataSite| {
                 let source = match settings.get::<Option<String>>("path") {
                     Some(path) => Source::Idx(IdxOptions { path, ..Default::default() }),
                     None => Source::Digits,
@@ -256,7 +280,7 @@ impl Product for Data {
                 let mut options = DataOptions::of(source);
                 options.split = settings.get("split");
                 options.images = settings.get("images");
-                prepare(&options, *seed).map(Self)
+                site.prepare(options)
             },
         };
         [vec![digits], pictures(), tables()].into_iter().flatten().collect()
