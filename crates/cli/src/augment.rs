@@ -4,6 +4,7 @@ use crate::output::{say, say_json};
 use crate::recipes;
 use clap::Args;
 use gradus_data::Dataset;
+use gradus_data::Subset;
 use gradus_data::augment::{SheetOptions, contact_sheet};
 use gradus_data::image::write_png;
 use gradus_data::source::Input;
@@ -60,9 +61,12 @@ impl AugmentOf {
         };
         let (samples, epochs) = (self.samples.into(), self.epochs.into());
         let options = SheetOptions { samples, epochs, normalisation, ..Default::default() };
-        let sheet = contact_sheet(&*data.train, &options)?;
+        // From all over the data, for neighbours are often of one class.
+        let (all, count) = (data.train.len(), options.samples.min(data.train.len()));
+        let spread: Vec<usize> = (0..count).map(|place| place * all / count).collect();
+        let sheet = contact_sheet(&Subset::new(data.train.clone(), &spread), &options)?;
         write_png(&self.output, &sheet)?;
-        let (output, count) = (self.output.display(), options.samples.min(data.train.len()));
+        let output = self.output.display();
         match self.json {
             true => say_json(&json!({
                 "sheet": self.output, "samples": count, "epochs": options.epochs,
