@@ -64,7 +64,7 @@ impl AugmentOf {
         // From all over the data, for neighbours are often of one class.
         let (all, count) = (data.train.len(), options.samples.min(data.train.len()));
         let spread: Vec<usize> = (0..count).map(|place| place * all / count).collect();
-        let sheet = contact_sheet(&Subset::new(data.train.clone(), &spread), &options)?;
+        let sheet = contact_sheet(&Subset::new(data.train.clone(), spread), &options)?;
         write_png(&self.output, &sheet)?;
         let output = self.output.display();
         match self.json {
