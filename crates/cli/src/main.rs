@@ -13,6 +13,7 @@ mod new;
 mod ops;
 mod output;
 mod predict;
+mod rate;
 mod recipes;
 mod report;
 mod summary;
@@ -38,6 +39,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Init),
+    Rate(rate::RateOf),
     Train(train::Train),
     Recipes(recipes::Recipes),
     Eval(eval::Eval),
@@ -69,6 +71,7 @@ fn run(command: Command) -> Result<()> {
     Device::check_environment()?;
     match command {
         Command::Init(init) => init.run(),
+        Command::Rate(rate) => rate.run(),
         Command::Train(train) => train.run(),
         Command::Recipes(recipes) => recipes.run(),
         Command::Eval(eval) => eval.run(),

@@ -297,9 +297,30 @@ fn any_recipe_trains() {
 }
 
 #[test]
+fn a_learning_rate_is_looked_for() {
+    let place = Place::new(256, 10);
+    let mut rate = gradus(&["rate", "digits", "--steps", "60"]);
+    let set = format!("data.path={:?}", place.path("data"));
+    rate.arg("--set").arg(set).args(["--set", "model.layers=['flatten', 'linear']"]);
+    let told = last_json(&succeed(rate.arg("--json")));
+    let rates: Vec<f64> = serde_json::from_value(told["rates"].clone()).unwrap();
+    let losses: Vec<f64> = serde_json::from_value(told["losses"].clone()).unwrap();
+    assert!(rates.len() == losses.len() && rates.len() > 20 && rates[0] == 1e-6, "{told}");
+    let lowest = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).unwrap();
+    let suggestion = told["suggestion"].as_f64().unwrap();
+    assert!((suggestion / (rates[lowest] / 10.0) - 1.0).abs() < 0.06, "{told}");
+    fail(
+        &mut gradus(&["rate", "digits", "--lowest", "1"]),
+        1,
+        &["--lowest 1 and --highest 1 are not two numbers above 0 in order"],
+    );
+}
+
+#[test]
 fn every_command_explains_itself() {
     for command in [
         "init",
+        "rate",
         "train",
         "recipes",
         "eval",
