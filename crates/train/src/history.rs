@@ -45,7 +45,7 @@ impl Epoch {
         for (name, value) in &self.figures {
             object.insert(name.clone(), to_json(*value));
         }
-        object.insert("seconds".into(), json!((self.seconds * 1000.0).round() / 1000.0));
+        object.insert("seconds".into(), to_json((self.seconds * 1000.0).round() / 1000.0));
         Value::Object(object)
     }
 
@@ -109,6 +109,17 @@ impl History {
         self.0.iter().map(|epoch| format!("{}\n", epoch.to_json())).collect()
     }
 
+    /// The history that [`History::to_json_lines`] wrote.
+    ///
+    /// # Errors
+    /// If a line is no epoch.
+    pub fn from_json_lines(text: &str) -> Result<Self> {
+        let epoch = |line| Epoch::from_json(&serde_json::from_str(line).ok()?);
+        let epochs: Option<Vec<Epoch>> = text.lines().map(epoch).collect();
+        let damaged = || Error::format("history", "has a line that is no epoch with figures");
+        epochs.map(Self).ok_or_else(damaged)
+    }
+
     /// The epochs as a JSON array.
     pub fn to_json(&self) -> Value {
         self.0.iter().map(Epoch::to_json).collect()
@@ -148,6 +159,11 @@ mod tests {
         assert_eq!(format!("{read:?}"), format!("{history:?}"));
         assert!(History::from_json(&json!({"epoch": 1})).is_err());
         assert!(History::from_json(&json!([{"epoch": "one"}])).is_err());
+        let lines = history.to_json_lines();
+        let read = History::from_json_lines(&lines).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{history:?}"));
+        let cut = History::from_json_lines(&lines[..lines.len() - 2]).unwrap_err().to_string();
+        assert_eq!(cut, "history: has a line that is no epoch with figures");
     }
 
     #[test]

@@ -11,11 +11,12 @@ use super::table::csv::{self, CsvOptions};
 use super::table::encoder::TableEncoder;
 use super::table::frame::{Cells, Column, Frame, Texts};
 use super::table::json_lines;
-use super::words::{TextEncoder, Vocabulary};
+use super::words::{TextEncoder, Vocabulary, check_length};
 use crate::{Dataset, text};
 use gradus_tensor::io::{atomic::write_atomically, npy};
 use gradus_tensor::{DType, Device, Error, Result, Shape, Tensor};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -307,9 +308,42 @@ impl Encoder {
     /// # Errors
     /// If it is something else.
     pub fn from_json(text: &str) -> Result<Self> {
-        serde_json::from_str(text).map_err(|error| {
+        let damaged = |error: &dyn fmt::Display| {
             Error::format("encoder", format_args!("is damaged: {error}: copy it once more"))
-        })
+        };
+        let own: Self = serde_json::from_str(text).map_err(|error| damaged(&error))?;
+        own.check().map_err(|error| damaged(&error))?;
+        Ok(own)
+    }
+
+    /// Refuses what nothing was ever learnt as: a file may say anything.
+    fn check(&self) -> Result<()> {
+        match &self.input {
+            Input::Image { form, standard } => {
+                form.check()?;
+                standard.check(form.channels)?;
+            }
+            Input::Table { columns, .. } => columns.check()?,
+            Input::Text { texts, .. } => check_length(texts.length)?,
+            Input::Language { length, .. } => check_length(*length)?,
+            #[cfg(feature = "audio")]
+            Input::Audio { sound, standard } => {
+                sound.check(sound.samples as f64)?;
+                standard.check(1)?;
+            }
+            Input::Tensor { shape, standard } => {
+                // A batch has an axis more.
+                let batch = Shape::try_new(&[&[1], &shape[..]].concat())?;
+                if shape.is_empty() || batch.checked_count().is_none() {
+                    return Err(Error::Setting(format!("there are no arrays of shape {shape:?}")));
+                }
+                standard.check(shape[0])?;
+            }
+        }
+        match self.outputs() {
+            0 => Err(Error::Setting("there is nothing to tell".into())),
+            _ => Ok(()),
+        }
     }
 
     /// Writes it to a file, whole or not at all.

@@ -25,17 +25,24 @@ impl Standard {
     /// # Errors
     /// If there are not as many means as deviations, or a deviation is not above 0.
     pub fn new(mean: Vec<f64>, deviation: Vec<f64>) -> Result<Self> {
-        let fits = mean.len() == deviation.len()
+        let own = Self { mean, deviation };
+        own.check(own.mean.len())?;
+        Ok(own)
+    }
+
+    /// Refuses what does not scale so many channels.
+    pub(super) fn check(&self, channels: usize) -> Result<()> {
+        let Self { mean, deviation } = self;
+        let fits = [mean.len(), deviation.len()] == [channels; 2]
             && mean.iter().all(|x| x.is_finite())
             && deviation.iter().all(|x| x.is_finite() && *x > 0.0);
-        if !fits {
-            let message = format!(
-                "mean = {mean:?} and deviation = {deviation:?} do not fit: give one of each for a \
-                 channel, the deviations above 0"
-            );
-            return Err(Error::Setting(message));
+        if fits {
+            return Ok(());
         }
-        Ok(Self { mean, deviation })
+        Err(Error::Setting(format!(
+            "mean = {mean:?} and deviation = {deviation:?} do not fit: give one of each for a \
+             channel, the deviations above 0"
+        )))
     }
 
     /// What some samples of a data set hold, those left out that cannot be read.

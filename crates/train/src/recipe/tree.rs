@@ -251,9 +251,9 @@ impl fmt::Display for Value {
         match self {
             Self::Bool(value) => write!(f, "{value}"),
             Self::Integer(value) => write!(f, "{value}"),
+            Self::Float(value) if value.is_nan() => f.write_str("nan"),
             Self::Float(value) => write!(f, "{value:?}"),
-            // The texts of JSON are texts of TOML.
-            Self::Text(value) => write!(f, "{}", Json::from(value.as_str())),
+            Self::Text(value) => f.write_str(&quoted(value)),
             Self::List(nodes) => {
                 let nodes: Vec<String> = nodes.iter().map(|node| node.value.to_string()).collect();
                 write!(f, "[{}]", nodes.join(", "))
@@ -261,12 +261,23 @@ impl fmt::Display for Value {
             Self::Table(table) => {
                 let items: Vec<String> = table
                     .items()
-                    .map(|item| format!("{} = {}", item.name, item.node.value))
+                    .map(|item| format!("{} = {}", key(&item.name), item.node.value))
                     .collect();
                 write!(f, "{{ {} }}", items.join(", "))
             }
         }
     }
+}
+
+/// A text as TOML has it: as JSON does, but for the sign of deletion.
+fn quoted(text: &str) -> String {
+    Json::from(text).to_string().replace('\u{7f}', "\\u007f")
+}
+
+/// A name as TOML has it: a text, if it is of more than letters, digits, `_` and `-`.
+fn key(name: &str) -> String {
+    let plain = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '_' | '-');
+    if !name.is_empty() && name.chars().all(plain) { name.to_string() } else { quoted(name) }
 }
 
 /// A tree as a file of TOML: what has no name of a table first, then the tables.
@@ -280,6 +291,7 @@ fn write_table(text: &mut String, path: &str, table: &Table) {
     let (tables, plain): (Vec<&Item>, Vec<&Item>) =
         table.items().partition(|item| is_section(item));
     for Item { name, node, .. } in plain {
+        let name = key(name);
         match &node.value {
             Value::List(nodes)
                 if nodes.iter().any(|node| matches!(node.value, Value::Table(_))) =>
@@ -292,7 +304,8 @@ fn write_table(text: &mut String, path: &str, table: &Table) {
         }
     }
     for Item { name, node, .. } in tables {
-        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let name = key(name);
+        let path = if path.is_empty() { name } else { format!("{path}.{name}") };
         let (open, close, parts) = match &node.value {
             Value::List(nodes) => ("[[", "]]", &nodes[..]),
             _ => ("[", "]", std::slice::from_ref(node)),

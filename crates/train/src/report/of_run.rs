@@ -71,13 +71,12 @@ fn text(run: &RunFolder, name: &str) -> Result<Option<String>> {
 
 fn history(run: &RunFolder) -> Result<History> {
     let text = text(run, "metrics.jsonl")?.unwrap_or_default();
-    let lines = text.lines().map(|line| serde_json::from_str(line).ok());
-    let damaged = || {
-        let path = run.file("metrics.jsonl");
-        Error::format(path.display(), "has a line that is no epoch with figures")
-    };
-    let epochs: Value = lines.collect::<Option<Vec<Value>>>().ok_or_else(damaged)?.into();
-    History::from_json(&epochs).map_err(|_| damaged())
+    History::from_json_lines(&text).map_err(|error| match error {
+        Error::Format { message, .. } => {
+            Error::format(run.file("metrics.jsonl").display(), message)
+        }
+        error => error,
+    })
 }
 
 /// Settings within settings as one list, by names with dots.

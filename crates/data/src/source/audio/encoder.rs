@@ -141,9 +141,12 @@ impl AudioEncoder {
         Ok(own)
     }
 
-    fn check(&self, samples: f64) -> Result<()> {
+    /// Refuses what cannot be, `samples` being how many numbers sounds should get.
+    pub(in crate::source) fn check(&self, samples: f64) -> Result<()> {
         let Self { rate, window, hop, mels, .. } = *self;
-        let message = if !(1.0..=MOST_SAMPLES).contains(&samples) {
+        let message = if rate == 0 {
+            "audio: rate = 0 makes no second: give 1 or more".into()
+        } else if !(1.0..=MOST_SAMPLES).contains(&samples) {
             format!("audio: {samples} numbers of {rate} Hz are none or too many: set seconds")
         } else if !(2..=1 << 16).contains(&window) {
             format!("audio: window = {window} is not from 2 to 65536")

@@ -87,6 +87,17 @@ impl Form {
         self.channels * self.height * self.width
     }
 
+    /// Refuses what cannot be.
+    pub(in crate::source) fn check(&self) -> Result<()> {
+        let Self { channels, height, width, .. } = *self;
+        if ![1, 3].contains(&channels) {
+            let message =
+                format!("pictures of {channels} channels are neither grey nor of colours");
+            return Err(Error::Setting(message));
+        }
+        crate::image::check_size(width, height)
+    }
+
     /// The pixels of a picture brought into this form, channel after channel. What is transparent is
     /// shown on white; grey is 0.299 red + 0.587 green + 0.114 blue.
     ///

@@ -3,7 +3,7 @@
 use super::columns::{Categories, Kind, Scale, TableOptions, dates, numbers};
 use super::date::DateOrder;
 use super::frame::Frame;
-use gradus_tensor::Result;
+use gradus_tensor::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::f64::consts::TAU;
@@ -75,6 +75,22 @@ impl TableEncoder {
             date_order: options.date_order,
             decimal,
         })
+    }
+
+    /// Refuses what nothing could be learnt from.
+    pub(in crate::source) fn check(&self) -> Result<()> {
+        let scaled = |learnt: &Learnt| match learnt {
+            Learnt::Numeric { scale, .. } | Learnt::Date { scale, .. } => *scale > 0.0,
+            Learnt::Categorical { .. } => true,
+        };
+        if let Some(feature) = self.columns.iter().find(|feature| !scaled(&feature.learnt)) {
+            let message = format!("the column {} is scaled by nothing", feature.name);
+            return Err(Error::Setting(message));
+        }
+        match self.width() {
+            0 => Err(Error::Setting("rows become no numbers".into())),
+            _ => Ok(()),
+        }
     }
 
     /// The columns that are read.

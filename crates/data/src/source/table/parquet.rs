@@ -53,7 +53,10 @@ fn columns(bytes: Bytes) -> Result<Vec<Column>, String> {
     let reader = SerializedFileReader::new(bytes).map_err(damaged)?;
     let metadata = reader.metadata().file_metadata().clone();
     let schema = metadata.schema_descr();
-    let rows = usize::try_from(metadata.num_rows()).unwrap_or(usize::MAX);
+    // What the parts say counts, for it is by them that rows are read.
+    let rows = reader.metadata().row_groups().iter().map(|group| group.num_rows());
+    let rows = rows.map(|rows| usize::try_from(rows).unwrap_or(usize::MAX));
+    let rows = rows.fold(0, usize::saturating_add);
     if rows.saturating_mul(schema.num_columns().max(1)) > MOST_CELLS {
         return Err(format!("claims to hold {rows} rows, more cells than the {MOST_CELLS} read"));
     }

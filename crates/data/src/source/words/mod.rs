@@ -11,4 +11,5 @@ pub(super) use files::{LABEL, TEXT, read_labelled};
 pub use files::{LanguageOptions, TextFilesOptions, decode_lines};
 pub use set::TextEncoder;
 pub(super) use set::TextSet;
+pub(super) use vocabulary::check_length;
 pub use vocabulary::{Keep, TextOptions, Unit, Vocabulary};

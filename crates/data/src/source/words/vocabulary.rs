@@ -75,15 +75,25 @@ impl TextOptions {
             );
             return Err(Error::Setting(message));
         }
-        if self.length == Some(0) {
-            return Err(Error::Setting("text: length = 0 leaves nothing: give 1 or more".into()));
-        }
-        Ok(())
+        self.length.map_or(Ok(()), check_length)
     }
 
     fn lowers(&self) -> bool {
         self.lower_case.unwrap_or(self.unit == Unit::Word)
     }
+}
+
+/// The longest that a text may become.
+const MOST_LENGTH: usize = 1 << 24;
+
+/// Refuses a length that no text can have.
+pub(in crate::source) fn check_length(length: usize) -> Result<()> {
+    let message = match length {
+        0 => "text: length = 0 leaves nothing: give 1 or more".into(),
+        1..=MOST_LENGTH => return Ok(()),
+        _ => format!("text: length = {length} is more than {MOST_LENGTH}: give less"),
+    };
+    Err(Error::Setting(message))
 }
 
 /// What is known of words, characters or bytes, each with its number: 0 is padding, 1 whatever is
@@ -309,5 +319,8 @@ mod tests {
         assert_eq!(said(small), wanted);
         let short = TextOptions { length: Some(0), ..Default::default() };
         assert_eq!(said(short), "text: length = 0 leaves nothing: give 1 or more");
+        let long = TextOptions { length: Some(usize::MAX), ..Default::default() };
+        let wanted = format!("text: length = {} is more than 16777216: give less", usize::MAX);
+        assert_eq!(said(long), wanted);
     }
 }

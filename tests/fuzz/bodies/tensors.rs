@@ -1,29 +1,11 @@
-//! What every reader of outside bytes holds to, whatever the bytes are: it never panics, gives no
-//! more than such bytes can hold, complains in one sentence, and what it accepts is written and
-//! read again as the same.
+//! Files of tensors.
 
+use super::{MAX_RATIO, accepted};
 use gradus_data::idx;
-use gradus_data::image::{decode_png, encode_png};
 use gradus_tensor::io::npz::Compression;
 use gradus_tensor::io::safetensors::Contents;
 use gradus_tensor::io::{npy, npz, safetensors, torch};
-use gradus_tensor::{DType, Result, Tensor};
-
-/// Tries a reader on some bytes, and says whether it accepted them.
-pub type Body = fn(&[u8]) -> bool;
-
-/// All of them, by the name of the format.
-pub const BODIES: [(&str, Body); 6] = [
-    ("safetensors", try_safetensors),
-    ("npy", try_npy),
-    ("npz", try_npz),
-    ("pt", try_pt),
-    ("idx", try_idx),
-    ("png", try_png),
-];
-
-/// Deflate makes nothing smaller than by this factor.
-const MAX_RATIO: usize = 1032;
+use gradus_tensor::{DType, Tensor};
 
 /// Integers of 8 bits become `i64`.
 const MAX_WIDENING: usize = 8;
@@ -87,27 +69,6 @@ pub fn try_idx(bytes: &[u8]) -> bool {
     let again = idx::decode(&idx::encode(&read).unwrap()).unwrap();
     assert_same(&[(String::new(), read)], &[(String::new(), again)]);
     true
-}
-
-pub fn try_png(bytes: &[u8]) -> bool {
-    let Some(read) = accepted(decode_png(bytes)) else {
-        return false;
-    };
-    // A pixel of one bit becomes four bytes.
-    assert!(read.pixels().len() <= 32 * MAX_RATIO * bytes.len());
-    assert!(decode_png(&encode_png(&read).unwrap()).unwrap() == read);
-    true
-}
-
-/// What was read, if anything; else the complaint must be one sentence that can be shown.
-fn accepted<T>(read: Result<T>) -> Option<T> {
-    let complaint = match read {
-        Ok(read) => return Some(read),
-        Err(error) => error.to_string(),
-    };
-    assert!(!complaint.is_empty() && !complaint.contains(char::is_control), "{complaint:?}");
-    assert!(complaint.chars().count() < 1000, "{complaint}");
-    None
 }
 
 /// How many bytes a tensor's elements take.
