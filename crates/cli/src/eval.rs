@@ -4,7 +4,7 @@ use crate::output::{say, say_json};
 use crate::trained::Asked;
 use clap::Args;
 use gradus_tensor::Result;
-use gradus_train::Interval;
+use gradus_train::{Interval, is_share};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -58,7 +58,7 @@ fn show(part: &str, count: usize, figures: &[(&str, Interval)]) {
     for (name, interval) in figures {
         let label = name.replace('_', " ");
         let Interval { value, low, high } = interval;
-        match name.ends_with("accuracy") {
+        match is_share(name) {
             true => say(format_args!(
                 "{part} {label} {:.2} % ({:.2} to {:.2})",
                 100.0 * value,

@@ -7,7 +7,7 @@ use crate::watch::Watch;
 use gradus_tensor::{Error, Result};
 use gradus_train::recipe::lists::data::Data;
 use gradus_train::recipe::{Draft, Recipe};
-use gradus_train::{CrossValidation, RunFolder, write_json};
+use gradus_train::{CrossValidation, RunFolder, is_share, write_json};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::io::ErrorKind;
@@ -133,7 +133,7 @@ fn result(run: &RunFolder, all: &CrossValidation, wall_s: f64) -> Value {
 fn say_figures(run: &RunFolder, all: &CrossValidation) {
     for name in names(all) {
         let (label, mean, deviation) = (name.replace('_', " "), all.mean(name), all.std(name));
-        match name.ends_with("accuracy") {
+        match is_share(name) {
             true => say(format_args!("{label} {:.2} % ± {:.2}", 100.0 * mean, 100.0 * deviation)),
             false => say(format_args!("{label} {mean:.4} ± {deviation:.4}")),
         }

@@ -1,5 +1,6 @@
 //! What the program says, to people and to machines.
 
+use gradus_train::is_caught;
 use serde_json::Value;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -25,13 +26,14 @@ pub fn complain(error: impl Display) {
 }
 
 /// Has a panic told in one sentence. What made it is not what a user typed or a file held: those
-/// come as errors, also where a recipe asks a library for what it refuses.
+/// come as errors, also where a recipe asks a library for what it refuses and where a batch takes more
+/// memory than there is.
 pub fn explain_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        if gradus_train::recipe::is_attempting() {
+        let message = panic.payload_as_str().unwrap_or("the program failed");
+        if is_caught(message) {
             return;
         }
-        let message = panic.payload_as_str().unwrap_or("the program failed");
         complain(message);
         if std::env::var_os("RUST_BACKTRACE").is_some()
             && let Some(location) = panic.location()

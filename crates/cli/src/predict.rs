@@ -64,20 +64,19 @@ fn to_json(answer: &Answer) -> Value {
     match answer {
         Answer::Classes(ranked) => {
             let (best, _) = ranked.first().cloned().unwrap_or_default();
-            let shares: serde_json::Map<String, Value> =
-                ranked.iter().map(|(name, p)| (name.clone(), json!(p))).collect();
-            json!({ "answer": best, "probabilities": shares })
+            json!({ "answer": best, "probabilities": object(ranked.iter().map(|(name, p)| (name, p))) })
         }
         Answer::Labels(labels) => {
-            let shares: serde_json::Map<String, Value> =
-                labels.iter().map(|(name, p)| (name.clone(), json!(p))).collect();
-            json!({ "probabilities": shares })
+            json!({ "probabilities": object(labels.iter().map(|(name, p)| (name, p))) })
         }
         Answer::Numbers(numbers) => {
-            let values: serde_json::Map<String, Value> =
-                numbers.iter().map(|(name, value, _)| (name.clone(), json!(value))).collect();
-            json!({ "numbers": values })
+            json!({ "numbers": object(numbers.iter().map(|(name, value, _)| (name, value))) })
         }
         other => json!({ "answer": other.to_string() }),
     }
+}
+
+/// Numbers by name.
+fn object<'a>(pairs: impl Iterator<Item = (&'a String, &'a f64)>) -> Value {
+    Value::Object(pairs.map(|(name, number)| (name.clone(), json!(number))).collect())
 }

@@ -216,7 +216,7 @@ fn fit(
         .checkpoints(Checkpoints::with_options(run.path(), recipe.checkpoints())?)
         .interrupt(interrupt.clone())
         .callback(MetricsFile::new(run.file("metrics.jsonl")));
-    let mut trainer = way.watch.over(trainer, run, &interrupt, &recipe.to_json())?;
+    let mut trainer = way.watch.over(trainer, run, &interrupt, recipe)?;
     if let Some(warning) = trainer.resume()?.and_then(|resumed| resumed.warning) {
         eprintln!("warning: {warning}");
     }

@@ -4,11 +4,11 @@ use crate::output::say_json;
 use clap::Args;
 use gradus_nn::Layer;
 use gradus_tensor::Result;
+use gradus_train::recipe::Recipe;
 use gradus_train::{
     Callback, Interrupt, Journal, Progress, RunFolder, Session, TensorBoard, TensorBoardOptions,
     Terminal, Trainer,
 };
-use serde_json::Value;
 
 /// The options of whoever watches a training.
 #[derive(Debug, Args)]
@@ -34,10 +34,12 @@ impl Watch {
         trainer: Trainer<M>,
         run: &RunFolder,
         interrupt: &Interrupt,
-        settings: &Value,
+        recipe: &Recipe,
     ) -> Result<Trainer<M>> {
         let mut trainer = trainer.callback(Journal::new(run.path()));
-        if self.tensorboard {
+        // A recipe that asks for the same has its own way of it.
+        if self.tensorboard && !recipe.has_callback("tensorboard") {
+            let settings = recipe.to_json();
             let settings = settings.as_object().cloned().unwrap_or_default();
             let options = TensorBoardOptions { settings, ..Default::default() };
             trainer = trainer.callback(TensorBoard::with(run.file("tensorboard"), options)?);

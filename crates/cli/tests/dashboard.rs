@@ -110,7 +110,10 @@ fn the_page_needs_nothing_but_this_server() {
             }
         }
     }
-    assert_eq!(seen.len(), 8, "{seen:?}");
+    assert_eq!(seen.len(), 9, "{seen:?}");
+    // Which figures are shares is known in one place.
+    let shares = served.get("/shares.js").body;
+    assert!(shares.starts_with("export const SHARES = [\"accuracy\","), "{shares}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A bar that shows how far a training is.
 
 use crate::callback::{Callback, Session, Step};
+use crate::shares::figure_text;
 use gradus_tensor::Result;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use std::time::{Duration, Instant};
@@ -110,10 +111,9 @@ fn style() -> ProgressStyle {
 pub(crate) fn figures(figures: &[(String, f64)]) -> String {
     let text = |(name, value): &(String, f64)| {
         let label = name.replace('_', " ");
-        match name.rsplit('_').next() {
-            Some("accuracy") => format!("  {label} {:.2} %", 100.0 * value),
-            Some("skipped") => format!("  {label} {value}"),
-            _ => format!("  {label} {value:.4}"),
+        match name.ends_with("skipped") {
+            true => format!("  {label} {value}"),
+            false => format!("  {label} {}", figure_text(name, *value)),
         }
     };
     figures.iter().map(text).collect()

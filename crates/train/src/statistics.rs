@@ -1,6 +1,7 @@
 //! Figures of gradients, weights and activations, step by step.
 
 use crate::callback::{Callback, Derived, Session, Step};
+use crate::histogram::Histogram;
 use crate::lines::Lines;
 use crate::state::to_json;
 use gradus_data::Batch;
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 pub struct StatisticsOptions {
     /// After every so many steps of the optimizer.
     pub every_steps: usize,
-    /// Into how many parts of equal width histograms are cut; none without histograms.
+    /// How many bins a [`Histogram`] has; none without histograms.
     pub histogram: Option<usize>,
 }
 
@@ -50,7 +51,7 @@ impl Statistics {
     /// [`Error::Setting`], if an option is 0.
     pub fn new(path: impl Into<PathBuf>, options: StatisticsOptions) -> Result<Self> {
         if options.every_steps == 0 || options.histogram == Some(0) {
-            let message = "statistics: every_steps and the parts of a histogram are 1 or more";
+            let message = "statistics: every_steps and the bins of a histogram are 1 or more";
             return Err(Error::Setting(message.into()));
         }
         let (activations, parameters) = Default::default();
@@ -69,11 +70,14 @@ impl Statistics {
 
     /// The norm of a tensor and its histogram under names that begin with `prefix`.
     fn describe(&self, prefix: &str, x: &Tensor) -> Vec<(String, Value)> {
-        let x = x.detach().to_dtype(DType::F64);
-        let norm = no_grad(|| x.square().sum(..).item::<f64>()).sqrt();
+        let wide = x.detach().to_dtype(DType::F64);
+        let norm = no_grad(|| wide.square().sum(..).item::<f64>()).sqrt();
         let mut facts = vec![(format!("{prefix}norm"), to_json(norm))];
-        if let Some(parts) = self.options.histogram {
-            facts.push((format!("{prefix}histogram"), histogram(&x.to_vec(), parts)));
+        if let Some(bins) = self.options.histogram {
+            let Histogram { min, max, counts, not_finite, .. } = Histogram::with_bins(x, bins);
+            let histogram =
+                json!({ "from": min, "to": max, "counts": counts, "not_finite": not_finite });
+            facts.push((format!("{prefix}histogram"), histogram));
         }
         facts
     }
@@ -124,22 +128,6 @@ impl Callback for Statistics {
         });
         self.lines.as_mut().map_or(Ok(()), |lines| lines.append(&line))
     }
-}
-
-/// How many numbers fall into each of some parts of equal width between the least and the greatest;
-/// those that are not finite are counted apart.
-fn histogram(numbers: &[f64], parts: usize) -> Value {
-    let finite = || numbers.iter().copied().filter(|x| x.is_finite());
-    let (from, to) = finite()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
-    let mut counts = vec![0u64; parts];
-    for x in finite() {
-        let part = (x - from) / (to - from) * parts as f64;
-        // The greatest belongs to the last part, and all to the first if they are equal.
-        counts[(part as usize).min(parts - 1)] += 1;
-    }
-    let others = numbers.len() as u64 - counts.iter().sum::<u64>();
-    json!({"from": to_json(from), "to": to_json(to), "counts": counts, "not_finite": others})
 }
 
 /// Where [`Observed`] layers report what they give. Clones are the same place.
@@ -224,19 +212,5 @@ impl Layer for Observed {
         let output = self.layer.forward(x);
         self.activations.report(&self.name, &output);
         output
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn histograms_count_every_number_once() {
-        let numbers = [0.0, 0.1, 0.49, 0.5, 1.0, f64::NAN, f64::INFINITY];
-        let wanted = json!({"from": 0.0, "to": 1.0, "counts": [3, 2], "not_finite": 2});
-        assert_eq!(histogram(&numbers, 2), wanted);
-        assert_eq!(histogram(&[3.0, 3.0], 3)["counts"], json!([2, 0, 0]));
-        assert_eq!(histogram(&[], 2)["counts"], json!([0, 0]));
     }
 }

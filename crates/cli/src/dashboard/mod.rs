@@ -6,7 +6,7 @@ mod runs;
 use crate::output::{say, say_json};
 use clap::Args;
 use gradus_tensor::{Error, Result};
-use gradus_train::{COLOURS, Machine};
+use gradus_train::{COLOURS, Machine, SHARES};
 use http::{Request, Response};
 use runs::Runs;
 use serde_json::{Value, json};
@@ -87,6 +87,10 @@ fn answer(runs: &Runs, machine: &Mutex<Option<Machine>>, request: &Request) -> R
         ["api", "machine"] => Some(Response::json(&load(machine), known)),
         ["report", name] => runs.report(name).map(Response::report),
         ["colours.css"] => Some(Response::of("text/css; charset=utf-8", COLOURS)),
+        ["shares.js"] => {
+            let script = format!("export const SHARES = {};\n", json!(SHARES));
+            Some(Response::of(JAVASCRIPT, script))
+        }
         [file] => FILES
             .iter()
             .find(|(name, ..)| *name == file)

@@ -3,10 +3,9 @@
 use super::check;
 use super::field::{Field, Kind, Setting};
 use super::tree::{Node, Place, Table, Value};
+use crate::caught::catching;
 use gradus_tensor::{Error, Result};
-use std::cell::Cell;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// One kind of a thing, as it is described.
 #[derive(Clone, Debug)]
@@ -183,16 +182,6 @@ impl<P: Product> Setting for Part<P> {
     }
 }
 
-thread_local! {
-    static ATTEMPTING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// True while this thread tries what a recipe says: a panic then becomes an error with its place, so
-/// that a panic hook need not speak.
-pub fn is_attempting() -> bool {
-    ATTEMPTING.get()
-}
-
 /// Does what a recipe asks for at a place; what goes wrong becomes a complaint about the place, in the
 /// name of a kind if there is one.
 ///
@@ -203,18 +192,11 @@ pub(super) fn attempt<T>(
     kind: Option<&str>,
     body: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
-    let before = ATTEMPTING.replace(true);
-    let outcome = catch_unwind(AssertUnwindSafe(body));
-    ATTEMPTING.set(before);
-    let message = match outcome {
+    let message = match catching(|_| true, body) {
         Ok(Err(Error::Setting(message))) => message,
         Ok(Err(Error::Op(error))) => error.to_string(),
         Ok(result) => return result,
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            text.unwrap_or("this failed").to_string()
-        }
+        Err(message) => message,
     };
     match kind {
         Some(kind) => Err(place.complain(format_args!("{kind}: {}", without_name(&message)))),

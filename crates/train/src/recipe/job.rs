@@ -313,9 +313,16 @@ impl Recipe {
     /// # Errors
     /// If one cannot be made.
     pub fn callbacks(&self, folder: impl Into<PathBuf>) -> Result<Vec<Box<dyn Callback>>> {
-        let mut site = CallbackSite { folder: folder.into() };
+        let settings = self.to_json().as_object().cloned().unwrap_or_default();
+        let mut site = CallbackSite { folder: folder.into(), settings };
         let parts: Vec<Part<Box<dyn Callback>>> = self.parts("callbacks");
         parts.iter().map(|part| part.make(&mut site)).collect()
+    }
+
+    /// True if the recipe names a callback of a kind.
+    pub fn has_callback(&self, kind: &str) -> bool {
+        let parts: Vec<Part<Box<dyn Callback>>> = self.parts("callbacks");
+        parts.iter().any(|part| part.kind() == kind)
     }
 
     /// A loss with the penalties of the recipe, which count while gradients are wanted: not in

@@ -39,7 +39,6 @@ mod sections;
 pub mod tree;
 
 pub use document::reference;
-pub use entry::is_attempting;
 pub use job::Job;
 pub use judge::Answered;
 pub use schema::schema;

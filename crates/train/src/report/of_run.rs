@@ -4,6 +4,7 @@ use super::{Best, Chart, Confusion, Report, Series, Unit};
 use crate::findings::Predictions;
 use crate::history::{Epoch, History};
 use crate::run::RunFolder;
+use crate::shares::is_share;
 use gradus_nn::grouped;
 use gradus_tensor::io::atomic::write_atomically;
 use gradus_tensor::{Error, Result};
@@ -100,13 +101,6 @@ fn flatten(path: &str, value: &Value, settings: &mut Vec<(String, String)>) {
         Value::String(text) => settings.push((path.into(), text.clone())),
         value => settings.push((path.into(), value.to_string())),
     }
-}
-
-/// True for figures that are shares of one.
-fn is_share(figure: &str) -> bool {
-    const SHARES: [&str; 8] =
-        ["accuracy", "precision", "recall", "f1", "auc", "iou", "dice", "top"];
-    figure.split('_').any(|word| SHARES.contains(&word))
 }
 
 fn unit(figure: &str) -> Unit {

@@ -1,7 +1,8 @@
 //! What a training tells TensorBoard.
 
-use super::{EventWriter, Histogram};
+use super::EventWriter;
 use crate::callback::{Callback, Derived, Session, Step};
+use crate::histogram::Histogram;
 use gradus_data::Batch;
 use gradus_data::image::{Colour, Image};
 use gradus_nn::summary;

@@ -2,11 +2,9 @@
 
 mod callback;
 mod graph;
-mod histogram;
 mod record;
 mod wire;
 mod writer;
 
 pub use callback::{TensorBoard, TensorBoardOptions};
-pub use histogram::Histogram;
 pub use writer::EventWriter;

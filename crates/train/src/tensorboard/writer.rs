@@ -1,7 +1,8 @@
 //! Files of events.
 
 use super::wire::Message;
-use super::{Histogram, graph, record};
+use super::{graph, record};
+use crate::histogram::Histogram;
 use gradus_data::image::{Image, encode_png};
 use gradus_nn::Summary;
 use gradus_tensor::{Error, Result};
@@ -91,7 +92,7 @@ impl EventWriter {
     /// # Errors
     /// If the file cannot be written.
     pub fn histogram(&mut self, name: &str, step: u64, histogram: &Histogram) -> Result<()> {
-        self.value(step, Message::default().text(1, name).message(5, histogram.message()))
+        self.value(step, Message::default().text(1, name).message(5, spread(histogram)))
     }
 
     /// Writes a picture.
@@ -175,6 +176,20 @@ fn event(step: u64) -> Message {
 fn plugin(name: &str, data: Message) -> Message {
     let data = Message::default().text(1, name).bytes(2, &data.finish());
     Message::default().message(1, data)
+}
+
+/// A `HistogramProto`. Its reader takes a bin to begin where the one before it ends, and the first
+/// one at `min`.
+fn spread(histogram: &Histogram) -> Message {
+    let counts: Vec<f64> = histogram.counts.iter().map(|&count| count as f64).collect();
+    Message::default()
+        .double(1, histogram.min)
+        .double(2, histogram.max)
+        .double(3, counts.iter().sum())
+        .double(4, histogram.sum)
+        .double(5, histogram.sum_of_squares)
+        .doubles(6, &histogram.ends())
+        .doubles(7, &counts)
 }
 
 /// A setting as a `google.protobuf.Value`.

@@ -1,13 +1,13 @@
 //! Whether a batch fits into memory, found out before it is trained on.
 
 use super::Trainer;
+use crate::caught::catching;
 use crate::parts::Sides;
 use gradus_data::{Batch, DataLoader};
 use gradus_nn::Layer;
 use gradus_tensor::memory::usage;
 use gradus_tensor::{Error, Result};
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Of how many samples the batches are by which the memory of larger ones is judged. One alone would
 /// not do for batch normalisation.
@@ -70,13 +70,10 @@ impl<M: Layer> Trainer<M> {
     /// Trains one batch; tells if it completed a step. Memory that the system does not give is an
     /// error: ops panic where it happens, since nobody could go on from there.
     pub(super) fn train_within_memory(&mut self, batch: &Batch) -> Result<bool> {
-        let panic = match catch_unwind(AssertUnwindSafe(|| self.train_batch(batch))) {
+        let out_of_memory = |message: &str| message.contains(OUT_OF_MEMORY);
+        let message = match catching(out_of_memory, || self.train_batch(batch)) {
             Ok(stepped) => return stepped,
-            Err(panic) => panic,
-        };
-        let message = match panic.downcast_ref::<String>() {
-            Some(message) if message.contains(OUT_OF_MEMORY) => message,
-            _ => resume_unwind(panic),
+            Err(message) => message,
         };
         // The step may have been made by half: nothing is saved of it.
         let (number, epoch) = (self.running.batches + 1, self.history.len() + 1);

@@ -1,5 +1,7 @@
 // How numbers become places and words: ticks, digits, smoothing.
 
+import { SHARES } from "./shares.js";
+
 /** A number of JSON; those that JSON has not come as texts. */
 export function number(value) {
   if (typeof value === "number") return value;
@@ -7,11 +9,9 @@ export function number(value) {
   return { inf: Infinity, "-inf": -Infinity, Infinity, "-Infinity": -Infinity }[value] ?? NaN;
 }
 
-const SHARES = /(^|_)(accuracy|precision|recall|f1|auc|iou|dice|top_?\d+)($|_)/;
-
 /** True for figures that are shares of one, which people read in percent. */
 export function isShare(name) {
-  return SHARES.test(name);
+  return name.split("_").some((word) => SHARES.includes(word));
 }
 
 /** A number with about four digits. */

@@ -11,6 +11,7 @@ use crate::statistics::{Statistics, StatisticsOptions};
 use crate::tensorboard::{TensorBoard, TensorBoardOptions};
 use gradus_nn::Averaging;
 use gradus_nn::schedule::{Goal, ReduceOnPlateauOptions};
+use serde_json::{Map, Value};
 use std::path::PathBuf;
 
 choices! {
@@ -22,6 +23,8 @@ choices! {
 pub struct CallbackSite {
     /// The folder of the run.
     pub folder: PathBuf,
+    /// The whole recipe, for those that write it down.
+    pub settings: Map<String, Value>,
 }
 
 impl Product for Box<dyn Callback> {
@@ -108,8 +111,9 @@ fn files() -> Vec<Entry<Box<dyn Callback>>> {
             graph: bool = true => "Write the layers of the model.";
             pictures: usize = 8 => "How many pictures of the first batch are written.";
             => {
+                let settings = site.settings.clone();
                 let options = TensorBoardOptions {
-                    every_steps, parameters, gradients, graph, pictures, ..Default::default()
+                    every_steps, parameters, gradients, graph, pictures, settings,
                 };
                 Ok(Box::new(TensorBoard::with(site.folder.join("tensorboard"), options)?))
             }
@@ -117,7 +121,7 @@ fn files() -> Vec<Entry<Box<dyn Callback>>> {
         entry! {
             statistics(site): "Writes the norms of parameters and gradients to `statistics.jsonl` of the run.";
             every_steps: usize = 10, 1.. => "After how many steps.";
-            histogram: Option<usize>, 1.. => "Into how many parts histograms of both are cut; if not given, there are none.";
+            histogram: Option<usize>, 1.. => "How many bins histograms of both have; if not given, there are none.";
             => {
                 let options = StatisticsOptions { every_steps, histogram };
                 Ok(Box::new(Statistics::new(site.folder.join("statistics.jsonl"), options)?))
