@@ -1,7 +1,8 @@
 //! `gradus train`.
 
 use crate::output::{say, say_json};
-use crate::trained::{self, Test, absolute, test};
+use crate::report::{Test, test};
+use crate::trained::{self, absolute};
 use crate::watch::Watch;
 use crate::{folds, recipes, report};
 use clap::Args;
@@ -170,10 +171,11 @@ pub fn complete(
     }
     let result = Value::Object(result);
     write_json(run.file("result.json"), &result)?;
-    report::write(&run, recipe, &data, model, test.as_ref())?;
+    let sentence = test.as_ref().map(Test::sentence);
+    report::write(&run, recipe, &data, model, test)?;
     match way.watch.json {
         true => say_json(&result),
-        false => say_result(&run, test.as_ref(), &skipped, wall_s),
+        false => say_result(&run, sentence, &skipped, wall_s),
     }
     Ok(())
 }
@@ -241,7 +243,7 @@ fn say_how_to_go_on(run: &RunFolder) -> ! {
 fn result(
     run: &RunFolder,
     model: &dyn Layer,
-    test: Option<&Test>,
+    test: Option<&Test<'_>>,
     skipped: &Skipped,
     wall_s: f64,
 ) -> Map<String, Value> {
@@ -261,13 +263,13 @@ fn result(
     result
 }
 
-fn say_result(run: &RunFolder, test: Option<&Test>, skipped: &Skipped, wall_s: f64) {
+fn say_result(run: &RunFolder, test: Option<String>, skipped: &Skipped, wall_s: f64) {
     let path = run.path().display();
     if skipped.count > 0 {
         say(skipped);
     }
     if let Some(test) = test {
-        say(format_args!("{}, after {wall_s:.1} s", test.sentence()));
+        say(format_args!("{test}, after {wall_s:.1} s"));
     }
     say(format_args!("report: {path}/report.html\ntry it: gradus predict {path} FILE"));
 }

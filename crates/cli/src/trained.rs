@@ -2,9 +2,9 @@
 
 use crate::folds;
 use gradus_data::Dataset;
-use gradus_data::source::{Answers, Encoder};
+use gradus_data::source::Encoder;
 use gradus_nn::{Layer, Module};
-use gradus_tensor::{DType, Error, Result, Tensor};
+use gradus_tensor::{Error, Result};
 use gradus_train::recipe::lists::data::Data;
 use gradus_train::recipe::{Answered, Draft, Recipe};
 use gradus_train::{RunFolder, read_weights};
@@ -103,80 +103,7 @@ impl Asked {
 
 /// The samples that a model is tested with, and what figures over them are called: those that were
 /// kept for testing, or else those for validation.
-fn held_out(data: &Data) -> Option<(&'static str, &Arc<dyn Dataset>)> {
+pub fn held_out(data: &Data) -> Option<(&'static str, &Arc<dyn Dataset>)> {
     let test = data.test.as_ref().map(|part| ("test", part));
     test.or(data.valid.as_ref().map(|part| ("valid", part)))
-}
-
-/// What a model said of samples that have a class each.
-#[derive(Default)]
-pub struct Classified {
-    /// Its probabilities, sample by sample.
-    pub probabilities: Vec<Vec<f32>>,
-    /// The classes it takes the samples for.
-    pub guesses: Vec<usize>,
-    /// The classes they are.
-    pub truths: Vec<usize>,
-}
-
-impl Classified {
-    /// Takes in the scores `[B, C]` of samples and their classes `[B]`.
-    pub fn add(&mut self, output: &Tensor, target: &Tensor) {
-        let numbers = |x: Tensor| x.to_vec::<i64>().into_iter().map(|x| x as usize);
-        let probabilities = output.softmax(-1).to_dtype(DType::F32);
-        self.guesses.extend(numbers(probabilities.argmax(-1)));
-        self.truths.extend(numbers(target.to_dtype(DType::I64)));
-        let rows = probabilities.to_vec::<f32>();
-        self.probabilities.extend(rows.chunks(output.len_of(-1)).map(<[f32]>::to_vec));
-    }
-
-    /// The numbers of the samples that were taken for another class.
-    pub fn mistakes(&self) -> impl Iterator<Item = usize> {
-        (0..self.truths.len()).filter(|&index| self.guesses[index] != self.truths[index])
-    }
-}
-
-/// How a model does on held-out samples.
-pub struct Test {
-    /// What figures are called: `test` or `valid`.
-    pub name: &'static str,
-    /// The samples.
-    pub part: Arc<dyn Dataset>,
-    /// The loss and the metrics.
-    pub figures: Vec<(String, f64)>,
-    /// What it said of each, where samples have classes.
-    pub classified: Option<Classified>,
-}
-
-/// Tests a model with what was held out, if anything was.
-///
-/// # Errors
-/// If a sample cannot be read.
-pub fn test(recipe: &Recipe, data: &Data, model: &dyn Layer) -> Result<Option<Test>> {
-    let Some((name, part)) = held_out(data) else {
-        return Ok(None);
-    };
-    let mut classified = matches!(data.answers(), Answers::Classes(_)).then(Classified::default);
-    let figures = recipe.evaluate(data, model, part, |output, target| {
-        if let Some(classified) = classified.as_mut().filter(|_| output.rank() == 2) {
-            classified.add(output, target);
-        }
-    })?;
-    Ok(Some(Test { name, part: part.clone(), figures, classified }))
-}
-
-impl Test {
-    /// All figures in a line: shares in percent.
-    pub fn sentence(&self) -> String {
-        let figure = |(name, value): &(String, f64)| match name.ends_with("accuracy") {
-            true => format!(
-                "{} {name} {:.2} % of {} samples",
-                self.name,
-                100.0 * value,
-                self.part.len()
-            ),
-            false => format!("{} {:.4}", name.replace('_', " "), value),
-        };
-        self.figures.iter().map(figure).collect::<Vec<_>>().join(", ")
-    }
 }

@@ -45,7 +45,10 @@ pub use caught::is_caught;
 pub use checkpoint::{Checkpoint, read_weights, write_json, write_weights};
 pub use cross::{CrossValidation, cross_validate};
 pub use finder::{FinderOptions, RateCurve};
-pub use findings::{Answer, Input, Prediction, Predictions};
+pub use findings::{
+    Answer, Findings, Found, Gather, Input, LabelFindings, LanguageFindings, NumberFindings,
+    Prediction, Predictions,
+};
 pub use guard::NanGuard;
 pub use histogram::Histogram;
 pub use history::{Epoch, History};

@@ -11,9 +11,13 @@ use gradus_nn::grouped;
 /// How many samples a page shows.
 const MOST_SAMPLES: usize = 120;
 
-/// How much of a name stands below a picture, and of a text.
+/// How much of a name stands below a picture, of an answer elsewhere, and of a text.
 const MOST_LETTERS: usize = 24;
+const MOST_ANSWER: usize = 120;
 const MOST_TEXT: usize = 600;
+
+/// How many columns of a row are shown.
+const MOST_COLUMNS: usize = 16;
 
 /// Draws the mistakes, the most confident first, out of `total` that were made.
 pub(super) fn mistakes(html: &mut Markup, mistakes: &[&Prediction], total: u64) {
@@ -24,21 +28,43 @@ pub(super) fn mistakes(html: &mut Markup, mistakes: &[&Prediction], total: u64) 
     ordered.sort_by(|a, b| confidence(b).total_cmp(&confidence(a)).then(a.index.cmp(&b.index)));
     ordered.truncate(MOST_SAMPLES);
     html.element("p", &[], |html| html.text(introduction(ordered.len(), mistakes.len(), total)));
-    list(html, &ordered);
+    list(html, &ordered, |_| "");
 }
 
-/// Draws what the model wrote, beginning with what it was given.
-pub(super) fn writings(html: &mut Markup, samples: &[&Prediction]) {
-    let shown = &samples[..samples.len().min(MOST_SAMPLES)];
-    list(html, shown);
+/// Draws the answers that are farthest from the truth, the farthest first, out of `total`; `unit` says
+/// what a number is measured in.
+pub(super) fn farthest<'a>(
+    html: &mut Markup,
+    samples: &[&Prediction],
+    unit: impl Fn(&Prediction) -> &'a str,
+    total: u64,
+) {
+    let distance = |sample: &Prediction| {
+        let (truth, guess) = sample.numbers().unwrap_or_default();
+        (truth - guess).abs()
+    };
+    let mut ordered = samples.to_vec();
+    ordered.sort_by(|a, b| distance(b).total_cmp(&distance(a)).then(a.index.cmp(&b.index)));
+    html.element("p", &[], |html| {
+        let (shown, total) = (ordered.len(), grouped(total));
+        html.text(format_args!("{shown} of {total}, the farthest first: truth → guess."));
+    });
+    list(html, &ordered, unit);
 }
 
 /// A list of samples: pictures in narrow columns, texts and rows of tables in wide ones.
-fn list(html: &mut Markup, samples: &[&Prediction]) {
+pub(super) fn list<'a>(
+    html: &mut Markup,
+    samples: &[&Prediction],
+    unit: impl Fn(&Prediction) -> &'a str,
+) {
+    let samples = &samples[..samples.len().min(MOST_SAMPLES)];
     let pictures = samples.iter().all(|sample| matches!(sample.input, Input::Picture(_)));
     let class = if pictures { "mistakes" } else { "mistakes wide" };
     html.element("ul", &[("class", &class)], |html| {
-        samples.iter().for_each(|sample| html.element("li", &[], |html| item(html, sample)));
+        for sample in samples {
+            html.element("li", &[], |html| item(html, sample, unit(sample)));
+        }
     });
 }
 
@@ -61,8 +87,9 @@ fn introduction(shown: usize, known: usize, total: u64) -> String {
     }
 }
 
-fn item(html: &mut Markup, sample: &Prediction) {
-    let Prediction { index, input, truth, guess, confidence } = sample;
+fn item(html: &mut Markup, sample: &Prediction, unit: &str) {
+    let Prediction { index, input, of, truth, guess, confidence } = sample;
+    let written = |answer: &Answer| written(answer, unit);
     let (truth, guess) = (truth.as_ref().map(written), written(guess));
     match input {
         Input::Hidden => {}
@@ -78,14 +105,25 @@ fn item(html: &mut Markup, sample: &Prediction) {
             });
         }
         Input::Row(row) => {
-            html.element("dl", &[], |html| super::pairs(html, row));
+            let shown = &row[..row.len().min(MOST_COLUMNS)];
+            html.element("dl", &[], |html| super::pairs(html, shown));
+            if shown.len() < row.len() {
+                let more = format!("and {} columns more", row.len() - shown.len());
+                html.element("p", &[("class", &"small")], |html| html.text(more));
+            }
         }
     }
+    // Below a picture there is little room.
+    let most = if matches!(input, Input::Picture(_)) { MOST_LETTERS } else { MOST_ANSWER };
     html.element("p", &[], |html| match &truth {
         Some(truth) => {
-            html.name(&shortened(truth, MOST_LETTERS));
+            if !of.is_empty() {
+                html.name(&shortened(of, most));
+                html.text(": ");
+            }
+            html.name(&shortened(truth, most));
             html.text(" → ");
-            html.element("strong", &[], |html| html.name(&shortened(&guess, MOST_LETTERS)));
+            html.element("strong", &[], |html| html.name(&shortened(&guess, most)));
         }
         None => html.name(&shortened(&guess, MOST_TEXT)),
     });
@@ -96,9 +134,11 @@ fn item(html: &mut Markup, sample: &Prediction) {
     html.element("p", &[("class", &"small")], |html| html.text(format_args!("no. {index}")));
 }
 
-fn written(answer: &Answer) -> String {
+/// An answer, a number with its unit.
+fn written(answer: &Answer, unit: &str) -> String {
     match answer {
         Answer::Name(name) => name.clone(),
-        Answer::Number(number) => Unit::Number.written(*number),
+        Answer::Number(number) if unit.is_empty() => Unit::Number.written(*number),
+        Answer::Number(number) => format!("{}\u{A0}{unit}", Unit::Number.written(*number)),
     }
 }

@@ -3,6 +3,8 @@
 mod answers;
 mod chart;
 mod confusion;
+mod labels;
+mod language;
 mod markup;
 mod of_run;
 mod scale;
@@ -15,7 +17,7 @@ pub use confusion::Confusion;
 pub use of_run::settings_of;
 pub use scale::Unit;
 
-use crate::findings::{Prediction, Predictions};
+use crate::findings::{Findings, Input, Prediction, Predictions};
 use markup::Markup;
 
 /// The colours of all pages, light and dark, as a style sheet of custom properties.
@@ -57,6 +59,8 @@ pub struct Report {
     pub curves: Vec<Chart>,
     /// How often each class was taken for each.
     pub confusion: Option<Confusion>,
+    /// What was found in the test of numbers, of labels or of a language.
+    pub findings: Option<Findings>,
     /// What was answered in the test, in any order: names that are wrong are shown as mistakes,
     /// numbers beside the true ones, texts as they are. If the confusion matrix counts more mistakes
     /// than are here, the page says that it shows a part.
@@ -145,27 +149,7 @@ impl Report {
         if !self.curves.is_empty() {
             sections.push(("curves", "Curves", Box::new(|html| self.charts(html))));
         }
-        if let Some(confusion) = &self.confusion {
-            sections.push(("confusion", "Confusion matrix", Box::new(|html| confusion.draw(html))));
-        }
-        let wrong = self.samples(Prediction::is_wrong);
-        if self.confusion.is_some() || !wrong.is_empty() {
-            let counted = self.confusion.as_ref().map_or(0, Confusion::wrong);
-            let total = counted.max(wrong.len() as u64);
-            let draw = move |html: &mut Markup| answers::mistakes(html, &wrong, total);
-            sections.push(("mistakes", "Mistakes", Box::new(draw)));
-        }
-        let pairs = self.predictions.as_ref().map(Predictions::numbers).unwrap_or_default();
-        if !pairs.is_empty() {
-            let total = self.predictions.as_ref().map_or(0, |predictions| predictions.total);
-            let draw = move |html: &mut Markup| values::draw(html, &pairs, total);
-            sections.push(("values", "Predictions", Box::new(draw)));
-        }
-        let written = self.samples(|sample| sample.truth.is_none());
-        if !written.is_empty() {
-            let draw = move |html: &mut Markup| answers::writings(html, &written);
-            sections.push(("writings", "What it writes", Box::new(draw)));
-        }
+        self.tested(&mut sections);
         if !self.model.is_empty() {
             sections.push(("model", "Model", Box::new(|html| self.model(html))));
         }
@@ -173,6 +157,60 @@ impl Report {
             sections.push(("settings", "Settings", Box::new(|html| self.settings(html))));
         }
         sections
+    }
+
+    /// Those about what was answered in the test.
+    fn tested<'a>(&'a self, sections: &mut Vec<Section<'a>>) {
+        if let Some(confusion) = &self.confusion {
+            sections.push((
+                "confusion",
+                "Confusion matrix",
+                Box::new(move |html| confusion.draw(html)),
+            ));
+        }
+        let mut mistaken = self.confusion.as_ref().map(Confusion::wrong);
+        if let Some(Findings::Labels { labels, mistaken: own }) = &self.findings {
+            mistaken = Some(*own);
+            let draw = move |html: &mut Markup| labels::draw(html, labels, *own);
+            sections.push(("labels", "Labels", Box::new(draw)));
+        }
+        let wrong = self.samples(Prediction::is_wrong);
+        if mistaken.is_some() || !wrong.is_empty() {
+            let total = mistaken.unwrap_or(0).max(wrong.len() as u64);
+            let draw = move |html: &mut Markup| answers::mistakes(html, &wrong, total);
+            sections.push(("mistakes", "Mistakes", Box::new(draw)));
+        }
+        let total = self.predictions.as_ref().map_or(0, |predictions| predictions.total);
+        let told = values::told(self.findings.as_ref(), self.predictions.as_ref());
+        if !told.is_empty() {
+            let draw = move |html: &mut Markup| told.iter().for_each(|told| told.draw(html, total));
+            sections.push(("values", "Predictions", Box::new(draw)));
+        }
+        let far =
+            self.samples(|sample| sample.numbers().is_some() && sample.input != Input::Hidden);
+        if !far.is_empty() {
+            let draw = move |html: &mut Markup| {
+                answers::farthest(html, &far, |sample| self.unit(sample), total);
+            };
+            sections.push(("farthest", "Farthest from the truth", Box::new(draw)));
+        }
+        let language = match &self.findings {
+            Some(Findings::Language(language)) => Some(language),
+            _ => None,
+        };
+        let written = self.samples(|sample| sample.truth.is_none());
+        if language.is_some() || !written.is_empty() {
+            let heading = if language.is_some() { "Language" } else { "What it writes" };
+            let draw = move |html: &mut Markup| language::draw(html, language, &written);
+            sections.push(("writings", heading, Box::new(draw)));
+        }
+    }
+
+    /// What the number of a sample is measured in.
+    fn unit(&self, sample: &Prediction) -> &str {
+        let Some(Findings::Numbers(numbers)) = &self.findings else { return "" };
+        let found = numbers.iter().find(|number| number.name == sample.of);
+        found.map_or("", |number| &number.unit)
     }
 
     /// The predictions of a kind.

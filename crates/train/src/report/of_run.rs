@@ -1,7 +1,7 @@
 //! The report of a run by the files in its folder.
 
 use super::{Best, Chart, Confusion, Report, Series, Unit};
-use crate::findings::Predictions;
+use crate::findings::{Findings, Predictions};
 use crate::history::{Epoch, History};
 use crate::run::RunFolder;
 use crate::shares::is_share;
@@ -14,8 +14,8 @@ use std::io::{ErrorKind, Write};
 
 impl Report {
     /// The report of a run, by what its folder holds: `config.json`, `metrics.jsonl`,
-    /// `result.json`, `confusion.json`, `predictions.json` and `model.txt`, the table of its layers.
-    /// What is not there is not in the report.
+    /// `result.json`, `confusion.json`, `findings.json`, `predictions.json`, and `model.txt`, the table
+    /// of its layers. What is not there is not in the report.
     ///
     /// # Errors
     /// If a file cannot be read or is damaged.
@@ -30,17 +30,24 @@ impl Report {
         };
         let history = history(run)?;
         let predictions = Predictions::read(run)?;
+        let findings = Findings::read(run)?;
         // A recipe says all there is to say.
         let recipe = config.get("recipe").filter(|recipe| recipe.is_object());
+        let name_of_recipe = recipe.and_then(|recipe| recipe["run"]["name"].as_str());
         let settings = settings_of(recipe.unwrap_or(&config));
+        let mut facts = tested(&result, findings.as_ref());
+        facts.extend(trained(&config, &result, &history, predictions.as_ref()));
         let name = run.path().file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Self {
             title: name.unwrap_or_else(|| run.path().display().to_string()),
-            subtitle: String::new(),
-            facts: facts(&config, &result, &history, predictions.as_ref()),
+            subtitle: name_of_recipe
+                .map(|name| format!("By the recipe {name}"))
+                .unwrap_or_default(),
+            facts,
             settings,
             curves: curves(&history),
             confusion: Confusion::read(run)?,
+            findings,
             predictions,
             model: text(run, "model.txt")?.unwrap_or_default(),
         })
@@ -164,13 +171,8 @@ fn chart(history: &History, figure: &str) -> Chart {
     }
 }
 
-/// The headline figures.
-fn facts(
-    config: &Value,
-    result: &Value,
-    history: &History,
-    predictions: Option<&Predictions>,
-) -> Vec<(String, String)> {
+/// The headline figures of the test.
+fn tested(result: &Value, findings: Option<&Findings>) -> Vec<(String, String)> {
     let mut facts = vec![];
     for (name, value) in result.as_object().into_iter().flatten() {
         let (whose, figure) = match name.split_once('_') {
@@ -179,10 +181,45 @@ fn facts(
             _ => continue,
         };
         if let Some(value) = value.as_f64() {
-            let label = format!("{whose} {}", figure.replace('_', " "));
+            let mut label = format!("{whose} {}", figure.replace('_', " "));
+            // A recipe's metrics see numbers as the model gives them.
+            if matches!(findings, Some(Findings::Numbers(_))) && SCALED.contains(&figure) {
+                label += ", scaled";
+            }
             facts.push((label, unit(figure).written(value)));
         }
     }
+    let mut fact = |name: &str, value: f64, unit: &str| {
+        let space = if unit.is_empty() { "" } else { "\u{A0}" };
+        let value = Unit::Number.written(value);
+        facts.push((name.to_string(), format!("{value}{space}{unit}")));
+    };
+    match findings {
+        Some(Findings::Numbers(numbers)) => {
+            // Of several, no one speaks for all.
+            if let [number] = &numbers[..] {
+                fact("Mean absolute error", number.mae, &number.unit);
+                fact("Root mean square error", number.rmse, &number.unit);
+                fact("R²", number.r2, "");
+            }
+        }
+        Some(Findings::Language(language)) => fact("Perplexity", language.perplexity(), ""),
+        Some(Findings::Labels { .. }) | None => {}
+    }
+    facts
+}
+
+/// The metrics that change with the scale of numbers.
+const SCALED: [&str; 3] = ["mae", "mse", "rmse"];
+
+/// The headline figures of the training.
+fn trained(
+    config: &Value,
+    result: &Value,
+    history: &History,
+    predictions: Option<&Predictions>,
+) -> Vec<(String, String)> {
+    let mut facts = vec![];
     let mut fact = |name: &str, value: Option<String>| {
         facts.extend(value.map(|value| (name.to_string(), value)));
     };
@@ -201,7 +238,7 @@ fn facts(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::{Answer, Input, Prediction};
+    use crate::findings::{Answer, NumberFindings, Prediction};
     use serde_json::json;
 
     #[test]
@@ -238,10 +275,9 @@ mod tests {
         fs::write(run.file("model.txt"), "a table").unwrap();
         let number = |index| Prediction {
             index,
-            input: Input::Hidden,
             truth: Some(Answer::Number(index as f64)),
             guess: Answer::Number(1.0),
-            confidence: None,
+            ..Default::default()
         };
         let predictions = Predictions { total: 40, samples: (0..4).map(number).collect() };
         predictions.write(&run).unwrap();
@@ -266,6 +302,19 @@ mod tests {
         let page = fs::read_to_string(run.file("report.html")).unwrap();
         assert!(page.contains("id=\"values\"") && page.contains("a table"), "{page}");
         assert!(page.contains("4 of 40 are shown. Of these: mean absolute error 1.000"), "{page}");
+
+        // What was found of numbers has their unit; the metric above has not.
+        let found = NumberFindings::of("price", "€", &[(1.0, 3.0), (2.0, 2.0)]);
+        Findings::Numbers(vec![found]).write(&run).unwrap();
+        let facts = Report::of_run(&run).unwrap().facts;
+        let wanted = [
+            pair("Test rmse, scaled", "0.2500"),
+            pair("Test f1", "50.00\u{A0}%"),
+            pair("Mean absolute error", "1.000\u{A0}€"),
+            pair("Root mean square error", "1.414\u{A0}€"),
+            pair("R²", "−7.000"),
+        ];
+        assert_eq!(facts[..5], wanted);
 
         for (file, text) in [("metrics.jsonl", "{\"epoch\":"), ("result.json", "{")] {
             fs::write(run.file(file), text).unwrap();

@@ -1,7 +1,7 @@
 //! The page as a whole.
 
 use super::*;
-use crate::findings::{Answer, Input};
+use crate::findings::{Answer, Input, LabelFindings, LanguageFindings, NumberFindings};
 use roxmltree::{Document, Node, ParsingOptions};
 use std::collections::{HashMap, HashSet};
 
@@ -18,7 +18,7 @@ fn name(name: &str) -> Answer {
 fn mistake(index: usize, confidence: f64) -> Prediction {
     let input = Input::Picture(vec![1, 2, 3, 4]);
     let (truth, confidence) = (Some(name("4")), Some(confidence));
-    Prediction { index, input, truth, guess: name("9"), confidence }
+    Prediction { index, input, of: String::new(), truth, guess: name("9"), confidence }
 }
 
 fn predictions(samples: Vec<Prediction>) -> Option<Predictions> {
@@ -52,6 +52,7 @@ fn full() -> Report {
         settings: vec![pair("seed", "42"), pair("batch", "64")],
         curves,
         confusion: Some(Confusion { classes, counts }),
+        findings: None,
         predictions: predictions(vec![mistake(7, 0.5), mistake(3, 0.99), mistake(5, f64::NAN)]),
         model: "module  op\n0       linear <10>".to_string(),
     }
@@ -79,8 +80,11 @@ fn hostile() -> Report {
     let of = |input| Prediction { input, ..samples[0].clone() };
     let row = Input::Row(vec![pair(HOSTILE, HOSTILE)]);
     let written = Prediction { truth: None, guess: Answer::Name(name()), ..samples[0].clone() };
-    let more = [of(Input::Text(name())), of(row), written];
+    let (truth, guess) = (Some(Answer::Number(1.0)), Answer::Number(2.0));
+    let number = Prediction { of: name(), truth, guess, ..of(Input::Text(name())) };
+    let more = [of(Input::Text(name())), of(row), written, number];
     samples.extend(more);
+    report.findings = Some(Findings::Numbers(vec![NumberFindings::of(HOSTILE, HOSTILE, &[])]));
     report
 }
 
@@ -310,8 +314,7 @@ fn numbers_scatter_round_the_true_ones() {
         index,
         truth: Some(Answer::Number(truth)),
         guess: Answer::Number(guess),
-        input: Input::Hidden,
-        confidence: None,
+        ..Default::default()
     };
     let samples = vec![
         number(0, 0.0, 1.0),
@@ -341,6 +344,96 @@ fn numbers_scatter_round_the_true_ones() {
     for guess in [0.0, 1e300, f64::INFINITY] {
         parse(&all(guess));
     }
+}
+
+#[test]
+fn each_number_has_its_name_its_unit_and_its_farthest_answers() {
+    let told = |index: usize, of: &str, guess: f64| Prediction {
+        index,
+        of: of.into(),
+        input: Input::Row(vec![pair("rooms", &index.to_string())]),
+        truth: Some(Answer::Number(1.0)),
+        guess: Answer::Number(guess),
+        ..Default::default()
+    };
+    let samples = vec![told(0, "price", 1.5), told(1, "size", 4.0), told(2, "price", 9.0)];
+    let price = NumberFindings::of("price", "€", &[(1.0, 1.5), (1.0, 9.0), (3.0, 3.0)]);
+    let size = NumberFindings::of("size", "", &[(1.0, 4.0)]);
+    let findings = Some(Findings::Numbers(vec![price, size]));
+    let predictions = Some(Predictions { total: 3, samples });
+    let page = Report { findings, predictions, ..Default::default() }.to_html();
+    let document = parse(&page);
+    let said: Vec<String> = within(&document, "values", "p").into_iter().map(text).collect();
+    assert_eq!(
+        said,
+        [
+            "Of all 3: mean absolute error 2.833\u{A0}€, root of the mean square 4.628\u{A0}€, R² \
+             −23.09. 2 are shown, the farthest among them.",
+            "Of all 1: mean absolute error 3.000, root of the mean square 3.000.",
+        ]
+    );
+    let titles: Vec<String> = within(&document, "values", "h3").into_iter().map(text).collect();
+    assert_eq!(titles[0], "Predicted by true value: price, €");
+    assert_eq!(titles[3], "Predicted less true value: size");
+    let far: Vec<String> = within(&document, "farthest", "li").into_iter().map(text).collect();
+    let wanted = [
+        "rooms2price: 1.000\u{A0}€ → 9.000\u{A0}€no. 2",
+        "rooms1size: 1.000 → 4.000no. 1",
+        "rooms0price: 1.000\u{A0}€ → 1.500\u{A0}€no. 0",
+    ];
+    assert_eq!(far, wanted);
+}
+
+#[test]
+fn each_label_has_a_row() {
+    let red = LabelFindings::of("red", &[(true, 0.9), (true, 0.2), (false, 0.8), (false, 0.1)]);
+    let never = LabelFindings::of("never", &[(false, 0.2); 4]);
+    let samples = vec![Prediction {
+        truth: Some(name("red")),
+        guess: name("none"),
+        confidence: Some(0.8),
+        ..Default::default()
+    }];
+    let report = Report {
+        findings: Some(Findings::Labels { labels: vec![red, never], mistaken: 2 }),
+        predictions: Some(Predictions { total: 4, samples }),
+        ..Default::default()
+    };
+    let page = report.to_html();
+    let document = parse(&page);
+    let rows = within(&document, "labels", "tr");
+    let cells =
+        |row: Node| -> Vec<String> { row.children().filter(Node::is_element).map(text).collect() };
+    assert_eq!(cells(rows[1]), ["red", "2", "2", "50.0", "50.0", "50.0", "75.0"]);
+    assert_eq!(cells(rows[2]), ["never", "0", "0", "–", "–", "–", "–"]);
+    let said = text(within(&document, "labels", "p")[0]);
+    assert!(
+        said.starts_with("Of 2 labels that hold 1 were told, and 2 were told in all."),
+        "{said}"
+    );
+    assert!(said.contains("F1 over all is 50.0\u{A0}%") && said.contains("In 2 samples"), "{said}");
+    let mistakes = text(within(&document, "mistakes", "p")[0]);
+    assert!(mistakes.starts_with("1 of 2, the most confident first"), "{mistakes}");
+}
+
+#[test]
+fn a_language_has_its_perplexity_and_its_loss_by_place() {
+    let language = |by_place: Vec<f64>| {
+        let findings = LanguageFindings { tokens: 1200, loss: 2f64.ln(), by_place };
+        let findings = Some(Findings::Language(findings));
+        let written = Prediction { truth: None, ..mistake(1, 0.5) };
+        Report { findings, predictions: predictions(vec![written]), ..Default::default() }.to_html()
+    };
+    let page = language(vec![3.0, 2.0, f64::INFINITY, 1.0]);
+    let document = parse(&page);
+    let said = text(within(&document, "writings", "p")[0]);
+    assert_eq!(said, "Perplexity 2.000 over 1,200 tokens, by a mean of −ln p of 0.6931.");
+    let dots: Vec<String> = within(&document, "writings", "circle").into_iter().map(text).collect();
+    assert_eq!(dots, ["1: 3.000", "2: 2.000", "4: 1.000"]);
+    let line = within(&document, "writings", "polyline")[0].attribute("points").unwrap();
+    assert_eq!(line.split(' ').count(), 3);
+    assert_eq!(within(&document, "writings", "li").len(), 1);
+    assert!(!language(vec![3.0]).contains("<polyline"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::markup::{Attributes, Markup};
 use super::scale::{Axis, drawable, number};
+use crate::findings::{Findings, NumberFindings, Predictions};
 use gradus_nn::grouped;
 
 /// How many points are drawn.
@@ -10,57 +11,102 @@ const MOST_POINTS: usize = 3000;
 /// How many bars the residuals are counted in.
 const BARS: usize = 31;
 
-/// Draws pairs of the true and the predicted number, out of `total`.
-pub(super) fn draw(html: &mut Markup, pairs: &[(f64, f64)], total: u64) {
-    let known: Vec<(f64, f64)> = pairs
-        .iter()
-        .copied()
-        .filter(|(truth, guess)| drawable(*truth).is_some() && drawable(*guess).is_some())
-        .collect();
-    html.element("p", &[], |html| html.text(introduction(&known, pairs.len(), total)));
-    if known.is_empty() {
-        html.element("p", &[("class", &"nothing")], |html| html.text("Nothing to draw."));
-        return;
-    }
-    html.element("div", &[("class", &"charts")], |html| {
-        scatter(html, &known);
-        residuals(html, &known);
-    });
+/// A number that is told, as it is shown.
+pub(super) struct Told<'a> {
+    name: &'a str,
+    unit: &'a str,
+    /// The true and the predicted ones that were kept.
+    pairs: Vec<(f64, f64)>,
+    /// What was found of all answers, if that is known.
+    whole: Option<&'a NumberFindings>,
 }
 
-fn introduction(known: &[(f64, f64)], kept: usize, total: u64) -> String {
-    let count = known.len() as f64;
-    let mean = |of: &dyn Fn(f64, f64) -> f64| {
-        known.iter().map(|&(truth, guess)| of(truth, guess)).sum::<f64>() / count
+/// The numbers that a test told.
+pub(super) fn told<'a>(
+    findings: Option<&'a Findings>,
+    predictions: Option<&'a Predictions>,
+) -> Vec<Told<'a>> {
+    let kept = predictions.map(Predictions::numbers).unwrap_or_default();
+    let Some(Findings::Numbers(all)) = findings else {
+        let told = |(name, pairs)| Told { name, unit: "", pairs, whole: None };
+        return kept.into_iter().map(told).collect();
     };
-    let absolute = mean(&|truth, guess| (guess - truth).abs());
-    let square = mean(&|truth, guess| (guess - truth).powi(2));
-    let middle = mean(&|truth, _| truth);
-    let spread = mean(&|truth, _| (truth - middle).powi(2));
-    let mut text = format!("{} of {} are shown.", grouped(kept as u64), grouped(total));
-    text += &match kept - known.len() {
-        0 => String::new(),
-        1 => " One of them is not finite and not drawn.".to_string(),
-        count => format!(" {} of them are not finite and not drawn.", grouped(count as u64)),
+    let told = |whole: &'a NumberFindings| {
+        let own = kept.iter().find(|(of, _)| *of == whole.name);
+        let pairs = own.map(|(_, pairs)| pairs.clone()).unwrap_or_default();
+        Told { name: &whole.name, unit: &whole.unit, pairs, whole: Some(whole) }
     };
-    if !known.is_empty() {
-        let (absolute, root) = (number(absolute), number(square.sqrt()));
-        text +=
-            &format!(" Of these: mean absolute error {absolute}, root of the mean square {root}");
-        // Of values that are all alike nothing is explained.
-        text += &match spread > 0.0 {
-            true => format!(", R² {}.", number(1.0 - square / spread)),
-            false => ".".to_string(),
+    all.iter().map(told).collect()
+}
+
+impl Told<'_> {
+    /// Draws the pairs, out of `total`, and says how far they are apart.
+    pub(super) fn draw(&self, html: &mut Markup, total: u64) {
+        let is_drawable = |(x, y): &(f64, f64)| drawable(*x).is_some() && drawable(*y).is_some();
+        let known: Vec<(f64, f64)> = self.pairs.iter().copied().filter(is_drawable).collect();
+        html.element("p", &[], |html| html.text(self.introduction(&known, total)));
+        if known.is_empty() {
+            html.element("p", &[("class", &"nothing")], |html| html.text("Nothing to draw."));
+            return;
+        }
+        html.element("div", &[("class", &"charts")], |html| {
+            scatter(html, &known, &self.heading("Predicted by true value"));
+            residuals(html, &known, &self.heading("Predicted less true value"));
+        });
+    }
+
+    /// "Predicted by true value: price, €".
+    fn heading(&self, heading: &str) -> String {
+        let what = [self.name, self.unit].into_iter().filter(|part| !part.is_empty());
+        match what.collect::<Vec<_>>().join(", ") {
+            what if what.is_empty() => heading.to_string(),
+            what => format!("{heading}: {what}"),
+        }
+    }
+
+    fn introduction(&self, known: &[(f64, f64)], total: u64) -> String {
+        let of_known = NumberFindings::of(self.name, self.unit, known);
+        let kept = grouped(self.pairs.len() as u64);
+        let mut text = match self.whole {
+            Some(whole) => {
+                format!("Of all {}: {}", grouped(whole.count), distances(whole))
+                    + &match (self.pairs.len() as u64) < whole.count {
+                        true => format!(" {kept} are shown, the farthest among them."),
+                        false => String::new(),
+                    }
+            }
+            None => format!("{kept} of {} are shown.", grouped(total)),
         };
+        text += &match self.pairs.len() - known.len() {
+            0 => String::new(),
+            1 => " One of them is not finite and not drawn.".to_string(),
+            count => format!(" {} of them are not finite and not drawn.", grouped(count as u64)),
+        };
+        if self.whole.is_none() && !known.is_empty() {
+            text += &format!(" Of these: {}", distances(&of_known));
+        }
+        text
     }
-    text
 }
 
-fn scatter(html: &mut Markup, pairs: &[(f64, f64)]) {
+/// How far answers are from the truth, in words.
+fn distances(found: &NumberFindings) -> String {
+    let unit = if found.unit.is_empty() { String::new() } else { format!("\u{A0}{}", found.unit) };
+    let (absolute, root) = (number(found.mae), number(found.rmse));
+    let text =
+        format!("mean absolute error {absolute}{unit}, root of the mean square {root}{unit}");
+    // Of a single value nothing is explained.
+    match found.r2.is_nan() {
+        true => text + ".",
+        false => format!("{text}, R² {}.", number(found.r2)),
+    }
+}
+
+fn scatter(html: &mut Markup, pairs: &[(f64, f64)], title: &str) {
     let values: Vec<f64> = pairs.iter().flat_map(|&(truth, guess)| [truth, guess]).collect();
     let axis = Axis::of_plain_values(&values);
     let label = "Predicted against true values. Points on the dashed line are predicted exactly.";
-    figure(html, "Predicted by true value", label, "square", |html| {
+    figure(html, title, label, "square", |html| {
         grid(html, &axis, &axis);
         let ends: Attributes =
             &[("class", &"equal"), ("x1", &"0%"), ("y1", &"100%"), ("x2", &"100%"), ("y2", &"0%")];
@@ -75,7 +121,7 @@ fn scatter(html: &mut Markup, pairs: &[(f64, f64)]) {
     });
 }
 
-fn residuals(html: &mut Markup, pairs: &[(f64, f64)]) {
+fn residuals(html: &mut Markup, pairs: &[(f64, f64)], title: &str) {
     let residuals: Vec<f64> =
         pairs.iter().filter_map(|(truth, guess)| drawable(guess - truth)).collect();
     let farthest = residuals.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
@@ -87,7 +133,7 @@ fn residuals(html: &mut Markup, pairs: &[(f64, f64)]) {
     let most = counts.iter().copied().max().unwrap_or(0);
     let heights = Axis::of_plain_values(&[0.0, f64::from(most)]);
     let label = "How many predictions are how far from the truth; above zero they are too large.";
-    figure(html, "Predicted less true value", label, "", |html| {
+    figure(html, title, label, "", |html| {
         grid(html, &axis, &heights);
         html.element("g", &[("class", &"look-0 bars")], |html| {
             for (bar, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
@@ -105,7 +151,8 @@ fn residuals(html: &mut Markup, pairs: &[(f64, f64)]) {
     });
 }
 
-fn figure(
+/// A plot with a heading.
+pub(super) fn figure(
     html: &mut Markup,
     title: &str,
     label: &str,
@@ -123,7 +170,7 @@ fn figure(
 }
 
 /// The lines and numbers of both axes.
-fn grid(html: &mut Markup, x: &Axis, y: &Axis) {
+pub(super) fn grid(html: &mut Markup, x: &Axis, y: &Axis) {
     for (tick, label) in &y.ticks {
         let place = at(1.0 - y.place(*tick));
         html.leaf("line", &[("x1", &0), ("x2", &"100%"), ("y1", &place), ("y2", &place)]);
@@ -140,6 +187,6 @@ fn grid(html: &mut Markup, x: &Axis, y: &Axis) {
 }
 
 /// A share of the plot's width or height.
-fn at(share: f64) -> String {
+pub(super) fn at(share: f64) -> String {
     format!("{:.2}%", 100.0 * share)
 }

@@ -187,7 +187,11 @@ export function predictions(runs, state, change) {
     const samples = run.predictions?.samples;
     if (!Array.isArray(samples) || samples.length === 0) return part(run, nothing(word("no_predictions", run.name)));
     if (samples.every(({ truth, guess }) => typeof truth === "number" && typeof guess === "number")) {
-      return part(run, scatter(run, samples));
+      const kinds = [...new Set(samples.map(({ of }) => String(of ?? "")))];
+      return part(run, kinds.map((kind) => [
+        kind ? html("h4", {}, name(kind)) : null,
+        scatter(run, samples.filter(({ of }) => String(of ?? "") === kind)),
+      ]));
     }
     const wrong = (sample) => sample.truth !== undefined && sample.truth !== null && sample.truth !== sample.guess;
     const shown = samples.filter((sample) => !state.mistakes || sample.truth === undefined || wrong(sample)).slice(0, MOST_SHOWN);

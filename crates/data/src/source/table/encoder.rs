@@ -1,7 +1,7 @@
 //! Rows of tables as numbers, by what the training rows hold.
 
 use super::columns::{Categories, Kind, Scale, TableOptions, dates, numbers};
-use super::date::DateOrder;
+use super::date::{self, DateOrder};
 use super::frame::Frame;
 use gradus_tensor::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -211,10 +211,73 @@ impl TableEncoder {
         }
         Ok(all)
     }
+
+    /// What a row of numbers says of each column, for people: what [`TableEncoder::encode`] kept of it.
+    /// Numbers have six digits, and one that is missing is the mean if the model is not told that it is.
+    ///
+    /// # Panics
+    /// If the row is not of as many numbers as there are.
+    #[track_caller]
+    pub fn decode(&self, row: &[f32]) -> Vec<(String, String)> {
+        let width = self.width();
+        assert!(row.len() == width, "decode: a row has {width} numbers, not {}", row.len());
+        let mut rest = row;
+        let decode = |Feature { name, learnt }: &Feature| {
+            let (own, after) = rest.split_at(self.width_of(learnt));
+            rest = after;
+            (name.clone(), self.decode_cells(learnt, own))
+        };
+        self.columns.iter().map(decode).collect()
+    }
+
+    fn decode_cells(&self, learnt: &Learnt, cells: &[f32]) -> String {
+        let first = cells.first().copied().map_or(0.0, f64::from);
+        match learnt {
+            // The mark is the last.
+            Learnt::Numeric { mark: true, .. } | Learnt::Date { mark: true, .. }
+                if cells.last() == Some(&1.0) =>
+            {
+                MISSING.into()
+            }
+            Learnt::Numeric { shift, scale, .. } => {
+                six_digits(shift + scale * first, shift.abs().max(*scale))
+            }
+            Learnt::Date { shift, scale, times, .. } => {
+                // Numbers of 32 bits keep minutes, about.
+                let steps = if *times { 1440.0 } else { 1.0 };
+                let days = ((shift + scale * first) * steps).round() / steps;
+                date::show(days).trim_end_matches(":00.000").to_string()
+            }
+            Learnt::Categorical { names } => {
+                let place = match self.categories {
+                    Categories::OneHot => cells.iter().position(|&cell| cell == 1.0),
+                    Categories::Index => (first as usize).checked_sub(1),
+                };
+                let name = place.and_then(|place| names.get(place));
+                name.map_or(UNKNOWN, String::as_str).to_string()
+            }
+        }
+    }
 }
 
 /// The category of cells that are missing.
 const MISSING: &str = "(missing)";
+
+/// What a category is called that was not learnt from.
+const UNKNOWN: &str = "(unknown)";
+
+/// A number with as many digits as six of one of this size, without zeros at its end.
+fn six_digits(x: f64, size: f64) -> String {
+    let power = x.abs().max(size).max(f64::MIN_POSITIVE).log10().floor() as i32 - 5;
+    let unit = 10f64.powi(power);
+    // Zero without its sign.
+    let rounded = (x / unit).round() * unit + 0.0;
+    let text = format!("{rounded:.*}", usize::try_from(-power).unwrap_or(0));
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => text,
+    }
+}
 
 /// Sets a scaled number, and whether it is missing.
 fn set_number(cells: &mut [f32], x: f64, (shift, scale): (f64, f64), mark: Option<usize>) {
@@ -368,5 +431,28 @@ mod tests {
         assert_eq!(rows[8..16], wanted);
         assert_eq!(rows[16..], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
         assert_eq!(encoder.names()[7], "day is missing");
+    }
+
+    #[test]
+    fn rows_are_told_to_people() {
+        let features = [("n", Kind::Numeric), ("code", Kind::Categorical), ("day", Kind::Date)];
+        for (categories, mark_missing, missing) in
+            [(Categories::OneHot, true, "(missing)"), (Categories::Index, false, "3")]
+        {
+            let options = TableOptions { categories, mark_missing, ..Default::default() };
+            let (frame, encoder) = learn(&options, &features);
+            let told = |row: usize| -> Vec<String> {
+                let cells = encoder.decode(&encoder.encode(&frame, &[row]).unwrap());
+                assert_eq!(cells[0].0, "n");
+                cells.into_iter().map(|(_, value)| value).collect()
+            };
+            assert_eq!(told(0), ["1", "a", "1970-01-01"]);
+            assert_eq!(told(1), ["3", "b", "1970-01-05T12:00"]);
+            assert_eq!(told(2)[..2], [missing, "a"]);
+            assert_eq!(told(4), ["100", "(unknown)", "1971-01-01"]);
+        }
+        let digits = [(0.1 + 0.2, 1.0), (1e-7, 5.0), (123_456_789.0, 1.0), (-2.50001, 2.0)];
+        let told = digits.map(|(x, size)| six_digits(x, size));
+        assert_eq!(told, ["0.3", "0", "123457000", "-2.50001"]);
     }
 }

@@ -1,5 +1,12 @@
 //! What a model answered in its last test, in files that the dashboard and the report show.
 
+mod found;
+mod gather;
+
+pub use found::{Findings, LabelFindings, LanguageFindings, NumberFindings};
+pub(crate) use gather::TEMPERATURE;
+pub use gather::{Found, Gather};
+
 use crate::checkpoint::write_json;
 use crate::report::Confusion;
 use crate::run::RunFolder;
@@ -25,6 +32,7 @@ use std::io::ErrorKind;
 ///     truth: Some(Answer::Name("good".into())),
 ///     guess: Answer::Name("bad".into()),
 ///     confidence: Some(0.9),
+///     ..Default::default()
 /// };
 /// assert!(sample.is_wrong());
 /// let predictions = Predictions { total: 100, samples: vec![sample] };
@@ -39,12 +47,14 @@ pub struct Predictions {
 }
 
 /// What a model answered to a sample.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Prediction {
     /// Where the sample is in its data set, counted from 0.
     pub index: usize,
     /// What the model was given, as far as it can be shown.
     pub input: Input,
+    /// Which number is told, where a model tells several; else it may be empty.
+    pub of: String,
     /// What is right; none where nothing is, as with a text that a model goes on with.
     pub truth: Option<Answer>,
     /// What the model answered.
@@ -76,7 +86,22 @@ pub enum Answer {
     Number(f64),
 }
 
+/// The name of nothing.
+impl Default for Answer {
+    fn default() -> Self {
+        Self::Name(String::new())
+    }
+}
+
 impl Prediction {
+    /// The true and the predicted number, if the answer is one.
+    pub fn numbers(&self) -> Option<(f64, f64)> {
+        match (&self.truth, &self.guess) {
+            (Some(Answer::Number(truth)), Answer::Number(guess)) => Some((*truth, *guess)),
+            _ => None,
+        }
+    }
+
     /// True if the model answered another name than the right one. A number is never wrong: it is
     /// more or less far away.
     pub fn is_wrong(&self) -> bool {
@@ -98,6 +123,9 @@ impl Prediction {
                 object.insert("row".into(), Value::Object(row.collect()))
             }
         };
+        if !self.of.is_empty() {
+            object.insert("of".into(), json!(self.of));
+        }
         if let Some(truth) = &self.truth {
             object.insert("truth".into(), truth.to_json());
         }
@@ -123,6 +151,7 @@ impl Prediction {
         Some(Self {
             index: value["index"].as_u64()? as usize,
             input,
+            of: value["of"].as_str().unwrap_or_default().into(),
             truth: optional(value.get("truth"), Answer::from_json)?,
             guess: Answer::from_json(&value["guess"])?,
             confidence: optional(value.get("confidence"), from_json)?,
@@ -162,16 +191,20 @@ impl Answer {
 }
 
 impl Predictions {
-    /// The pairs of the true and the predicted number.
-    pub fn numbers(&self) -> Vec<(f64, f64)> {
-        let pairs = self.samples.iter().filter_map(|sample| match (&sample.truth, &sample.guess) {
-            (Some(Answer::Number(truth)), Answer::Number(guess)) => Some((*truth, *guess)),
-            _ => None,
-        });
-        pairs.collect()
+    /// The pairs of the true and the predicted number, by what they are of.
+    pub fn numbers(&self) -> Vec<(&str, Vec<(f64, f64)>)> {
+        let mut groups: Vec<(&str, Vec<(f64, f64)>)> = vec![];
+        for sample in &self.samples {
+            let Some(pair) = sample.numbers() else { continue };
+            match groups.iter_mut().find(|(of, _)| *of == sample.of) {
+                Some((_, pairs)) => pairs.push(pair),
+                None => groups.push((&sample.of, vec![pair])),
+            }
+        }
+        groups
     }
 
-    /// As JSON: `total`, and in `samples` objects of `index`, `png` (in base 64), `text` or `row`,
+    /// As JSON: `total`, and in `samples` objects of `index`, `png` (in base 64), `text` or `row`, `of`,
     /// `truth` and `guess` (a text or a number), and `confidence`.
     pub fn to_json(&self) -> Value {
         let samples: Value = self.samples.iter().map(Prediction::to_json).collect();
@@ -279,9 +312,10 @@ mod tests {
     fn every_kind_of_prediction_survives_its_file() {
         let (_folder, run) = run();
         assert_eq!(Predictions::read(&run).unwrap(), None);
-        let of = |input, truth, guess, confidence| Prediction {
+        let of = |input, truth, guess, confidence: Option<f64>| Prediction {
             index: 3,
             input,
+            of: if confidence.is_none() { "age".into() } else { String::new() },
             truth,
             guess,
             confidence,
@@ -299,7 +333,7 @@ mod tests {
         assert_eq!(Predictions::read(&run).unwrap(), Some(predictions.clone()));
         let wrong: Vec<bool> = predictions.samples.iter().map(Prediction::is_wrong).collect();
         assert_eq!(wrong, [true, false, false, false]);
-        assert_eq!(predictions.numbers(), [(0.1, f64::INFINITY)]);
+        assert_eq!(predictions.numbers(), [("age", vec![(0.1, f64::INFINITY)])]);
     }
 
     #[test]
