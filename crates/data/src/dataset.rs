@@ -95,6 +95,21 @@ impl Batch {
         Ok(Self { input: stack("input", inputs)?, target: stack("target", targets)? })
     }
 
+    /// Some samples of a data set, stacked.
+    pub(crate) fn of<D: Dataset + ?Sized>(dataset: &D, indices: &[usize]) -> Result<Self> {
+        let samples: Result<Vec<Sample>> = indices.iter().map(|&i| dataset.sample(i)).collect();
+        Self::stack(&samples?)
+    }
+
+    /// Inputs that are stacked already, with the targets of samples.
+    pub(crate) fn with_targets<'a>(
+        input: Tensor,
+        samples: impl Iterator<Item = &'a Sample>,
+    ) -> Result<Self> {
+        let targets = samples.map(|sample| sample.target().detach()).collect();
+        Ok(Self { input, target: stack("target", targets)? })
+    }
+
     /// What a model is given, `[B, ...]`.
     pub fn input(&self) -> &Tensor {
         &self.input
@@ -198,8 +213,7 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// If one cannot be read, or they do not fit together.
     fn batch(&self, indices: &[usize]) -> Result<Batch> {
-        let samples: Result<Vec<Sample>> = indices.iter().map(|&i| self.sample(i)).collect();
-        Batch::stack(&samples?)
+        Batch::of(self, indices)
     }
 
     /// The data set as it is in an epoch, of the same length, if epochs differ.

@@ -1,7 +1,7 @@
 //! Changes of samples: exact small cases, frequencies, and that nothing but numbers decides.
 
 use gradus_data::augment::*;
-use gradus_data::{DataLoader, Dataset, LoaderOptions, Sample, TargetKind, TensorDataset};
+use gradus_data::{Batch, DataLoader, Dataset, LoaderOptions, Sample, TargetKind, TensorDataset};
 use gradus_tensor::{DType, Rng, Tensor};
 use std::sync::Arc;
 
@@ -309,6 +309,108 @@ fn a_sample_depends_on_nothing_but_seed_epoch_and_number() {
         for (row, wanted) in first[0].chunks(len).rev().zip(backwards.chunks(len)) {
             assert_eq!(row, wanted, "{name}");
         }
+    }
+}
+
+#[test]
+fn a_batch_is_its_samples_stacked() {
+    let bits = |x: &Tensor| x.to_dtype(DType::F64).to_vec::<f64>();
+    let pixels = levels([6 * 3, 12, 11]).reshape([6, 3, 12, 11]);
+    let masks = Tensor::from_vec((0..6 * 132).map(|i| i % 7).collect::<Vec<i64>>(), [6, 12, 11]);
+    let kinds =
+        [(Tensor::arange(0, 6, 1), TargetKind::Fixed), (masks, TargetKind::Mask { fill: 9.0 })];
+    let flip = || Box::new(HorizontalFlip::new(FlipOptions::default()).unwrap());
+    let crop = CropOptions { size: [12, 11], padding: 3, fill: 0.5 };
+    let crop = || Box::new(RandomCrop::new(crop).unwrap());
+    let all = || -> Vec<(&'static str, Box<dyn Transform>)> {
+        let one_of = OneOf::new(vec![crop(), flip()], vec![1.0, 2.0]).unwrap();
+        let sometimes = Sometimes::new(crop(), 0.5).unwrap();
+        let composed = Compose::new(vec![flip(), Box::new(one_of), Box::new(sometimes)]);
+        changes().into_iter().chain([("composed", Box::new(composed) as Box<_>)]).collect()
+    };
+    for x in [pixels.clone(), pixels.to_dtype(DType::F32) / 255.0] {
+        for (target, kind) in &kinds {
+            let set = TensorDataset::new(x.clone(), target.clone());
+            for (name, change) in all() {
+                let set = Augment::with(set.clone(), 5, change).targets(kind.clone());
+                let batch = set.batch(&[4, 0, 5]).unwrap();
+                let samples = [4, 0, 5].map(|index| set.sample(index).unwrap());
+                let wanted = Batch::stack(&samples).unwrap();
+                for (own, wanted) in
+                    [(batch.input(), wanted.input()), (batch.target(), wanted.target())]
+                {
+                    assert_eq!(own.spec(), wanted.spec(), "{name}");
+                    assert_eq!(bits(own), bits(wanted), "{name}");
+                }
+            }
+        }
+    }
+    // What becomes of pictures decides whether they fit together, and not what they were.
+    let sized = Pictures([[5, 9], [7, 6]]);
+    let resize = Resize::new(ResizeOptions { size: [4, 4], cover: false }).unwrap();
+    let batch = Augment::with(sized, 1, resize).batch(&[0, 1]).unwrap();
+    assert_eq!(batch.input().shape(), [2, 1, 4, 4]);
+    let error = Augment::with(sized, 1, *flip()).batch(&[0, 1]).unwrap_err().to_string();
+    assert!(error.contains("inputs of shape [1, 5, 9]") && error.contains("[1, 7, 6]"), "{error}");
+    let words = TensorDataset::new(Tensor::arange(0, 12, 1).reshape([2, 6]), Tensor::zeros([2]));
+    let nothing = Augment::with(words.clone(), 1, Compose::default()).batch(&[1]).unwrap();
+    assert_eq!(nothing.input().to_vec::<i64>(), [6, 7, 8, 9, 10, 11]);
+    assert!(Augment::with(words, 1, *flip()).batch(&[1]).is_err());
+}
+
+/// Pictures of these sizes.
+#[derive(Clone, Copy)]
+struct Pictures([[usize; 2]; 2]);
+
+impl Dataset for Pictures {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn sample(&self, index: usize) -> gradus_tensor::Result<Sample> {
+        let [height, width] = self.0[index];
+        Ok(Sample::new(levels([1, height, width]), Tensor::from(0.0)))
+    }
+}
+
+#[test]
+fn changes_together_are_those_one_by_one() {
+    let sample = || {
+        let mask = Tensor::from_vec((0..132).collect::<Vec<i64>>(), [12, 11]);
+        Sample::new(levels([3, 12, 11]), mask).of_kind(TargetKind::Mask { fill: -1.0 })
+    };
+    for seed in 0..10 {
+        let mut parts: Vec<Box<dyn Transform>> =
+            changes().into_iter().map(|(_, change)| change).collect();
+        // One that is not of pictures stands between.
+        parts.insert(2, Box::new(Brighter));
+        let mut rng = Rng::new(seed);
+        let singly =
+            parts.iter().try_fold(sample(), |sample, change| change.apply(sample, &mut rng));
+        let together = Compose::new(parts);
+        assert!(!together.is_of_pictures());
+        let mut other = Rng::new(seed);
+        let (singly, together) = (singly.unwrap(), together.apply(sample(), &mut other).unwrap());
+        assert_eq!(rng.state(), other.state());
+        assert_eq!(singly.input().to_vec::<u8>(), together.input().to_vec::<u8>());
+        assert_eq!(singly.target().to_vec::<i64>(), together.target().to_vec::<i64>());
+        assert_eq!(singly.kind(), together.kind());
+    }
+    let mut still = picture(&levels([3, 4, 4]));
+    let error = Brighter.change_picture(&mut still, &mut rng()).unwrap_err().to_string();
+    assert_eq!(error, "augment: Brighter is no change of pictures");
+}
+
+/// A change of samples of any kind.
+#[derive(Debug)]
+struct Brighter;
+
+impl Transform for Brighter {
+    fn apply(&self, sample: Sample, rng: &mut Rng) -> gradus_tensor::Result<Sample> {
+        let more = rng.below(100) as u8;
+        let pixels = sample.input().to_vec::<u8>().into_iter().map(|x| x / 2 + more).collect();
+        let input = Tensor::from_vec(pixels, *sample.input().shape());
+        Ok(sample.with_input(input))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Changes made of others. They take changes of any kind of sample.
 
-use super::{Transform, chance, setting};
+use super::{Picture, Transform, chance, setting};
 use crate::Sample;
 use gradus_tensor::{Result, Rng};
 
@@ -17,7 +17,24 @@ impl Compose {
 
 impl Transform for Compose {
     fn apply(&self, sample: Sample, rng: &mut Rng) -> Result<Sample> {
-        self.0.iter().try_fold(sample, |sample, change| change.apply(sample, rng))
+        let mut runs = self.0.chunk_by(|one, next| one.is_of_pictures() && next.is_of_pictures());
+        runs.try_fold(sample, |sample, run| match run {
+            [change] => change.apply(sample, rng),
+            // Changes of pictures that follow each other share one.
+            several => {
+                let mut picture = Picture::of_sample(&sample)?;
+                several.iter().try_for_each(|change| change.change_picture(&mut picture, rng))?;
+                Ok(picture.into_sample(&sample))
+            }
+        })
+    }
+
+    fn is_of_pictures(&self) -> bool {
+        !self.0.is_empty() && self.0.iter().all(Transform::is_of_pictures)
+    }
+
+    fn change_picture(&self, picture: &mut Picture, rng: &mut Rng) -> Result<()> {
+        self.0.iter().try_for_each(|change| change.change_picture(picture, rng))
     }
 }
 
@@ -47,10 +64,8 @@ impl OneOf {
         }
         Ok(Self { changes, weights })
     }
-}
 
-impl Transform for OneOf {
-    fn apply(&self, sample: Sample, rng: &mut Rng) -> Result<Sample> {
+    fn pick(&self, rng: &mut Rng) -> &dyn Transform {
         let mut left = rng.uniform() * self.weights.iter().sum::<f64>();
         let picked = self.weights.iter().position(|weight| {
             left -= weight;
@@ -58,10 +73,21 @@ impl Transform for OneOf {
         });
         // Rounding may leave nothing: then it is the last that has a weight.
         let last = || self.weights.iter().rposition(|&weight| weight > 0.0);
-        match picked.or_else(last) {
-            Some(index) => self.changes[index].apply(sample, rng),
-            None => Ok(sample),
-        }
+        &*self.changes[picked.or_else(last).expect("one has a weight")]
+    }
+}
+
+impl Transform for OneOf {
+    fn apply(&self, sample: Sample, rng: &mut Rng) -> Result<Sample> {
+        self.pick(rng).apply(sample, rng)
+    }
+
+    fn is_of_pictures(&self) -> bool {
+        self.changes.iter().all(Transform::is_of_pictures)
+    }
+
+    fn change_picture(&self, picture: &mut Picture, rng: &mut Rng) -> Result<()> {
+        self.pick(rng).change_picture(picture, rng)
     }
 }
 
@@ -86,5 +112,16 @@ impl Sometimes {
 impl Transform for Sometimes {
     fn apply(&self, sample: Sample, rng: &mut Rng) -> Result<Sample> {
         if chance(self.probability, rng) { self.change.apply(sample, rng) } else { Ok(sample) }
+    }
+
+    fn is_of_pictures(&self) -> bool {
+        self.change.is_of_pictures()
+    }
+
+    fn change_picture(&self, picture: &mut Picture, rng: &mut Rng) -> Result<()> {
+        match chance(self.probability, rng) {
+            true => self.change.change_picture(picture, rng),
+            false => Ok(()),
+        }
     }
 }

@@ -70,7 +70,7 @@ pub use sheet::{SheetOptions, contact_sheet};
 pub use warp::{Affine, AffineOptions, Perspective, PerspectiveOptions, Rotation, RotationOptions};
 
 use crate::{Batch, Dataset, Sample, TargetKind};
-use gradus_tensor::{Result, Rng};
+use gradus_tensor::{OpError, Result, Rng};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -81,6 +81,21 @@ pub trait Transform: Debug + Send + Sync {
     /// # Errors
     /// If the sample is of another kind than the change takes.
     fn apply(&self, sample: Sample, rng: &mut Rng) -> Result<Sample>;
+
+    /// True for a change of pictures: then [`Transform::change_picture`] does what
+    /// [`Transform::apply`] does to a sample, so that several changes need one [`Picture`] only, and a
+    /// batch no tensor for each of its samples.
+    fn is_of_pictures(&self) -> bool {
+        false
+    }
+
+    /// Changes a picture, with random numbers of its own.
+    ///
+    /// # Errors
+    /// If this is no change of pictures, or of others than this one.
+    fn change_picture(&self, _picture: &mut Picture, _rng: &mut Rng) -> Result<()> {
+        Err(OpError::of("augment", format_args!("{self:?} is no change of pictures")).into())
+    }
 }
 
 /// A change of a picture with what is drawn on it; as a [`Transform`], of a sample whose input is a
@@ -99,11 +114,27 @@ impl<T: PictureTransform> Transform for T {
         self.change(&mut picture, rng)?;
         Ok(picture.into_sample(&sample))
     }
+
+    fn is_of_pictures(&self) -> bool {
+        true
+    }
+
+    fn change_picture(&self, picture: &mut Picture, rng: &mut Rng) -> Result<()> {
+        self.change(picture, rng)
+    }
 }
 
 impl Transform for Box<dyn Transform> {
     fn apply(&self, sample: Sample, rng: &mut Rng) -> Result<Sample> {
         (**self).apply(sample, rng)
+    }
+
+    fn is_of_pictures(&self) -> bool {
+        (**self).is_of_pictures()
+    }
+
+    fn change_picture(&self, picture: &mut Picture, rng: &mut Rng) -> Result<()> {
+        (**self).change_picture(picture, rng)
     }
 }
 
@@ -116,8 +147,14 @@ pub trait BatchTransform: Debug + Send + Sync {
     fn apply(&self, batch: Batch, rng: &mut Rng) -> Result<Batch>;
 }
 
+type Function = dyn Fn(Sample, &mut Rng) -> Result<Sample> + Send + Sync;
+
 /// What is done to each sample, with random numbers.
-type Change = dyn Fn(Sample, &mut Rng) -> Result<Sample> + Send + Sync;
+#[derive(Clone)]
+enum Change {
+    Function(Arc<Function>),
+    Transform(Arc<dyn Transform>),
+}
 
 /// A data set whose samples are changed at random, differently in each epoch.
 ///
@@ -140,7 +177,7 @@ type Change = dyn Fn(Sample, &mut Rng) -> Result<Sample> + Send + Sync;
 #[derive(Clone)]
 pub struct Augment {
     dataset: Arc<dyn Dataset>,
-    change: Arc<Change>,
+    change: Change,
     seed: u64,
     epoch: u64,
     kind: Option<TargetKind>,
@@ -154,8 +191,7 @@ impl Augment {
         seed: u64,
         change: impl Fn(Sample, &mut Rng) -> Result<Sample> + Send + Sync + 'static,
     ) -> Self {
-        let (dataset, change) = (Arc::new(dataset), Arc::new(change));
-        Self { dataset, change, seed, epoch: 0, kind: None }
+        Self::of(dataset, seed, Change::Function(Arc::new(change)))
     }
 
     /// The samples that a transform makes of those of a data set.
@@ -164,12 +200,27 @@ impl Augment {
         seed: u64,
         transform: impl Transform + 'static,
     ) -> Self {
-        Self::new(dataset, seed, move |sample, rng| transform.apply(sample, rng))
+        Self::of(dataset, seed, Change::Transform(Arc::new(transform)))
+    }
+
+    fn of(dataset: impl Dataset + 'static, seed: u64, change: Change) -> Self {
+        Self { dataset: Arc::new(dataset), change, seed, epoch: 0, kind: None }
     }
 
     /// Says of what kind the targets are, where the data set does not.
     pub fn targets(self, kind: TargetKind) -> Self {
         Self { kind: Some(kind), ..self }
+    }
+
+    /// A sample that is not changed yet, and the random numbers that it is changed by.
+    fn unchanged(&self, index: usize) -> Result<(Sample, Rng)> {
+        let (key, _) = stream(self.seed, self.epoch).state();
+        let sample = self.dataset.sample(index)?;
+        let sample = match &self.kind {
+            Some(kind) => sample.of_kind(kind.clone()),
+            None => sample,
+        };
+        Ok((sample, stream(key, index as u64)))
     }
 }
 
@@ -179,12 +230,27 @@ impl Dataset for Augment {
     }
 
     fn sample(&self, index: usize) -> Result<Sample> {
-        let (key, _) = stream(self.seed, self.epoch).state();
-        let mut sample = self.dataset.sample(index)?;
-        if let Some(kind) = &self.kind {
-            sample = sample.of_kind(kind.clone());
+        let (sample, mut rng) = self.unchanged(index)?;
+        match &self.change {
+            Change::Function(change) => change(sample, &mut rng),
+            Change::Transform(transform) => transform.apply(sample, &mut rng),
         }
-        (self.change)(sample, &mut stream(key, index as u64))
+    }
+
+    fn batch(&self, indices: &[usize]) -> Result<Batch> {
+        let Change::Transform(transform) = &self.change else {
+            return Batch::of(self, indices);
+        };
+        if !transform.is_of_pictures() {
+            return Batch::of(self, indices);
+        }
+        let changed = indices.iter().map(|&index| {
+            let (sample, mut rng) = self.unchanged(index)?;
+            let mut picture = Picture::of_sample(&sample)?;
+            transform.change_picture(&mut picture, &mut rng)?;
+            Ok((picture, sample))
+        });
+        Picture::into_batch(changed.collect::<Result<_>>()?)
     }
 
     fn in_epoch(&self, epoch: u64) -> Option<Arc<dyn Dataset>> {

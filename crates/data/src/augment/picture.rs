@@ -1,7 +1,7 @@
 //! Pictures with what was drawn on them: boxes, a mask, key points.
 
-use crate::{Sample, TargetKind};
-use gradus_tensor::{DType, OpError, Result, Tensor};
+use crate::{Batch, Sample, TargetKind};
+use gradus_tensor::{DType, Device, Element, OpError, Result, Tensor};
 
 /// Planes of numbers of one size, one after another.
 #[derive(Clone, Debug, PartialEq)]
@@ -216,6 +216,51 @@ impl Picture {
         };
         Sample::new(input, target).of_kind(before.kind().clone())
     }
+
+    /// The samples that pictures are now, each having come from the one beside it, stacked. Where
+    /// targets say nothing about places, the pixels go into the batch without a tensor for each.
+    pub(super) fn into_batch(changed: Vec<(Self, Sample)>) -> Result<Batch> {
+        let plain =
+            |before: &Sample| *before.kind() == TargetKind::Fixed && before.input().rank() == 3;
+        if changed.iter().all(|(_, before)| plain(before)) {
+            let pixels = || changed.iter().map(|(picture, _)| &picture.pixels);
+            let bytes = pixels().map(|pixels| match pixels {
+                Pixels::U8(planes) => Some(planes),
+                Pixels::F32(_) => None,
+            });
+            let numbers = pixels().map(|pixels| match pixels {
+                Pixels::F32(planes) => Some(planes),
+                Pixels::U8(_) => None,
+            });
+            if let Some(input) = end_to_end(bytes).or_else(|| end_to_end(numbers)) {
+                return Batch::with_targets(input?, changed.iter().map(|(_, before)| before));
+            }
+        }
+        let samples = changed.into_iter().map(|(picture, before)| picture.into_sample(&before));
+        Batch::stack(&samples.collect::<Vec<_>>())
+    }
+}
+
+/// Pictures of one kind and size as one tensor, `[B, C, H, W]`; none if they are not, or there is
+/// none.
+fn end_to_end<'a, T: Element>(
+    all: impl ExactSizeIterator<Item = Option<&'a Planes<T>>>,
+) -> Option<Result<Tensor>> {
+    let count = all.len();
+    let (mut numbers, mut size) = (vec![], None);
+    for planes in all {
+        let planes = planes?;
+        if *size.get_or_insert(planes.shape()) != planes.shape() {
+            return None;
+        }
+        if numbers.is_empty() {
+            numbers.reserve_exact(count * planes.numbers.len());
+        }
+        numbers.extend_from_slice(&planes.numbers);
+    }
+    let [channels, height, width] = size?;
+    let shape = [count, channels, height, width].into();
+    Some(Tensor::try_from_slice(&numbers, shape, Device::cpu()))
 }
 
 impl Region {

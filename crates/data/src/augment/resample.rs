@@ -73,8 +73,8 @@ pub(super) fn moved<T: Copy>(
             match columns.reversed {
                 false => new.copy_from_slice(&old_row[across.from..][..across.len]),
                 true => {
-                    let old_row = old_row.iter().rev().skip(old.width - 1 - across.from);
-                    new.iter_mut().zip(old_row).for_each(|(new, &old)| *new = old);
+                    new.copy_from_slice(&old_row[across.from + 1 - across.len..][..across.len]);
+                    new.reverse();
                 }
             }
         }
