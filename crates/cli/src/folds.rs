@@ -22,19 +22,27 @@ pub fn of(run: &RunFolder) -> Result<Option<u64>> {
     Ok(run.read_config()?["folds"].as_u64())
 }
 
-/// Makes the folder of a new cross-validation by a recipe, after a look at whether its first fold can
-/// be trained.
+/// Trains a model for each fold by a recipe, in a new folder. It is made when all that the first fold
+/// needs is there.
 ///
 /// # Errors
-/// If it cannot, or the folder cannot be written.
-pub fn create(runs: &Path, draft: Draft, folds: u64) -> Result<RunFolder> {
+/// If a fold cannot be trained, or the folder cannot be written.
+pub fn begin(runs: &Path, draft: Draft, folds: u64, watch: &Watch) -> Result<()> {
+    let start = Instant::now();
     let first = recipe_of(draft.clone(), 1, folds)?;
-    let data = first.data()?;
-    first.job(&data, first.model(&data)?)?;
     let recipe = draft.check()?;
-    let run = RunFolder::create(runs, &recipe.run().name)?;
-    write_settings(&run, &recipe, Map::from_iter([("folds".to_string(), json!(folds))]))?;
-    Ok(run)
+    let mut made = None;
+    let place = |data: &Data| {
+        let run = RunFolder::create(runs, &recipe.run().name)?;
+        write_settings(&run, &recipe, Map::from_iter([("folds".to_string(), json!(folds))]))?;
+        let own = RunFolder::create_at(run.file("fold-1"))?;
+        settle(&own, &first, data)?;
+        say_fold(1, folds, watch);
+        made = Some(run);
+        Ok(own)
+    };
+    complete(&first, place, &Way { watch, is_fold: true })?;
+    made.map_or(Ok(()), |run| all(&run, folds, watch, start))
 }
 
 /// The recipe of a fold.
@@ -44,23 +52,24 @@ fn recipe_of(mut draft: Draft, fold: u64, folds: u64) -> Result<Recipe> {
     draft.check()
 }
 
-/// Trains a model for each fold that is not done, each in a folder of its own, and tells their
-/// figures.
+/// Goes on with a cross-validation.
 ///
 /// # Errors
 /// If a fold cannot be trained.
-pub fn train(run: &RunFolder, folds: u64, watch: &Watch) -> Result<()> {
-    let start = Instant::now();
+pub fn resume(run: &RunFolder, folds: u64, watch: &Watch) -> Result<()> {
+    all(run, folds, watch, Instant::now())
+}
+
+/// Trains a model for each fold that is not done, each in a folder of its own, and tells their
+/// figures.
+fn all(run: &RunFolder, folds: u64, watch: &Watch, start: Instant) -> Result<()> {
     let mut all = CrossValidation { folds: vec![] };
     for fold in 1..=folds {
         let own = RunFolder::create_at(run.file(&format!("fold-{fold}")))?;
         if figures(&own)?.is_none() {
-            match watch.json {
-                true => say_json(&json!({ "fold": fold, "folds": folds })),
-                false => eprintln!("fold {fold} of {folds}"),
-            }
+            say_fold(fold, folds, watch);
             let recipe = recipe_of(trained::recipe(run)?, fold, folds)?;
-            train_fold(&own, &recipe, &Way { watch, fold: Some((fold, run.clone())) })?;
+            train_fold(&own, &recipe, &Way { watch, is_fold: true })?;
         }
         let Some(figures) = figures(&own)? else {
             let path = run.path().display();
@@ -76,6 +85,13 @@ pub fn train(run: &RunFolder, folds: u64, watch: &Watch) -> Result<()> {
         false => say_figures(run, &all),
     }
     Ok(())
+}
+
+fn say_fold(fold: u64, folds: u64, watch: &Watch) {
+    match watch.json {
+        true => say_json(&json!({ "fold": fold, "folds": folds })),
+        false => eprintln!("fold {fold} of {folds}"),
+    }
 }
 
 /// Trains the model of a fold, from where it was left if it was.

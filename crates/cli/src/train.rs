@@ -18,7 +18,7 @@ use gradus_train::{
 };
 use serde_json::{Map, Value, json};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Train a model by a recipe
@@ -67,8 +67,8 @@ pub struct Train {
 pub struct Way<'a> {
     /// How it is watched.
     pub watch: &'a Watch,
-    /// The number of the fold that it is, and the cross-validation of that.
-    pub fold: Option<(u64, RunFolder)>,
+    /// True for a fold: its run is within that of the cross-validation.
+    pub is_fold: bool,
 }
 
 impl Train {
@@ -77,19 +77,18 @@ impl Train {
     /// # Errors
     /// If the recipe cannot be, data cannot be read, or the run's folder cannot be written.
     pub fn run(self) -> Result<()> {
-        let way = Way { watch: &self.watch, fold: None };
+        let way = Way { watch: &self.watch, is_fold: false };
         if let Some(resume) = &self.resume {
             let run = self.earlier(resume)?;
             if let Some(folds) = folds::of(&run)? {
-                return folds::train(&run, folds, &self.watch);
+                return folds::resume(&run, folds, &self.watch);
             }
             let recipe = trained::recipe(&run)?.check()?;
             return complete(&recipe, |_| Ok(run), &way);
         }
         let draft = self.draft()?;
         if let Some(folds) = self.folds {
-            let run = folds::create(&self.runs, draft, folds)?;
-            return folds::train(&run, folds, &self.watch);
+            return folds::begin(&self.runs, draft, folds, &self.watch);
         }
         let recipe = draft.check()?;
         let create = |data: &Data| {
@@ -158,8 +157,8 @@ pub fn complete(
     let wall_s = start.elapsed().as_secs_f64();
     let skipped = trainer.skipped();
     let mut result = result(&run, model, test.as_ref(), &skipped, wall_s);
-    if let (Some(_), Some(valid), Some("test")) =
-        (&way.fold, &data.valid, test.as_ref().map(|test| test.name))
+    if let (true, Some(valid), Some("test")) =
+        (way.is_fold, &data.valid, test.as_ref().map(|test| test.name))
     {
         // What a fold is for is the part that it holds out.
         for (name, figure) in recipe.evaluate(&data, model, valid, |_, _| {})? {
@@ -224,7 +223,10 @@ fn fit(
     }
     let ending = trainer.fit(&train, valid.as_ref())?;
     match &ending {
-        Ending::Interrupted => say_how_to_go_on(way.fold.as_ref().map_or(run, |(_, whole)| whole)),
+        Ending::Interrupted => {
+            let whole = run.path().parent().filter(|_| way.is_fold);
+            say_how_to_go_on(whole.unwrap_or(run.path()))
+        }
         Ending::Finished => {}
         Ending::Stopped(reason) => eprintln!("stopped: {reason}"),
         Ending::Paused(reason) => eprintln!("paused: {reason}"),
@@ -233,8 +235,8 @@ fn fit(
 }
 
 /// Ends the program after it was interrupted, with the exit code that shells know for that.
-fn say_how_to_go_on(run: &RunFolder) -> ! {
-    let path = run.path().display();
+fn say_how_to_go_on(run: &Path) -> ! {
+    let path = run.display();
     eprintln!("interrupted and saved: go on with gradus train --resume {path}");
     std::process::exit(130);
 }

@@ -231,6 +231,7 @@ fn folds_are_trained_one_after_another_and_gone_on_with() {
     assert!(error.contains("is a cross-validation") && error.contains("fold-1"), "{error}");
     let error = fail(&mut train(place, &["--folds", "400"]));
     assert!(error.contains("300 samples are too few for 400 folds"), "{error}");
+    assert!(!place.join("runs").exists(), "what cannot be trained leaves no folder");
 }
 
 /// Pictures of two shades in a folder for each, to learn from and to validate with, and a recipe.
