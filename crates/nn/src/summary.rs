@@ -1,7 +1,7 @@
 //! What a model is made of, without running it.
 
 use crate::Layer;
-use gradus_tensor::{Device, Shape, Tensor, no_grad, op::Spec, trace};
+use gradus_tensor::{Device, Shape, Source, Tensor, no_grad, op::Spec, trace_named};
 use std::collections::HashMap;
 use std::fmt;
 
@@ -10,6 +10,9 @@ use std::fmt;
 pub struct Summary {
     /// The ops.
     pub rows: Vec<Row>,
+    /// What is there before any op runs, by the numbers of [`Source::Named`]: the input under an empty
+    /// name, and each parameter and buffer under its own.
+    pub named: Vec<(String, Shape)>,
     /// What the model takes.
     pub input: Shape,
     /// What the model gives.
@@ -23,10 +26,12 @@ pub struct Summary {
 /// One op of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The module whose parameters the op takes; empty for an op without parameters.
+    /// The module whose parameters or buffers the op takes; empty for an op without any.
     pub module: String,
     /// The op.
     pub op: &'static str,
+    /// What it takes: what was there before, or what an op of an earlier row gives.
+    pub sources: Vec<Source>,
     /// What it gives.
     pub output: Shape,
     /// How many numbers of parameters it takes that no op before it took.
@@ -57,27 +62,40 @@ pub fn summary<M: Layer + ?Sized>(model: &M, input: impl Into<Spec>) -> Summary 
     let input = Spec { device: Device::shape_only(), ..input.into() };
     let modes = crate::module::modes(model);
     model.eval();
-    let (output, events) = trace(|| no_grad(|| model.forward(&Tensor::zeros(input))));
+    let x = Tensor::zeros(input);
+    let state = model.state_dict();
+    let before: Vec<&Tensor> = std::iter::once(&x).chain(state.iter().map(|(_, x)| x)).collect();
+    let (output, events) = trace_named(&before, || no_grad(|| model.forward(&x)));
     crate::module::set_modes(model, &modes);
 
-    let mut waiting: HashMap<u64, (String, usize)> = HashMap::new();
-    let mut owners: HashMap<u64, String> = HashMap::new();
+    let mut waiting: HashMap<u64, usize> = HashMap::new();
     let (mut trained, mut frozen) = (0, 0);
-    for (name, param) in model.named_params() {
+    for (_, param) in model.named_params() {
         let count = param.tensor().count();
         *(if param.is_trainable() { &mut trained } else { &mut frozen }) += count;
-        let module = name.rsplit_once('.').map_or("", |(module, _)| module).to_string();
-        owners.insert(param.id(), module.clone());
-        waiting.insert(param.id(), (module, count));
+        waiting.insert(param.id(), count);
     }
     let rows = events.into_iter().map(|event| {
-        let leaves = || event.leaves.iter().flatten();
-        let params = leaves().filter_map(|leaf| waiting.remove(leaf)).map(|(_, count)| count).sum();
-        let module = leaves().find_map(|leaf| owners.get(leaf)).cloned().unwrap_or_default();
-        Row { module, op: event.name, output: event.output.shape, params, flops: event.flops }
+        let leaves = event.leaves.iter().flatten();
+        let params = leaves.filter_map(|leaf| waiting.remove(leaf)).sum();
+        let owner = event.sources.iter().find_map(|source| match source {
+            Source::Named(number @ 1..) => Some(&state[number - 1].0),
+            _ => None,
+        });
+        let module = owner.and_then(|name| name.rsplit_once('.')).map_or("", |(module, _)| module);
+        Row {
+            module: module.to_string(),
+            op: event.name,
+            sources: event.sources,
+            output: event.output.shape,
+            params,
+            flops: event.flops,
+        }
     });
     let rows = rows.collect();
-    Summary { rows, input: input.shape, output: *output.shape(), trained, frozen }
+    let own = state.iter().map(|(name, x)| (name.clone(), *x.shape()));
+    let named = std::iter::once((String::new(), input.shape)).chain(own).collect();
+    Summary { rows, named, input: input.shape, output: *output.shape(), trained, frozen }
 }
 
 impl Summary {

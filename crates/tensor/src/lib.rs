@@ -53,4 +53,4 @@ pub use random::Rng;
 pub use shape::{Axes, Shape};
 pub use storage::Buffer;
 pub use tensor::Tensor;
-pub use trace::{Event, trace};
+pub use trace::{Event, Source, trace, trace_named};

@@ -2,11 +2,14 @@
 
 use gradus_data::image::{Colour, Image, decode_png};
 use gradus_data::{DataLoader, LoaderOptions, TensorDataset};
+use gradus_models::{ResNet9, ResNet9Options, UNet, UNetOptions};
 use gradus_nn::losses::mse_loss;
-use gradus_nn::{Flatten, Linear, Module, Relu, Sequential, Sgd, SgdOptions, summary};
+use gradus_nn::{Flatten, Layer, Linear, Module, Relu, Sequential, Sgd, SgdOptions, summary};
+use gradus_tensor::op::Spec;
 use gradus_tensor::{Rng, Tensor};
 use gradus_train::{EventWriter, Histogram, Journal, TensorBoard, TensorBoardOptions, Trainer};
 use serde_json::json;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -211,29 +214,99 @@ fn a_text_is_a_tensor_for_the_plugin_of_texts() {
     assert_eq!(*value.at(&[9]).one(4), Field::Integer(2));
 }
 
-#[test]
-fn a_graph_is_a_chain_of_ops_with_shapes() {
-    let mut rng = Rng::new(1);
-    let layers = Sequential::new().then(Linear::new(3, 5, &mut rng)).then(Relu);
-    let events = written(|writer| writer.graph(&summary(&layers, [7, 3])).unwrap());
-    let graph = Fields::of(match events[0].one(4) {
-        Field::Bytes(bytes) => bytes,
-        field => panic!("{field:?}"),
-    });
-    let nodes: Vec<Fields> = graph.all(1).into_iter().map(Field::fields).collect();
-    let names: Vec<String> = nodes.iter().map(|node| node.one(1).text()).collect();
-    assert_eq!(names, ["input", "0/linear_1", "relu_2"]);
-    let inputs: Vec<String> = nodes[1..].iter().map(|node| node.one(3).text()).collect();
-    assert_eq!(inputs, names[..2]);
-    let shape_of = |node: &Fields| {
+/// A node of a graph that was read back: its op, what it takes, and the shape that it gives.
+#[derive(Clone, Debug, PartialEq)]
+struct GraphNode {
+    op: String,
+    sources: Vec<String>,
+    shape: Vec<u64>,
+}
+
+/// The nodes of the graph of a model, by name, in the order of the file.
+fn graph_of(model: &dyn Layer, input: impl Into<Spec>) -> Vec<(String, GraphNode)> {
+    let events = written(|writer| writer.graph(&summary(model, input)).unwrap());
+    let node = |node: &Field| {
+        let node = node.fields();
         let attributes = node.all(5).into_iter().map(Field::fields);
         let mut shapes = attributes.filter(|entry| entry.one(1).text() == "_output_shapes");
         let shape = shapes.next().unwrap().at(&[2, 1, 7]);
-        let dims = shape.all(2).into_iter().map(|dim| dim.fields().one(1).clone());
-        dims.collect::<Vec<_>>()
+        let len = |dim: &Field| match dim.fields().one(1) {
+            Field::Integer(len) => *len,
+            field => panic!("{field:?} is no length"),
+        };
+        let own = GraphNode {
+            op: node.one(2).text(),
+            sources: node.all(3).into_iter().map(Field::text).collect(),
+            shape: shape.all(2).into_iter().map(len).collect(),
+        };
+        (node.one(1).text(), own)
     };
-    assert_eq!(shape_of(&nodes[0]), [7, 3].map(Field::Integer));
-    assert_eq!(shape_of(&nodes[2]), [7, 5].map(Field::Integer));
+    events[0].one(4).fields().all(1).into_iter().map(node).collect()
+}
+
+#[test]
+fn a_graph_has_the_input_the_parameters_and_the_ops_with_shapes() {
+    let mut rng = Rng::new(1);
+    let layers = Sequential::new().then(Linear::new(3, 5, &mut rng)).then(Relu);
+    let graph = graph_of(&layers, [7, 3]);
+    let node = |op: &str, sources: &[&str], shape: &[u64]| GraphNode {
+        op: op.into(),
+        sources: sources.iter().map(|name| name.to_string()).collect(),
+        shape: shape.to_vec(),
+    };
+    let wanted = [
+        ("input", node("Placeholder", &[], &[7, 3])),
+        ("0/weight", node("Variable", &[], &[5, 3])),
+        ("0/bias", node("Variable", &[], &[5])),
+        ("0/linear_1", node("linear", &["input", "0/weight", "0/bias"], &[7, 5])),
+        ("relu_2", node("relu", &["0/linear_1"], &[7, 5])),
+    ];
+    assert_eq!(graph, wanted.map(|(name, node)| (name.to_string(), node)));
+}
+
+/// Checks that every edge comes from a node before, and gives the nodes by name.
+fn checked(graph: Vec<(String, GraphNode)>) -> HashMap<String, GraphNode> {
+    let mut seen = HashMap::new();
+    for (name, node) in graph {
+        for source in &node.sources {
+            assert!(seen.contains_key(source), "{name} takes {source}, which is not before it");
+        }
+        assert!(seen.insert(name.clone(), node).is_none(), "{name} twice");
+    }
+    seen
+}
+
+#[test]
+fn branches_of_a_graph_come_together_where_the_model_adds_and_joins() {
+    let mut rng = Rng::new(1);
+    let options = ResNet9Options { width: 4, ..Default::default() };
+    let graph = graph_of(&ResNet9::new(options, &mut rng).unwrap(), [2, 3, 32, 32]);
+    let (last, _) = graph.last().cloned().unwrap();
+    let nodes = checked(graph);
+    // What a residual block adds is what it was given and what it made of that.
+    let adds: Vec<&GraphNode> =
+        nodes.values().filter(|node| node.op == "add" && node.shape.len() == 4).collect();
+    assert_eq!(adds.len(), 2, "{nodes:?}");
+    for add in adds {
+        let [given, made] = &add.sources[..] else { panic!("{add:?}") };
+        assert!(made != given && nodes[given].shape == nodes[made].shape, "{add:?}");
+    }
+    // Modules are boxes, and all leads from the input to the end.
+    assert!(nodes.keys().any(|name| name.starts_with("layer1/4/")), "{:?}", nodes.keys());
+    assert_eq!(nodes["linear/weight"].shape, [10, 32]);
+    let mut waiting = vec![last];
+    let mut reached = HashSet::new();
+    while let Some(name) = waiting.pop() {
+        if reached.insert(name.clone()) {
+            waiting.extend(nodes[&name].sources.iter().cloned());
+        }
+    }
+    assert_eq!(reached.len(), nodes.len(), "nothing is left over");
+
+    let options = UNetOptions { channels: 1, classes: 2, width: 4, depth: 2 };
+    let nodes = checked(graph_of(&UNet::new(options, &mut rng).unwrap(), [1, 1, 16, 16]));
+    let joined = nodes.values().filter(|node| node.op == "cat" && node.shape.len() == 4);
+    assert!(joined.filter(|node| node.sources.len() == 2).count() == 2, "{nodes:?}");
 }
 
 #[test]

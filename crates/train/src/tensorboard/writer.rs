@@ -122,7 +122,8 @@ impl EventWriter {
         self.value(step, value)
     }
 
-    /// Writes what a model is made of: its ops with their shapes, in the order in which they run.
+    /// Writes what a model is made of: its input, its parameters and its ops, each with its shape and
+    /// with what it takes, in boxes for the modules.
     ///
     /// # Errors
     /// If the file cannot be written.
