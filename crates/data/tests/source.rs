@@ -1,8 +1,9 @@
 //! From files to data sets and back to answers, for each kind of source.
 
+use gradus_data::augment::{FlipOptions, HorizontalFlip};
 use gradus_data::image::{Colour, Image, write_png};
 use gradus_data::source::{
-    ArrayOptions, CsvOptions, DataOptions, Encoder, IdxOptions, ImageFolderOptions,
+    Answers, ArrayOptions, CsvOptions, DataOptions, Encoder, IdxOptions, ImageFolderOptions,
     JsonLinesOptions, LanguageOptions, Prepared, Source, SplitBy, TextFilesOptions, Unit, prepare,
     prepare_for,
 };
@@ -214,6 +215,49 @@ fn pictures_in_folders() {
     let batch = told.train.batch(&[0]).unwrap();
     let level = batch.input().to_vec::<f32>()[0];
     assert!((-1.0..=1.0).contains(&level));
+}
+
+#[test]
+fn pictures_with_masks() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..20u8 {
+        // A bright half, left or right, and a corner of which nothing is told.
+        let bright = |place: usize| (place % 4 < 2) == (number % 2 == 0);
+        let pixels = (0..12).map(|place| if bright(place) { 200 } else { number }).collect();
+        let mask = (0..12).map(|place| if place == 0 { 255 } else { bright(place) as u8 });
+        for (of, pixels) in [("pictures", pixels), ("masks", mask.collect::<Vec<u8>>())] {
+            let path = folder.path().join(of).join(format!("{number:02}.png"));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            write_png(path, &Image::new(4, 3, Colour::Grey, pixels).unwrap()).unwrap();
+        }
+    }
+    let [path, masks] = ["pictures", "masks"].map(|name| text_of(&folder.path().join(name)));
+    let source = ImageFolderOptions {
+        path,
+        masks: Some(masks),
+        ignore: Some(255),
+        classes: vec!["dark".into(), "bright".into()],
+        ..Default::default()
+    };
+    let mut options = DataOptions::of(Source::ImageFolder(source));
+    let mut prepared = prepare(&options, 1).unwrap();
+    assert_eq!(prepared.encoder.answers(), &Answers::Mask(vec!["dark".into(), "bright".into()]));
+    assert_eq!((prepared.encoder.outputs(), prepared.train.len()), (2, 18));
+    let flip = HorizontalFlip::new(FlipOptions { probability: 0.5 }).unwrap();
+    prepared.augment(|raw| Arc::new(Augment::with(raw, 1, flip)));
+    let all: Vec<usize> = (0..18).collect();
+    let batch = prepared.train.batch(&all).unwrap();
+    assert_eq!(batch.input().shape(), [18, 1, 3, 4]);
+    assert_eq!(batch.target().shape(), [18, 3, 4]);
+    // However pictures were turned round, what is bright is called so.
+    let (x, y) = (batch.input().to_vec::<f32>(), batch.target().to_vec::<i64>());
+    assert!(x.iter().zip(&y).all(|(x, &class)| class == -100 || (*x > 0.0) == (class == 1)));
+    let hidden = y.chunks(12).map(|y| y.iter().position(|&class| class == -100));
+    let hidden: Vec<usize> = hidden.collect::<Option<_>>().unwrap();
+    assert!(hidden.contains(&0) && hidden.contains(&3));
+    options.split.by = SplitBy::Stratified;
+    let wanted = "split: pictures with masks have neither classes nor columns: use random";
+    assert_eq!(said(&options), wanted);
 }
 
 #[test]

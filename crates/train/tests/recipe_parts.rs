@@ -1,15 +1,18 @@
 //! The metrics, callbacks and balances that recipes name, made and used.
 
+use gradus_data::image::{Colour, Image, write_png};
 use gradus_data::source::{Answers, Number};
 use gradus_nn::losses::cross_entropy;
+use gradus_nn::{Layer, Module};
 use gradus_tensor::{DType, Error, Tensor};
 use gradus_train::recipe::Draft;
 use gradus_train::recipe::entry::{Entry, Product, Settings};
+use gradus_train::recipe::lists::losses::LossSite;
 use gradus_train::recipe::lists::metrics::MetricSite;
 use gradus_train::recipe::tree::{Node, Table, Value};
 use gradus_train::{
-    Callback, ClassFigure, ErrorUnit, Metric, ProbabilityFigure, RankingFigure, RegressionFigure,
-    RougeFigure,
+    Callback, ClassFigure, ErrorUnit, Loss, Metric, ProbabilityFigure, RankingFigure,
+    RegressionFigure, RougeFigure,
 };
 
 /// What an entry makes with its defaults.
@@ -40,7 +43,18 @@ fn sites() -> Vec<(MetricSite, [Tensor; 3])> {
     let labels = Tensor::from([[1.0f32, 0.0], [0.0, 1.0], [0.0, 0.0]]);
     let tokens = target.reshape([2, 7]);
     let site = |answers, outputs| MetricSite { answers, outputs };
+    // Pictures of seven by seven pixels, whose scores of seven classes have the shape of a sequence's.
+    let mask = |first: i64| {
+        let classes: Vec<i64> = (first..first + 49).map(|x| x % 7).collect();
+        Tensor::from_vec(classes, [1, 7, 7])
+    };
+    let mask_scores = |mask: &Tensor| scores(mask).permute(&[0, 3, 1, 2]);
     vec![
+        (
+            site(Answers::Mask(classes.clone()), 7),
+            // The first pixel, which is wrong, does not count.
+            [mask_scores(&mask(0)), mask_scores(&mask(1)), but_the_first(&mask(0))],
+        ),
         (
             site(Answers::Classes(classes), 7),
             [scores(&target), scores(&classes_from(1)), target.clone()],
@@ -56,6 +70,13 @@ fn sites() -> Vec<(MetricSite, [Tensor; 3])> {
             [scores(&tokens), scores(&Tensor::zeros_like(&tokens)), tokens],
         ),
     ]
+}
+
+/// A mask that says nothing of its first pixel.
+fn but_the_first(mask: &Tensor) -> Tensor {
+    let mut classes: Vec<i64> = mask.to_vec();
+    classes[0] = -100;
+    Tensor::from_vec(classes, *mask.shape())
 }
 
 #[test]
@@ -105,10 +126,69 @@ fn every_figure_is_a_metric() {
     }
 }
 
+/// What shapes leave open, the data tells.
+#[test]
+fn the_classes_of_masks_are_along_the_second_axis() {
+    let (site, [right, wrong, target]) = sites().remove(0);
+    let mut site = LossSite { answers: site.answers, weights: None };
+    for entry in Loss::entries() {
+        if !["cross_entropy", "focal"].contains(&entry.outline.kind) {
+            continue;
+        }
+        let loss = made(&entry, &mut site).unwrap();
+        let (right, wrong) = (loss(&right, &target), loss(&wrong, &target));
+        assert!(right.item::<f32>() < 1e-6 && wrong.item::<f32>() > 30.0, "{right:?}, {wrong:?}");
+    }
+}
+
+/// Which side of a picture is bright, told of each pixel.
+#[test]
+fn masks_are_learnt_by_a_recipe() {
+    let folder = tempfile::tempdir().unwrap();
+    for of in ["pictures", "masks"] {
+        std::fs::create_dir(folder.path().join(of)).unwrap();
+    }
+    for number in 0..24 {
+        let bright = |place: usize| place % 16 / 8 == number % 2;
+        let pixels = |place| if bright(place) { 200 } else { number as u8 };
+        // Of the first row nothing is told.
+        let mask = |place| if place < 16 { 255 } else { bright(place) as u8 };
+        let write = |of: &str, levels: Vec<u8>| {
+            let path = folder.path().join(of).join(format!("{number}.png"));
+            write_png(path, &Image::new(16, 16, Colour::Grey, levels).unwrap()).unwrap();
+        };
+        write("pictures", (0..256).map(pixels).collect());
+        write("masks", (0..256).map(mask).collect());
+    }
+    let [path, masks] = ["pictures", "masks"].map(|of| folder.path().join(of));
+    let text = format!(
+        "data = {{ kind = \"image_folder\", path = {path:?}, masks = {masks:?}, ignore = 255 }}\n\
+         model = {{ kind = \"unet\", width = 4, depth = 1 }}\n\
+         optimizer = {{ kind = \"adam\", learning_rate = 0.01 }}\n\
+         augment = [\"horizontal_flip\"]\n\
+         metrics = [\"accuracy\", \"iou\", \"dice\"]\n\
+         run = {{ epochs = 8, batch = 4 }}\n"
+    );
+    let recipe = Draft::parse("a.toml", &text).and_then(Draft::check).unwrap();
+    let data = recipe.data().unwrap();
+    let mut job = recipe.job(&data, recipe.model(&data).unwrap()).unwrap();
+    job.trainer.fit(&job.train, job.valid.as_ref()).unwrap();
+    for figure in ["valid_accuracy", "valid_iou", "valid_dice"] {
+        let value = job.trainer.history().last(figure).unwrap();
+        assert!(value > 0.9, "{figure} is {value}");
+    }
+    let input = data.encoder.encode_file(path.join("0.png")).unwrap();
+    let model = job.trainer.model();
+    model.eval();
+    let answers = data.encoder.decode(&model.forward(&input)).unwrap();
+    let said = answers[0].to_string();
+    assert!(said.contains("0 ") && said.contains("1 ") && said.contains(" %"), "{said}");
+}
+
 /// Errors of numbers are in their own unit, not in that of the scaled ones.
 #[test]
 fn numbers_are_measured_as_they_were() {
-    let (mut site, _) = sites().remove(2);
+    let (mut site, _) = sites().remove(3);
     let entries = Box::<dyn Metric>::entries();
     let entry = entries.iter().find(|entry| entry.outline.kind == "mae").unwrap();
     let mut mae = made(entry, &mut site).unwrap();

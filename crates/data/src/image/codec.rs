@@ -4,7 +4,7 @@ use super::{Colour, Image, check_size};
 use crate::file::{self, MOST_INFLATED};
 use gradus_tensor::io::atomic::write_atomically;
 use gradus_tensor::{Error, Result};
-use png::{BitDepth, ColorType, Decoder, Encoder, Limits, Transformations};
+use png::{BitDepth, ColorType, Decoder, Encoder, Limits, OutputInfo, Transformations};
 use std::io::{Cursor, Write};
 use std::path::Path;
 
@@ -41,12 +41,56 @@ pub fn read_png(path: impl AsRef<Path>) -> Result<Image> {
 /// If they are something else, cut off, damaged, or of a picture larger than
 /// [`Image::MOST_PIXELS`].
 pub fn decode_png(bytes: &[u8]) -> Result<Image> {
+    let (frame, mut pixels) = decoded(bytes, Transformations::normalize_to_color8())?;
+    let colour = match (frame.color_type, frame.bit_depth) {
+        (ColorType::Grayscale, BitDepth::Eight) => Colour::Grey,
+        (ColorType::GrayscaleAlpha, BitDepth::Eight) => Colour::GreyAlpha,
+        (ColorType::Rgb, BitDepth::Eight) => Colour::Rgb,
+        (ColorType::Rgba, BitDepth::Eight) => Colour::Rgba,
+        (colour, depth) => return Err(broken(&format!("has pixels of {colour:?}, {depth:?}"))),
+    };
+    pixels.truncate(frame.buffer_size());
+    Image::new(frame.width as usize, frame.height as usize, colour, pixels)
+}
+
+/// The number of each pixel of a PNG file as it stands there: a grey level that is not stretched, or
+/// a place in the palette. That is what masks say, as a picture of grey levels.
+///
+/// # Errors
+/// As [`decode_png`], and if pixels are of more than one number or of 16 bits.
+pub fn decode_png_levels(bytes: &[u8]) -> Result<Image> {
+    let (frame, packed) = decoded(bytes, Transformations::IDENTITY)?;
+    let bits = match (frame.color_type, frame.bit_depth) {
+        (ColorType::Grayscale | ColorType::Indexed, BitDepth::One) => 1,
+        (ColorType::Grayscale | ColorType::Indexed, BitDepth::Two) => 2,
+        (ColorType::Grayscale | ColorType::Indexed, BitDepth::Four) => 4,
+        (ColorType::Grayscale | ColorType::Indexed, BitDepth::Eight) => 8,
+        (colour, depth) => {
+            return Err(broken(&format!(
+                "has pixels of {colour:?}, {depth:?}: a mask has one number of 8 bits for each, \
+                 grey or of a palette"
+            )));
+        }
+    };
+    let (width, height) = (frame.width as usize, frame.height as usize);
+    // The first pixel is in the highest bits of the first byte.
+    let level = |row: &[u8], x: usize| {
+        let byte = row[x * bits / 8] as usize;
+        (byte >> (8 - bits - x * bits % 8) & ((1 << bits) - 1)) as u8
+    };
+    let rows = packed.chunks_exact(frame.line_size).take(height);
+    let levels = rows.flat_map(|row| (0..width).map(move |x| level(row, x))).collect();
+    Image::new(width, height, Colour::Grey, levels)
+}
+
+/// What a file holds, transformed.
+fn decoded(bytes: &[u8], transformations: Transformations) -> Result<(OutputInfo, Vec<u8>)> {
     if !bytes.starts_with(b"\x89PNG") {
         return Err(broken("is not a PNG file: convert the picture to PNG"));
     }
     let limits = Limits { bytes: MOST_BESIDE_BYTES };
     let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), limits);
-    decoder.set_transformations(Transformations::normalize_to_color8());
+    decoder.set_transformations(transformations);
     let damaged = |error| broken(&format!("is damaged: {error}"));
     let info = decoder.read_header_info().map_err(damaged)?;
     let (width, height) = (info.width as usize, info.height as usize);
@@ -62,15 +106,7 @@ pub fn decode_png(bytes: &[u8]) -> Result<Image> {
     };
     let mut pixels = vec![0; size];
     let frame = reader.next_frame(&mut pixels).map_err(damaged)?;
-    let colour = match (frame.color_type, frame.bit_depth) {
-        (ColorType::Grayscale, BitDepth::Eight) => Colour::Grey,
-        (ColorType::GrayscaleAlpha, BitDepth::Eight) => Colour::GreyAlpha,
-        (ColorType::Rgb, BitDepth::Eight) => Colour::Rgb,
-        (ColorType::Rgba, BitDepth::Eight) => Colour::Rgba,
-        (colour, depth) => return Err(broken(&format!("has pixels of {colour:?}, {depth:?}"))),
-    };
-    pixels.truncate(frame.buffer_size());
-    Image::new(frame.width as usize, frame.height as usize, colour, pixels)
+    Ok((frame, pixels))
 }
 
 /// A picture as a PNG file.

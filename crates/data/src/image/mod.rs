@@ -2,7 +2,7 @@
 
 mod codec;
 
-pub use codec::{decode_png, encode_png, read_png, write_png};
+pub use codec::{decode_png, decode_png_levels, encode_png, read_png, write_png};
 
 use gradus_tensor::{DType, Error, Result, Tensor};
 

@@ -16,6 +16,9 @@ pub enum Answers {
     /// Each of these labels holds or not: targets `[B, labels]` of `f32`, 0 or 1, outputs of the
     /// same shape before the sigmoid.
     Labels(Vec<String>),
+    /// One of these classes for each pixel: targets `[B, H, W]` of `i64`, -100 where nothing is to be
+    /// told, outputs `[B, classes, H, W]` before softmax.
+    Mask(Vec<String>),
     /// The token that comes next, at each place: targets `[B, T]` of `i64`, outputs
     /// `[B, T, vocabulary]` before softmax.
     NextToken,
@@ -44,11 +47,17 @@ pub enum Answer {
     Numbers(Vec<(String, f64, String)>),
     /// The labels with their probabilities.
     Labels(Vec<(String, f64)>),
+    /// The classes that pixels were taken for with their shares of the picture, the largest first.
+    Mask(Vec<(String, f64)>),
 }
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let said: Vec<String> = match self {
+            Self::Mask(classes) => classes
+                .iter()
+                .map(|(name, share)| format!("{name} {:.1} %", 100.0 * share))
+                .collect(),
             Self::Classes(classes) => {
                 let best = classes.iter().take(3);
                 best.map(|(name, p)| format!("{name} {:.1} %", 100.0 * p)).collect()
@@ -77,13 +86,13 @@ impl Answers {
     /// How many numbers a model gives for a sample; none where the vocabulary says so.
     pub fn width(&self) -> Option<usize> {
         match self {
-            Self::Classes(names) | Self::Labels(names) => Some(names.len()),
+            Self::Classes(names) | Self::Labels(names) | Self::Mask(names) => Some(names.len()),
             Self::Numbers(numbers) => Some(numbers.len()),
             Self::NextToken => None,
         }
     }
 
-    /// What outputs `[B, width]` say, a sample each. Two classes may also come as one number, the
+    /// What outputs `[B, width]` say, a sample each, or `[B, width, H, W]` of masks. Two classes may also come as one number, the
     /// second one's before the sigmoid.
     ///
     /// # Errors
@@ -93,6 +102,9 @@ impl Answers {
             let message = "tokens are told by their vocabulary: use Vocabulary::decode";
             return Err(OpError::of("decode", message).into());
         };
+        if let Self::Mask(names) = self {
+            return masks(names, outputs);
+        }
         let own = match **outputs.shape() {
             [_, own] => own,
             _ => 0,
@@ -131,9 +143,40 @@ impl Answers {
                 };
                 Answer::Numbers(numbers.iter().zip(row).map(number).collect())
             }
-            Self::NextToken => Answer::Numbers(vec![]),
+            // These have no row of numbers for a sample.
+            Self::NextToken | Self::Mask(_) => Answer::Numbers(vec![]),
         }
     }
+}
+
+/// What outputs `[B, classes, H, W]` say of each picture.
+fn masks(names: &[String], outputs: &Tensor) -> Result<Vec<Answer>> {
+    let &[_, classes, height, width] = &outputs.shape()[..] else {
+        return Err(no_masks(names, outputs));
+    };
+    if classes != names.len() || height * width == 0 {
+        return Err(no_masks(names, outputs));
+    }
+    let guesses: Vec<i64> = outputs.detach().argmax(1).try_to_vec()?;
+    let answer = |guesses: &[i64]| {
+        let mut counts = vec![0usize; classes];
+        guesses.iter().for_each(|&class| counts[class as usize] += 1);
+        let share = |count: usize| count as f64 / guesses.len() as f64;
+        let there = names.iter().zip(counts).filter(|(_, count)| *count > 0);
+        let mut ranked: Vec<_> = there.map(|(name, count)| (name.clone(), share(count))).collect();
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+        Answer::Mask(ranked)
+    };
+    Ok(guesses.chunks(height * width).map(answer).collect())
+}
+
+fn no_masks(names: &[String], outputs: &Tensor) -> Error {
+    let message = format_args!(
+        "outputs of shape {} are no masks of {} classes, [B, {1}, H, W]",
+        outputs.shape(),
+        names.len()
+    );
+    OpError::of("decode", message).into()
 }
 
 fn softmax(row: &[f64]) -> Vec<f64> {
@@ -245,6 +288,12 @@ mod tests {
             error,
             "decode: outputs of shape [2, 3] are not those of a model of 2 answers, [B, 2]"
         );
+        let mask = Answers::Mask(names(&["road", "sky", "tree"]));
+        let outputs = Tensor::from_vec(vec![1.0f32, 1.0, 2.0, 0.0, 0.0, 0.0], [1, 3, 1, 2]);
+        assert_eq!(said(&mask, outputs), ["road 50.0 %, sky 50.0 %"]);
+        let error = mask.decode(&Tensor::zeros([2, 3])).unwrap_err().to_string();
+        let wanted = "decode: outputs of shape [2, 3] are no masks of 3 classes, [B, 3, H, W]";
+        assert_eq!(error, wanted);
         assert!(Answers::NextToken.decode(&Tensor::zeros([2, 3])).is_err());
         assert!(numbers.decode(&Tensor::zeros([3])).is_err());
     }

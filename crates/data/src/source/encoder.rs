@@ -385,6 +385,7 @@ impl Encoder {
         let asked = match &self.answers {
             Answers::Classes(names) => format!("one of {} classes", names.len()),
             Answers::Labels(names) => format!("which of {} labels hold", names.len()),
+            Answers::Mask(names) => format!("one of {} classes for each pixel", names.len()),
             Answers::Numbers(numbers) => {
                 let names: Vec<&str> = numbers.iter().map(|number| &number.name[..]).collect();
                 names.join(", ")

@@ -240,6 +240,7 @@ integers! {
     usize, Some((0..).into());
     u64, Some((0..).into());
     u32, Some((0.0..4294967296.0).into());
+    u8, Some((0.0..256.0).into());
     isize, None;
     i64, None;
 }

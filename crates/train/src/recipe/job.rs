@@ -210,6 +210,9 @@ impl Recipe {
             None if matches!(data.answers(), Answers::Classes(_)) => {
                 Ok(vec![make_or(None, "accuracy", &mut site)?])
             }
+            None if matches!(data.answers(), Answers::Mask(_)) => {
+                Ok(vec![make_or(None, "iou", &mut site)?])
+            }
             None => Ok(vec![]),
         }
     }

@@ -27,6 +27,13 @@ pub struct ImageFolderOptions {
     pub labels: Option<String>,
     /// The column of names; by default the first.
     pub name_column: Option<String>,
+    /// A folder of masks in PNG, under the names of the pictures and in the same folders: the grey
+    /// level or the place in the palette of a pixel is the class to be told of it.
+    pub masks: Option<String>,
+    /// The level that says nothing of a pixel, 255 say.
+    pub ignore: Option<u8>,
+    /// The names of the classes of masks; by default their numbers, as far as masks go.
+    pub classes: Vec<String>,
 }
 
 /// The names of the columns that folders of classes become.

@@ -142,14 +142,39 @@ impl Form {
         vec![pixels.map(grey).collect()]
     }
 
-    /// What each row and each column of the result is made of.
-    fn windows(&self, height: usize, width: usize) -> (Vec<Window>, Vec<Window>) {
+    /// The levels of a mask brought into this form as [`Form::apply`] brings its picture: each is the
+    /// nearest one, and `outside` where there is no picture.
+    pub(super) fn nearest(&self, mask: &Image, outside: u8) -> Vec<u8> {
+        let (height, width) = (mask.height(), mask.width());
+        let (down, right) = self.scales(height, width);
+        let sources = |count: usize, sources: usize, scale: f64| -> Vec<Option<usize>> {
+            let centre = |place| centre(place, count, sources, scale);
+            let inside = |x: f64| (0.0..sources as f64).contains(&x).then_some(x as usize);
+            (0..count).map(|place| inside(centre(place))).collect()
+        };
+        let rows = sources(self.height, height, down);
+        let columns = sources(self.width, width, right);
+        let level = |row: Option<usize>, column: Option<usize>| match (row, column) {
+            (Some(row), Some(column)) => mask.pixels()[row * width + column],
+            _ => outside,
+        };
+        let row = |&row: &Option<usize>| columns.iter().map(move |&column| level(row, column));
+        rows.iter().flat_map(row).collect()
+    }
+
+    /// How many rows and columns of a picture become one.
+    fn scales(&self, height: usize, width: usize) -> (f64, f64) {
         let (down, right) = (height as f64 / self.height as f64, width as f64 / self.width as f64);
-        let (down, right) = match self.fit {
+        match self.fit {
             Fit::Stretch => (down, right),
             Fit::Crop => (down.min(right), down.min(right)),
             Fit::Pad => (down.max(right), down.max(right)),
-        };
+        }
+    }
+
+    /// What each row and each column of the result is made of.
+    fn windows(&self, height: usize, width: usize) -> (Vec<Window>, Vec<Window>) {
+        let (down, right) = self.scales(height, width);
         (windows(self.height, height, down), windows(self.width, width, right))
     }
 }
@@ -173,10 +198,8 @@ struct Window {
 /// The antialiased bilinear filter; PyTorch: `interpolate(mode="bilinear", antialias=True)`.
 fn windows(count: usize, sources: usize, scale: f64) -> Vec<Window> {
     let reach = scale.max(1.0);
-    // The middle of the result lies on the middle of the picture.
-    let shift = (sources as f64 - scale * count as f64) / 2.0;
     let window = |place: usize| {
-        let centre = (place as f64 + 0.5) * scale + shift;
+        let centre = centre(place, count, sources, scale);
         if centre < 0.0 || centre > sources as f64 {
             return Window { start: 0, weights: vec![] };
         }
@@ -190,6 +213,12 @@ fn windows(count: usize, sources: usize, scale: f64) -> Vec<Window> {
         Window { start, weights }
     };
     (0..count).map(window).collect()
+}
+
+/// Where a place of `count` has its centre among `sources`: the middle of the result lies on the
+/// middle of the picture.
+fn centre(place: usize, count: usize, sources: usize, scale: f64) -> f64 {
+    (place as f64 + 0.5) * scale + (sources as f64 - scale * count as f64) / 2.0
 }
 
 /// One channel, first along the rows, then along the columns.
@@ -247,6 +276,13 @@ mod tests {
         assert_eq!(padded[4..12], image.pixels()[..]);
         assert_eq!(padded[12..], [0; 4]);
         assert_eq!(form(2, 4, Fit::Crop).apply(&image), image.pixels());
+        // A mask comes to lie where its picture does, and no level is between others.
+        let mask = |height, width, fit| form(height, width, fit).nearest(&image, 9);
+        assert_eq!(mask(2, 2, Fit::Crop), [20, 30, 60, 70]);
+        assert_eq!(mask(4, 4, Fit::Pad), [&[9; 4][..], image.pixels(), &[9; 4]].concat());
+        assert_eq!(mask(1, 2, Fit::Stretch), [60, 80]);
+        assert_eq!(mask(2, 4, Fit::Stretch), image.pixels());
+        assert_eq!(mask(2, 8, Fit::Stretch)[..8], [10, 10, 20, 20, 30, 30, 40, 40]);
         // A line of a pixel's height becomes any size, and a pixel too.
         assert_eq!(form(3, 3, Fit::Stretch).apply(&grey(1, 1, &[7])), [7; 9]);
         assert_eq!(form(1, 1, Fit::Crop).apply(&grey(100, 1, &[9; 100])), [9]);

@@ -7,10 +7,13 @@ use crate::source::answer::{Answers, Targets};
 use crate::source::cache;
 use crate::source::encoder::{Encoder, Input};
 use crate::source::folder::Parts;
+use crate::source::options::DataOptions;
 #[cfg(feature = "audio")]
 use crate::source::picture::open_folder;
-use crate::source::picture::{ImageFolderOptions, Listed, Pictures, form_of, open_pictures};
-use crate::source::split::Division;
+use crate::source::picture::{
+    ImageFolderOptions, Listed, Masked, Pictures, form_of, open_masked, open_pictures,
+};
+use crate::source::split::{Division, Keys, SplitBy};
 #[cfg(feature = "audio")]
 use crate::source::standard::Standard;
 use crate::source::table::target::TargetEncoder;
@@ -42,13 +45,13 @@ impl Told {
             make(part.files.clone(), targets)
         })
     }
+}
 
-    /// Some of the samples to learn from, by chance.
-    fn measured(&self, seed: u64) -> Vec<usize> {
-        let train = &self.division.train;
-        let order = stream(seed, 1).permutation(train.len());
-        order.into_iter().take(MOST_MEASURED).map(|place| train[place]).collect()
-    }
+/// Some of the samples to learn from, by chance.
+fn measured(division: &Division, seed: u64) -> Vec<usize> {
+    let train = &division.train;
+    let order = stream(seed, 1).permutation(train.len());
+    order.into_iter().take(MOST_MEASURED).map(|place| train[place]).collect()
 }
 
 impl Task<'_> {
@@ -78,6 +81,9 @@ impl Task<'_> {
 
     /// Pictures in files.
     pub(super) fn image_folder(&self, folder: &ImageFolderOptions) -> Result<Prepared> {
+        if let Some(masks) = &folder.masks {
+            return self.masked(folder, masks);
+        }
         let images = &self.options.images;
         let told = self.told(open_pictures(folder)?)?;
         let form = match self.known.map(|known| (known, known.input())) {
@@ -90,12 +96,49 @@ impl Task<'_> {
             Ok(Arc::new(Pictures::new(files, targets, form, cache_bytes)))
         })?;
         let learn = || -> Result<Encoder> {
-            let measured = told.measured(self.seed);
+            let measured = measured(&told.division, self.seed);
             let standard = standard_of(images, form.channels, &*raw.train, &measured)?;
             Ok(Encoder::new(Input::Image { form, standard }, told.answers.clone()))
         };
         let encoder = self.known.map_or_else(learn, |known| Ok(known.clone()))?;
         Ok(finish(raw, &told.division, encoder, told.classes))
+    }
+
+    /// Pictures in files with masks.
+    fn masked(&self, folder: &ImageFolderOptions, masks: &str) -> Result<Prepared> {
+        let DataOptions { split, images, .. } = self.options;
+        if split.by != SplitBy::Random {
+            let message = "split: pictures with masks have neither classes nor columns: use random";
+            return Err(Error::Setting(message.into()));
+        }
+        let learnt = match self.known.map(|known| (known.answers(), known.input())) {
+            None => None,
+            Some((Answers::Mask(names), Input::Image { form, .. })) => Some((names, *form)),
+            Some(_) => {
+                let message = "data: the model was not taught to tell masks: leave `masks` out";
+                return Err(Error::Setting(message.into()));
+            }
+        };
+        let mut folder = folder.clone();
+        if let Some((names, _)) = learnt {
+            folder.classes.clone_from(names);
+        }
+        let (parts, names) = open_masked(&folder, masks)?;
+        let files: Vec<PathBuf> = parts.train.iter().map(|pair| pair.picture.clone()).collect();
+        let form = learnt.map_or_else(|| form_of(&files, images), |(_, form)| Ok(form))?;
+        let division = self.divide(&parts, files.len(), &Keys::None)?;
+        let cache_bytes = images.cache_bytes.unwrap_or(cache::BYTES);
+        let levels = (names.len(), folder.ignore);
+        let raw = parts.try_map(|pairs| {
+            Ok(Arc::new(Masked::new(pairs, form, levels, cache_bytes)) as Arc<dyn Dataset>)
+        })?;
+        let learn = || -> Result<Encoder> {
+            let measured = measured(&division, self.seed);
+            let standard = standard_of(images, form.channels, &*raw.train, &measured)?;
+            Ok(Encoder::new(Input::Image { form, standard }, Answers::Mask(names)))
+        };
+        let encoder = self.known.map_or_else(learn, |known| Ok(known.clone()))?;
+        Ok(finish(raw, &division, encoder, None))
     }
 
     /// Sounds in files.
@@ -104,7 +147,8 @@ impl Task<'_> {
         use crate::source::audio::{AudioEncoder, Sounds, decode::ENDINGS};
         let crate::source::AudioFolderOptions { path, valid, test, labels, name_column } =
             folder.clone();
-        let folder = ImageFolderOptions { path, valid, test, labels, name_column };
+        let folder =
+            ImageFolderOptions { path, valid, test, labels, name_column, ..Default::default() };
         let told = self.told(open_folder(&folder, &ENDINGS)?)?;
         let audio = &self.options.audio;
         let sound = match self.known.map(|known| (known, known.input())) {
@@ -117,7 +161,8 @@ impl Task<'_> {
             Ok(Arc::new(Sounds::new(files, targets, sound, cache_bytes)?))
         })?;
         let learn = || -> Result<Encoder> {
-            let standard = Standard::learn(&*raw.train, &told.measured(self.seed))?;
+            let measured = measured(&told.division, self.seed);
+            let standard = Standard::learn(&*raw.train, &measured)?;
             Ok(Encoder::new(Input::Audio { sound, standard }, told.answers.clone()))
         };
         let encoder = self.known.map_or_else(learn, |known| Ok(known.clone()))?;

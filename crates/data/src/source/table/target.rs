@@ -94,8 +94,9 @@ impl TargetEncoder {
                 }
                 Ok(Targets::Numbers(all, learnt.len()))
             }
-            Answers::NextToken => {
-                Err(Error::Setting("table: tokens are told of text, not of tables".into()))
+            Answers::NextToken | Answers::Mask(_) => {
+                let message = "table: tokens are told of text and masks of pictures, not of tables";
+                Err(Error::Setting(message.into()))
             }
         }
     }

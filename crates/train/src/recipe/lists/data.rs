@@ -193,7 +193,7 @@ fn with_paths(mut fields: Vec<Field>) -> Vec<Field> {
     for field in &mut fields {
         match field.name {
             "path" => (field.kind, field.default, field.required) = (Kind::Path, None, true),
-            "valid" | "test" | "labels" | "targets" => {
+            "valid" | "test" | "labels" | "targets" | "masks" => {
                 if matches!(field.kind, Kind::Text) {
                     field.kind = Kind::Path;
                 }
@@ -297,12 +297,15 @@ fn pictures() -> Vec<Entry<Data>> {
             path => "The folder of the files `data_batch_1.bin` and so on.";
             coarse => "Tell the 20 coarse classes of CIFAR-100.";
         }
-        image_folder = ImageFolder(ImageFolderOptions), [images, table], "Pictures in folders, which are classes, or with a table of labels." {
+        image_folder = ImageFolder(ImageFolderOptions), [images, table], "Pictures in folders, which are classes, or with a table of labels or masks." {
             path => "The folder to learn from; it may hold the folders `train`, `valid` and `test`.";
             valid => "One to validate with; if not given, pictures are held out.";
             test => "One to be tested with.";
             labels => "A table of the names of the files and of what to tell.";
             name_column => "The column of names; if not given, the first.";
+            masks => "A folder of masks in PNG, under the names of the pictures: the grey level or the place in the palette of a pixel is its class.";
+            ignore => "The level of masks that says nothing of a pixel.";
+            classes => "The names of the classes of masks; if not given, their numbers.";
         }
         audio = Audio(AudioFolderOptions), [audio, table], "Sounds (WAV, FLAC) in folders, which are classes, or with a table of labels." {
             path => "The folder to learn from; it may hold the folders `train`, `valid` and `test`.";

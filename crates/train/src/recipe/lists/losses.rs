@@ -39,11 +39,16 @@ fn loss(function: impl Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static) -
     Ok(Box::new(function))
 }
 
-/// A loss of classes: where each element of a sequence has one, elements count as samples.
-fn by_class(function: impl Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static) -> Result<Loss> {
+/// A loss of classes: where each element of a sequence has one, elements count as samples. The
+/// classes of masks are along the second axis, also where shapes alone do not tell.
+fn by_class(
+    site: &LossSite,
+    function: impl Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static,
+) -> Result<Loss> {
+    let masks = matches!(site.answers, Answers::Mask(_));
     loss(move |output, target| {
         let is_sequence =
-            output.rank() > 2 && **target.shape() == output.shape()[..output.rank() - 1];
+            !masks && output.rank() > 2 && **target.shape() == output.shape()[..output.rank() - 1];
         match is_sequence {
             true => function(&output.flatten(0, -2), &target.flatten(0, -1)),
             false => function(output, target),
@@ -70,14 +75,14 @@ fn classification() -> Vec<Entry<Loss>> {
             => {
                 let weight = site.take_weights();
                 let options = CrossEntropyOptions { weight, label_smoothing, ..Default::default() };
-                by_class(move |output, target| cross_entropy_with(output, target, &options))
+                by_class(site, move |output, target| cross_entropy_with(output, target, &options))
             }
         },
         entry! {
             nll(site): "-ln of the right class's probability, of logarithms of probabilities.";
             => {
                 let options = NllOptions { weight: site.take_weights(), ..Default::default() };
-                by_class(move |output, target| nll_loss_with(output, target, &options))
+                by_class(site, move |output, target| nll_loss_with(output, target, &options))
             }
         },
         entry! {
@@ -94,7 +99,7 @@ fn classification() -> Vec<Entry<Loss>> {
             => {
                 let alpha = site.take_weights();
                 let options = SoftmaxFocalOptions { alpha, gamma, ..Default::default() };
-                by_class(move |output, target| softmax_focal_loss(output, target, &options))
+                by_class(site, move |output, target| softmax_focal_loss(output, target, &options))
             }
         },
         entry! {
@@ -171,7 +176,7 @@ fn margins() -> Vec<Entry<Loss>> {
             => {
                 let weight = site.take_weights();
                 let options = MultiMarginOptions { margin, weight, ..Default::default() };
-                by_class(move |output, target| multi_margin_loss(output, target, &options))
+                by_class(site, move |output, target| multi_margin_loss(output, target, &options))
             }
         },
         entry! {

@@ -21,7 +21,7 @@ impl MetricSite {
     /// each holds or not.
     fn classes(&self) -> Result<(usize, Vec<String>)> {
         match &self.answers {
-            Answers::Classes(names) => Ok((names.len(), names.clone())),
+            Answers::Classes(names) | Answers::Mask(names) => Ok((names.len(), names.clone())),
             Answers::Labels(_) => Ok((2, vec!["no".into(), "yes".into()])),
             _ => self.refuse("classes or labels"),
         }
@@ -40,6 +40,7 @@ impl MetricSite {
             Answers::Labels(_) => "labels",
             Answers::Numbers(_) => "numbers",
             Answers::NextToken => "the next token",
+            Answers::Mask(_) => "masks",
             _ => "something else",
         };
         Err(Error::Setting(format!("this is of {wanted}, but the data wants {own} to be told")))
@@ -51,6 +52,7 @@ impl MetricSite {
             Answers::NextToken => View::ClassesLast,
             Answers::Labels(_) => View::Labels,
             Answers::Numbers(numbers) => View::numbers(numbers),
+            Answers::Mask(_) => View::Pixels,
             _ => return Ok(Box::new(metric)),
         };
         Ok(Box::new(Viewed { metric: Box::new(metric), view }))
@@ -64,6 +66,8 @@ enum View {
     ClassesLast,
     /// Each label of each sample by itself: [B, L] -> [B L].
     Labels,
+    /// Each pixel by itself of which something is told: [B, C, H, W] -> [P, C].
+    Pixels,
     /// Numbers as they were before they were scaled.
     Numbers { mean: Tensor, deviation: Tensor },
 }
@@ -79,6 +83,15 @@ impl View {
         match self {
             Self::ClassesLast if output.rank() == 3 => (output.permute(&[0, 2, 1]), target.clone()),
             Self::Labels if output.rank() > 1 => (output.flatten(0, -1), target.flatten(0, -1)),
+            Self::Pixels if output.rank() == 4 => {
+                let (output, target) =
+                    (output.detach().permute(&[0, 2, 3, 1]), target.flatten(0, -1));
+                let classes: Vec<i64> = target.to_vec();
+                let told = (0..).zip(&classes).filter(|(_, class)| **class >= 0);
+                let told = Tensor::from(told.map(|(place, _)| place).collect::<Vec<i64>>());
+                let rows = |x: &Tensor| x.index_select(0, &told);
+                (rows(&output.contiguous().flatten(0, 2)), rows(&target))
+            }
             Self::Numbers { mean, deviation } => {
                 let own = |x: &Tensor| x.detach().to_dtype(DType::F64) * deviation + mean;
                 (own(output), own(target))
