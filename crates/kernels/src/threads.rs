@@ -143,6 +143,71 @@ unsafe impl<'a, T: Send + Sync> Chunked for Chunks<'a, T> {
     }
 }
 
+/// A slice cut into chunks that are only read.
+pub(crate) struct Pieces<'a, T> {
+    slice: &'a [T],
+    len: usize,
+}
+
+impl<'a, T> Pieces<'a, T> {
+    /// Cuts `slice` into pieces of `len`, the last one shorter.
+    pub(crate) fn new(slice: &'a [T], len: usize) -> Self {
+        assert!(len > 0);
+        Self { slice, len }
+    }
+}
+
+// SAFETY: nobody writes the pieces.
+unsafe impl<'a, T: Sync> Chunked for Pieces<'a, T> {
+    type Chunk = &'a [T];
+
+    fn count(&self) -> usize {
+        self.slice.len().div_ceil(self.len)
+    }
+
+    unsafe fn chunk(&self, index: usize) -> &'a [T] {
+        let rest = &self.slice[index * self.len..];
+        &rest[..rest.len().min(self.len)]
+    }
+}
+
+/// The chunks of several slices as those of one: first all of the first slice, then all of the
+/// second, and so on.
+pub(crate) struct Row<C> {
+    /// Each beside the number of chunks that come before its own.
+    parts: Vec<(usize, C)>,
+    count: usize,
+}
+
+impl<C: Chunked> Row<C> {
+    pub(crate) fn new(parts: impl Iterator<Item = C>) -> Self {
+        let mut count = 0;
+        let place = |part: C| {
+            let before = count;
+            count += part.count();
+            (before, part)
+        };
+        let parts = parts.map(place).collect();
+        Self { parts, count }
+    }
+}
+
+// SAFETY: a chunk is one of one part, and chunks of different indices of a part do not overlap.
+unsafe impl<C: Chunked> Chunked for Row<C> {
+    type Chunk = C::Chunk;
+
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    unsafe fn chunk(&self, index: usize) -> C::Chunk {
+        // Of parts without a chunk, which start where the next one does, this finds none.
+        let (before, part) = &self.parts[self.parts.partition_point(|(at, _)| *at <= index) - 1];
+        // SAFETY: the index lies within the part, and comes once as the caller promises.
+        unsafe { part.chunk(index - before) }
+    }
+}
+
 // SAFETY: chunks of different indices of any part do not overlap.
 unsafe impl<C: Chunked, const N: usize> Chunked for [C; N] {
     type Chunk = [C::Chunk; N];
@@ -455,6 +520,17 @@ mod tests {
             assert_eq!(message, format!("task {round}"));
         }
         machine(4).parallel(100, usize::MAX, |_| {});
+    }
+
+    #[test]
+    fn the_chunks_of_several_slices_are_those_of_each_in_turn() {
+        let from: Vec<Vec<usize>> = [3, 0, 25, 10, 0].map(|len| (0..len).collect()).to_vec();
+        let mut to: Vec<Vec<usize>> = from.iter().map(|from| vec![99; from.len()]).collect();
+        let parts = from.iter().zip(&mut to);
+        let row = Row::new(parts.map(|(from, to)| (Pieces::new(from, 10), Chunks::new(to, 10))));
+        assert_eq!(row.count(), 1 + 3 + 1);
+        machine(2).for_each(row, usize::MAX, |_, (from, to)| to.copy_from_slice(from));
+        assert_eq!(to, from);
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn run<T: Float>(on: Machine, step: Step, count: usize) -> Vec<Vec<T>> {
     for value in values.iter_mut().chain([&mut grad]) {
         value[7] = T::default();
     }
-    update(on, step, &grad, values.iter_mut().map(|value| &mut value[..]));
+    update(on, step, [&grad[..]].into_iter(), values.iter_mut().map(|value| &mut value[..]));
     values
 }
 
@@ -86,6 +86,35 @@ fn every_rule_on_every_machine() {
 }
 
 #[test]
+fn several_parameters_at_once_are_updated_as_each_alone() {
+    let lens = [1, 40_000, 0, 17, 16_384, 300];
+    let draw = |seed: u64| -> Vec<Vec<f32>> {
+        let numbers = |(i, &len): (usize, &usize)| numbers::numbers::<f32>(len, seed + i as u64);
+        lens.iter().enumerate().map(numbers).collect()
+    };
+    let rule = Rule::Momentum(Momentum { rate: 0.1, momentum: 0.9, share: 0.8, nesterov: true });
+    let step = Step { scale: 0.5, added: 0.01, kept: 0.999, rule };
+    let grads = draw(10);
+    for isa in Isa::available() {
+        let (mut wanted, mut wanted_directions) = (draw(20), draw(30));
+        for ((grad, p), v) in grads.iter().zip(&mut wanted).zip(&mut wanted_directions) {
+            let machine = Machine { isa, threads: 1 };
+            update(machine, step, [&grad[..]].into_iter(), [&mut p[..], &mut v[..]].into_iter());
+        }
+        for threads in [1, 2, 3] {
+            let (mut found, mut directions) = (draw(20), draw(30));
+            let values = found.iter_mut().zip(&mut directions);
+            let values: Vec<&mut [f32]> =
+                values.flat_map(|(p, v)| [&mut p[..], &mut v[..]]).collect();
+            let grads = grads.iter().map(|grad| &grad[..]);
+            update(Machine { isa, threads }, step, grads, values.into_iter());
+            assert_eq!(found, wanted, "{isa}, {threads} threads");
+            assert_eq!(directions, wanted_directions, "{isa}, {threads} threads");
+        }
+    }
+}
+
+#[test]
 fn scale_decay_and_the_rule_come_in_order() {
     let step =
         Step { scale: -2.0, added: 0.5, kept: 0.25, rule: Rule::Descent(Descent { rate: 1.0 }) };
@@ -93,7 +122,7 @@ fn scale_decay_and_the_rule_come_in_order() {
     update(
         Machine { isa: Isa::Portable, threads: 1 },
         step,
-        &[1.0, -1.0],
+        [&[1.0, -1.0][..]].into_iter(),
         [&mut p[..]].into_iter(),
     );
     // g = -2 · 1 + 0.5 · 3 = -0.5; p = 0.25 · 3 + 0.5.
@@ -107,7 +136,7 @@ fn a_rule_has_its_values() {
     update(
         Machine { isa: Isa::Portable, threads: 1 },
         step,
-        &[1.0],
+        [&[1.0][..]].into_iter(),
         [&mut [1.0f32][..]].into_iter(),
     );
 }

@@ -1,13 +1,12 @@
 //! What a module is made of: parameters, buffers, random streams and the mode.
 
 use crate::{Module, Path, Visitor};
-use gradus_tensor::kernel::Kernel;
-use gradus_tensor::op::{Spec, update};
+use gradus_tensor::op::Spec;
 use gradus_tensor::ops::QuantisedMatrix;
 use gradus_tensor::{Device, Error, Gradients, OpError, Result, Rng, Shape, Tensor};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 /// A tensor that is trained.
 ///
@@ -141,16 +140,18 @@ impl Param {
         *own = Value { tensor: converted.in_place_of(&own.tensor), codes: None };
     }
 
-    /// Runs a kernel that updates the value, and the tensors of an optimizer's state beside it, in
-    /// place. Whoever else holds the old value keeps it.
-    ///
-    /// # Errors
-    /// If the device fails.
-    pub fn update(&self, kernel: &Kernel, inputs: &[&Tensor], state: &mut [Tensor]) -> Result<()> {
-        let mut own = self.write();
-        let mut targets: Vec<&mut Tensor> = vec![&mut own.tensor];
-        targets.extend(state);
-        update(kernel, inputs, &mut targets)
+    /// The value, to be changed in place: nobody else reads or changes it meanwhile.
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        Locked(self.write())
+    }
+
+    /// As [`Param::lock`]; none where somebody else is at it.
+    pub(crate) fn try_lock(&self) -> Option<Locked<'_>> {
+        match self.0.value.try_write() {
+            Ok(value) => Some(Locked(value)),
+            Err(TryLockError::Poisoned(poison)) => Some(Locked(poison.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Stops training this parameter: no gradient is computed by it, no optimizer changes it.
@@ -166,6 +167,16 @@ impl Param {
     /// True unless the parameter is frozen.
     pub fn is_trainable(&self) -> bool {
         self.0.trainable.load(Ordering::Relaxed)
+    }
+}
+
+/// The value of a parameter, held by one who changes it.
+pub(crate) struct Locked<'a>(RwLockWriteGuard<'a, Value>);
+
+impl Locked<'_> {
+    /// The value, a leaf.
+    pub(crate) fn tensor(&mut self) -> &mut Tensor {
+        &mut self.0.tensor
     }
 }
 

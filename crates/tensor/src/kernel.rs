@@ -75,8 +75,8 @@ pub enum Kernel {
         /// Where in the stream.
         position: u64,
     },
-    /// Updates a parameter by the gradient x, and what an optimizer remembers for it: the outputs
-    /// are those that the rule lists.
+    /// Updates parameters by their gradients, the inputs, and what an optimizer remembers for them:
+    /// the outputs are, for each gradient in turn, those that the rule lists.
     Optimizer(optimizer::Step),
     /// `out[b] = A[b] · B[b]` for inputs `[batch…, M, K]` and `[batch…, K, N]`, where a third input, if
     /// there is one, is added to each row.

@@ -309,7 +309,7 @@ pub fn update(kernel: &Kernel, inputs: &[&Tensor], targets: &mut [&mut Tensor]) 
         return Ok(());
     };
     let inputs: SmallVec<[Input<'_>; 6]> = inputs.iter().map(|input| input.view()).collect();
-    let mut outputs: SmallVec<[Output<'_>; 3]> = SmallVec::new();
+    let mut outputs: SmallVec<[Output<'_>; 12]> = SmallVec::new();
     for target in targets {
         outputs.push(target.output()?);
     }

@@ -1,4 +1,4 @@
-//! One pass over a parameter, its gradient and the optimizer's state.
+//! One pass over parameters, their gradients and the optimizer's state.
 
 mod rules;
 
@@ -8,6 +8,7 @@ pub use rules::{
 };
 
 use crate::simd::{Routine, Simd, Vector};
+use crate::threads::{Pieces, Row};
 use crate::{Chunks, Float, Machine};
 
 /// How many numbers one task updates.
@@ -65,37 +66,39 @@ pub enum Rule {
     Lion(Lion),
 }
 
-/// Makes a step of an optimizer: `values` are the parameter and what is remembered for it, as the
-/// rule lists them.
+/// Makes a step of an optimizer: `values` are, for each gradient in turn, the parameter and what is
+/// remembered for it, as the rule lists them.
 ///
 /// # Panics
-/// If there are more or fewer values than the rule wants, or the lengths differ.
+/// If there are more or fewer values than the rule wants, or the lengths of a gradient and of its
+/// values differ.
 pub fn update<'a, T: Float>(
     on: Machine,
     step: Step,
-    grad: &[T],
+    grads: impl ExactSizeIterator<Item = &'a [T]>,
     values: impl ExactSizeIterator<Item = &'a mut [T]>,
 ) {
-    let run = Run { on, step, grad };
+    let each = values.len() / grads.len().max(1);
+    let run = Run { on, step, grads, values };
     match step.rule {
-        Rule::Descent(rule) => run.apply::<_, 1>(rule, values),
-        Rule::Momentum(rule) => run.apply::<_, 2>(rule, values),
-        Rule::Adam(rule) if values.len() == 3 => run.apply::<_, 3>(rule, values),
-        Rule::Adam(rule) => run.apply::<_, 4>(rule, values),
-        Rule::Nadam(rule) => run.apply::<_, 3>(rule, values),
-        Rule::Rectifying(rule) => run.apply::<_, 3>(rule, values),
-        Rule::Belief(rule) => run.apply::<_, 3>(rule, values),
-        Rule::Adamax(rule) => run.apply::<_, 3>(rule, values),
-        Rule::Adagrad(rule) => run.apply::<_, 2>(rule, values),
-        Rule::Adadelta(rule) => run.apply::<_, 3>(rule, values),
+        Rule::Descent(rule) => run.apply::<_, 1>(rule),
+        Rule::Momentum(rule) => run.apply::<_, 2>(rule),
+        Rule::Adam(rule) if each == 3 => run.apply::<_, 3>(rule),
+        Rule::Adam(rule) => run.apply::<_, 4>(rule),
+        Rule::Nadam(rule) => run.apply::<_, 3>(rule),
+        Rule::Rectifying(rule) => run.apply::<_, 3>(rule),
+        Rule::Belief(rule) => run.apply::<_, 3>(rule),
+        Rule::Adamax(rule) => run.apply::<_, 3>(rule),
+        Rule::Adagrad(rule) => run.apply::<_, 2>(rule),
+        Rule::Adadelta(rule) => run.apply::<_, 3>(rule),
         Rule::RmsProp(rule) => match (rule.centred, rule.momentum != 0.0) {
-            (false, false) => run.apply::<_, 2>(rule, values),
-            (true, true) => run.apply::<_, 4>(rule, values),
-            _ => run.apply::<_, 3>(rule, values),
+            (false, false) => run.apply::<_, 2>(rule),
+            (true, true) => run.apply::<_, 4>(rule),
+            _ => run.apply::<_, 3>(rule),
         },
-        Rule::Rprop(rule) => run.apply::<_, 3>(rule, values),
-        Rule::Asgd(rule) => run.apply::<_, 2>(rule, values),
-        Rule::Lion(rule) => run.apply::<_, 2>(rule, values),
+        Rule::Rprop(rule) => run.apply::<_, 3>(rule),
+        Rule::Asgd(rule) => run.apply::<_, 2>(rule),
+        Rule::Lion(rule) => run.apply::<_, 2>(rule),
     }
 }
 
@@ -105,29 +108,32 @@ trait Formula<const N: usize>: Copy + Send + Sync {
 }
 
 /// A step, before it is known how many values its rule has.
-struct Run<'a, T> {
+struct Run<G, V> {
     on: Machine,
     step: Step,
-    grad: &'a [T],
+    grads: G,
+    values: V,
 }
 
-impl<T: Float> Run<'_, T> {
-    fn apply<'a, F: Formula<N>, const N: usize>(
-        self,
-        rule: F,
-        mut values: impl ExactSizeIterator<Item = &'a mut [T]>,
-    ) where
-        T: 'a,
-    {
-        let len = self.grad.len();
-        assert!(values.len() == N, "{:?} updates {N} tensors", self.step.rule);
-        let values: [&mut [T]; N] =
-            std::array::from_fn(|_| values.next().expect("there are N of them"));
-        assert!(values.iter().all(|value| value.len() == len), "the lengths differ");
-        let (on, step) = (self.on, self.step);
-        let cost_ns = len / 4 * N;
-        on.for_each(values.map(|value| Chunks::new(value, TASK)), cost_ns, |index, values| {
-            let grad = &self.grad[index * TASK..][..values[0].len()];
+impl<'a, T, G, V> Run<G, V>
+where
+    T: Float,
+    G: ExactSizeIterator<Item = &'a [T]>,
+    V: ExactSizeIterator<Item = &'a mut [T]>,
+{
+    fn apply<F: Formula<N>, const N: usize>(self, rule: F) {
+        let Self { on, step, grads, mut values } = self;
+        let counts = values.len() == N * grads.len();
+        assert!(counts, "{:?} updates {N} tensors for each gradient", step.rule);
+        let mut len = 0;
+        let parts = Row::new(grads.map(|grad| {
+            len += grad.len();
+            let values: [&mut [T]; N] =
+                std::array::from_fn(|_| values.next().expect("there are N for each gradient"));
+            assert!(values.iter().all(|value| value.len() == grad.len()), "the lengths differ");
+            (Pieces::new(grad, TASK), values.map(|value| Chunks::new(value, TASK)))
+        }));
+        on.for_each(parts, len / 4 * N, |_, (grad, values)| {
             on.isa.run(Pass { rule, step, grad, values });
         });
     }
@@ -140,26 +146,51 @@ struct Pass<'a, F, T, const N: usize> {
     values: [&'a mut [T]; N],
 }
 
+impl<F: Formula<N>, T: Float, const N: usize> Pass<'_, F, T, N> {
+    /// The new values of the old ones and the gradient.
+    #[inline(always)]
+    fn after<V: Vector>(&self, mut values: [V; N], g: V) -> [V; N] {
+        let Step { scale, added, kept, .. } = self.step;
+        let p = values[0];
+        let g = g.of(added).mul_add(p, g * g.of(scale));
+        values[0] = p * p.of(kept);
+        self.rule.apply(values, g)
+    }
+}
+
 impl<F: Formula<N>, T: Float, const N: usize> Routine for Pass<'_, F, T, N> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(mut self, isa: S) {
         let lanes = T::Vector::<S>::LANES;
-        let Step { scale, added, kept, .. } = self.step;
-        for start in (0..self.grad.len()).step_by(lanes) {
-            let end = self.grad.len().min(start + lanes);
-            let g = T::Vector::<S>::load_chunk(isa, &self.grad[start..end]);
+        let len = self.grad.len();
+        assert!(self.values.iter().all(|value| value.len() == len));
+        let mut start = 0;
+        while start + lanes <= len {
+            // SAFETY: the gradient has `lanes` numbers from here on.
+            let g = unsafe { T::Vector::<S>::read(isa, self.grad.as_ptr().add(start)) };
             let mut values = [g; N];
             for (value, slice) in values.iter_mut().zip(&self.values) {
-                *value = T::Vector::<S>::load_chunk(isa, &slice[start..end]);
+                // SAFETY: the slice is as long as the gradient.
+                *value = unsafe { T::Vector::<S>::read(isa, slice.as_ptr().add(start)) };
             }
-            let p = values[0];
-            let g = g.of(added).mul_add(p, g * g.of(scale));
-            values[0] = p * p.of(kept);
-            let values = self.rule.apply(values, g);
+            let values = self.after(values, g);
             for (value, slice) in values.into_iter().zip(&mut self.values) {
-                value.store_chunk(&mut slice[start..end]);
+                // SAFETY: the slice is as long as the gradient.
+                unsafe { value.write(slice.as_mut_ptr().add(start)) };
+            }
+            start += lanes;
+        }
+        if start < len {
+            let g = T::Vector::<S>::load_chunk(isa, &self.grad[start..]);
+            let mut values = [g; N];
+            for (value, slice) in values.iter_mut().zip(&self.values) {
+                *value = T::Vector::<S>::load_chunk(isa, &slice[start..]);
+            }
+            let values = self.after(values, g);
+            for (value, slice) in values.into_iter().zip(&mut self.values) {
+                value.store_chunk(&mut slice[start..]);
             }
         }
     }

@@ -1,9 +1,9 @@
 //! Adadelta.
 
-use super::groups::{Decay, Groups, Method, State, launch};
+use super::groups::{Decay, Groups, Method, State};
 use super::{check_not_negative, check_share};
 use crate::Param;
-use gradus_tensor::kernel::optimizer::{self, Rule};
+use gradus_tensor::kernel::optimizer::{self, Rule, Step};
 use gradus_tensor::{Result, Tensor};
 
 /// The settings of [`Adadelta`].
@@ -57,10 +57,10 @@ impl Method for AdadeltaOptions {
         State::zeros(&["square_avg", "acc_delta"], param)
     }
 
-    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+    fn step(&self, _: &Param, _: &Tensor, _: &mut State) -> Result<Option<Step>> {
         let Self { learning_rate: rate, rho, epsilon, .. } = *self;
         let rule = Rule::Adadelta(optimizer::Adadelta { rate, rho, epsilon });
         let step = Decay::coupled(self.weight_decay, self.maximize).step(rule);
-        launch(param, gradient, state, step)
+        Ok(Some(step))
     }
 }

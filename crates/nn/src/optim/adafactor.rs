@@ -4,6 +4,7 @@ use super::check_not_negative;
 use super::groups::{Groups, Method, State};
 use crate::Param;
 use crate::gradients::norm;
+use gradus_tensor::kernel::optimizer::Step;
 use gradus_tensor::{DType, Result, Tensor};
 
 /// The settings of [`Adafactor`].
@@ -111,7 +112,7 @@ impl Method for AdafactorOptions {
         State { names: &["row_var", "col_var"], tensors, ..State::default() }
     }
 
-    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<Option<Step>> {
         let p = param.tensor().detach();
         let g = if self.maximize { -gradient } else { gradient.clone() };
         let epsilon = self.epsilon.unwrap_or_else(|| spacing(p.dtype()));
@@ -122,7 +123,8 @@ impl Method for AdafactorOptions {
         let way = g.mul(&self.variance(&g, state, epsilon).maximum(&least).rsqrt());
         let shorten = (norm(&way) / (root * self.threshold)).max(1.0);
         let kept = p * (1.0 - self.learning_rate * self.weight_decay);
-        param.set(&(kept - way * (size / shorten)))
+        param.set(&(kept - way * (size / shorten)))?;
+        Ok(None)
     }
 }
 

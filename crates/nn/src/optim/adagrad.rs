@@ -1,9 +1,9 @@
 //! Adagrad.
 
 use super::check_not_negative;
-use super::groups::{Decay, Groups, Method, State, launch};
+use super::groups::{Decay, Groups, Method, State};
 use crate::Param;
-use gradus_tensor::kernel::optimizer::{self, Rule};
+use gradus_tensor::kernel::optimizer::{self, Rule, Step};
 use gradus_tensor::{Result, Tensor};
 
 /// The settings of [`Adagrad`].
@@ -67,11 +67,11 @@ impl Method for AdagradOptions {
         State { names: &["sum"], tensors, ..State::default() }
     }
 
-    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+    fn step(&self, _: &Param, _: &Tensor, state: &mut State) -> Result<Option<Step>> {
         let before = (state.steps - 1) as f64;
         let rate = self.learning_rate / (1.0 + before * self.learning_rate_decay);
         let rule = Rule::Adagrad(optimizer::Adagrad { rate, epsilon: self.epsilon });
         let step = Decay::coupled(self.weight_decay, self.maximize).step(rule);
-        launch(param, gradient, state, step)
+        Ok(Some(step))
     }
 }

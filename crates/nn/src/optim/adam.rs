@@ -1,9 +1,9 @@
 //! Adam and AdamW.
 
-use super::groups::{Decay, Groups, Method, State, launch};
+use super::groups::{Decay, Groups, Method, State};
 use super::{check_adam, filled};
 use crate::Param;
-use gradus_tensor::kernel::optimizer::{self, Rule};
+use gradus_tensor::kernel::optimizer::{self, Rule, Step};
 use gradus_tensor::{Result, Tensor};
 
 /// The settings of [`Adam`] and [`AdamW`].
@@ -111,7 +111,7 @@ impl Method for AdamOptions {
         State::zeros(names, param)
     }
 
-    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+    fn step(&self, _: &Param, _: &Tensor, state: &mut State) -> Result<Option<Step>> {
         let Self { learning_rate, beta1, beta2, epsilon, weight_decay, maximize, .. } = *self;
         let rule = Rule::Adam(optimizer::Adam {
             size: learning_rate / filled(beta1, state.steps),
@@ -121,6 +121,6 @@ impl Method for AdamOptions {
             epsilon,
         });
         let decoupled = self.decoupled.then_some(learning_rate);
-        launch(param, gradient, state, Decay { weight_decay, decoupled, maximize }.step(rule))
+        Ok(Some(Decay { weight_decay, decoupled, maximize }.step(rule)))
     }
 }

@@ -1,9 +1,9 @@
 //! Adamax.
 
-use super::groups::{Decay, Groups, Method, State, launch};
+use super::groups::{Decay, Groups, Method, State};
 use super::{check_adam, filled};
 use crate::Param;
-use gradus_tensor::kernel::optimizer::{self, Rule};
+use gradus_tensor::kernel::optimizer::{self, Rule, Step};
 use gradus_tensor::{Result, Tensor};
 
 /// The settings of [`Adamax`].
@@ -68,11 +68,11 @@ impl Method for AdamaxOptions {
         State::zeros(&["exp_avg", "exp_inf"], param)
     }
 
-    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+    fn step(&self, _: &Param, _: &Tensor, state: &mut State) -> Result<Option<Step>> {
         let Self { learning_rate, beta1, beta2, epsilon, .. } = *self;
         let size = learning_rate / filled(beta1, state.steps);
         let rule = Rule::Adamax(optimizer::Adamax { size, beta1, beta2, epsilon });
         let step = Decay::coupled(self.weight_decay, self.maximize).step(rule);
-        launch(param, gradient, state, step)
+        Ok(Some(step))
     }
 }

@@ -1,7 +1,7 @@
 //! Averaged stochastic gradient descent.
 
 use super::check_not_negative;
-use super::groups::{Decay, Groups, Method, State, launch};
+use super::groups::{Decay, Groups, Method, State};
 use crate::Param;
 use gradus_tensor::kernel::optimizer::{self, Rule, Step};
 use gradus_tensor::{Result, Tensor};
@@ -66,15 +66,14 @@ impl Method for AsgdOptions {
         State { numbers, ..State::zeros(&["ax"], param) }
     }
 
-    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+    fn step(&self, _: &Param, _: &Tensor, state: &mut State) -> Result<Option<Step>> {
         let (rate, share) = (state.numbers[0].1, state.numbers[1].1);
         let rule = Rule::Asgd(optimizer::Asgd { rate, share });
         let step = Decay::coupled(self.weight_decay, self.maximize).step(rule);
-        launch(param, gradient, state, Step { kept: 1.0 - self.lambda * rate, ..step })?;
         let steps = state.steps as f64;
         let slowed = 1.0 + self.lambda * self.learning_rate * steps;
         state.numbers[0].1 = self.learning_rate / slowed.powf(self.alpha);
         state.numbers[1].1 = 1.0 / (steps - self.start).max(1.0);
-        Ok(())
+        Ok(Some(Step { kept: 1.0 - self.lambda * rate, ..step }))
     }
 }

@@ -3,6 +3,7 @@
 use crate::Param;
 use gradus_tensor::kernel::Kernel;
 use gradus_tensor::kernel::optimizer::{Rule, Step};
+use gradus_tensor::op::update;
 use gradus_tensor::{DType, Error, Gradients, Result, Tensor, no_grad};
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -31,8 +32,9 @@ pub(super) trait Method: Copy + Debug + Send {
     /// What is remembered for a parameter, as it is before the first step.
     fn start(&self, param: &Tensor) -> State;
 
-    /// Changes a parameter by its gradient, which is contiguous; `state.steps` counts this step.
-    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()>;
+    /// Makes a step for a parameter by its gradient, which is contiguous, or says which step the
+    /// kernel is to make; `state.steps` counts it.
+    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<Option<Step>>;
 }
 
 /// What an optimizer remembers for one parameter.
@@ -55,14 +57,42 @@ impl State {
     }
 }
 
-/// Makes a step by one kernel over all that is remembered.
-pub(super) fn launch(
-    param: &Param,
-    gradient: &Tensor,
-    state: &mut State,
+/// A step that the kernel is to make for a parameter.
+struct Planned<'a> {
     step: Step,
-) -> Result<()> {
-    param.update(&Kernel::Optimizer(step), &[gradient], &mut state.tensors)
+    param: &'a Param,
+    gradient: Tensor,
+    remembered: &'a mut [Tensor],
+}
+
+impl Planned<'_> {
+    /// True if the kernel can make both steps at once.
+    fn goes_with(&self, other: &Self) -> bool {
+        let (own, others) = (self.gradient.spec(), other.gradient.spec());
+        self.step == other.step && own.dtype == others.dtype && own.device == others.device
+    }
+}
+
+/// Makes steps that go with each other: of all parameters at once, unless somebody else is at one of
+/// them. That one is waited for while no other is held, lest two wait for each other for ever.
+fn launch(mut planned: &mut [Planned<'_>]) -> Result<()> {
+    while let [first, others @ ..] = &*planned {
+        let step = first.step;
+        let mut values = Vec::with_capacity(planned.len());
+        values.push(first.param.lock());
+        values.extend(others.iter().map_while(|other| other.param.try_lock()));
+        let (now, later) = std::mem::take(&mut planned).split_at_mut(values.len());
+        let mut gradients = Vec::with_capacity(now.len());
+        let mut targets = Vec::with_capacity(now.len() * (1 + now[0].remembered.len()));
+        for (Planned { gradient, remembered, .. }, value) in now.iter_mut().zip(&mut values) {
+            gradients.push(&*gradient);
+            targets.push(value.tensor());
+            targets.extend(remembered.iter_mut());
+        }
+        update(&Kernel::Optimizer(step), &gradients, &mut targets)?;
+        planned = later;
+    }
+    Ok(())
 }
 
 /// The weight decay and the direction of a step.
@@ -110,6 +140,24 @@ struct Slot {
     state: Option<State>,
 }
 
+impl<M: Method> Group<M> {
+    fn step(&mut self, gradients: &Gradients) -> Result<()> {
+        let mut planned = Vec::with_capacity(self.slots.len());
+        for Slot { param, state } in &mut self.slots {
+            let Some(gradient) = param.grad(gradients).filter(|_| param.is_trainable()) else {
+                continue;
+            };
+            let gradient = gradient.detach().contiguous();
+            let state = state.get_or_insert_with(|| self.method.start(&param.tensor().detach()));
+            state.steps += 1;
+            if let Some(step) = self.method.step(param, &gradient, state)? {
+                planned.push(Planned { step, param, gradient, remembered: &mut state.tensors });
+            }
+        }
+        planned.chunk_by_mut(Planned::goes_with).try_for_each(launch)
+    }
+}
+
 impl<M: Method> Groups<M> {
     #[track_caller]
     pub(super) fn new(params: Vec<Param>, method: M) -> Self {
@@ -143,17 +191,9 @@ impl<M: Method> Groups<M> {
     }
 
     pub(super) fn step(&mut self, gradients: &Gradients) {
-        for Group { method, slots, .. } in &mut self.0 {
-            for Slot { param, state } in slots {
-                let Some(gradient) = param.grad(gradients).filter(|_| param.is_trainable()) else {
-                    continue;
-                };
-                let state = state.get_or_insert_with(|| method.start(&param.tensor().detach()));
-                state.steps += 1;
-                let step = || method.step(param, &gradient.detach().contiguous(), state);
-                if let Err(error) = no_grad(step) {
-                    panic!("{error}");
-                }
+        for group in &mut self.0 {
+            if let Err(error) = no_grad(|| group.step(gradients)) {
+                panic!("{error}");
             }
         }
     }
@@ -262,4 +302,33 @@ pub(super) fn single<T: gradus_tensor::Element>(tensor: &Tensor) -> Option<T> {
 
 pub(super) fn mismatch() -> Error {
     Error::Mismatch("the optimizer's saved state is that of another optimizer or model".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gradus_tensor::kernel::optimizer::Descent;
+
+    #[test]
+    fn a_parameter_that_somebody_is_at_is_waited_for_with_no_other_held() {
+        let params: Vec<Param> = (0..3).map(|_| Param::new(Tensor::ones(2))).collect();
+        let step = Step::new(Rule::Descent(Descent { rate: 0.25 }));
+        std::thread::scope(|scope| {
+            let held = params[1].lock();
+            scope.spawn(|| {
+                let plan =
+                    |param| Planned { step, param, gradient: Tensor::ones(2), remembered: &mut [] };
+                launch(&mut params.iter().map(plan).collect::<Vec<_>>()).unwrap();
+            });
+            // The first parameter can be read, and gets its step, while the second is held.
+            while params[0].tensor().to_vec::<f32>() == [1.0; 2] {
+                std::thread::yield_now();
+            }
+            assert_eq!(params[2].tensor().to_vec::<f32>(), [1.0; 2]);
+            drop(held);
+        });
+        for param in params {
+            assert_eq!(param.tensor().to_vec::<f32>(), [0.75; 2]);
+        }
+    }
 }

@@ -4,6 +4,7 @@ use super::groups::{Groups, Method, State};
 use super::{check_adam, filled};
 use crate::Param;
 use crate::gradients::norm;
+use gradus_tensor::kernel::optimizer::Step;
 use gradus_tensor::{Result, Tensor};
 
 /// The settings of [`Lamb`].
@@ -68,7 +69,7 @@ impl Method for LambOptions {
         State::zeros(&["exp_avg", "exp_avg_sq"], param)
     }
 
-    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<Option<Step>> {
         let Self { learning_rate, beta1, beta2, epsilon, weight_decay, maximize } = *self;
         let p = param.tensor().detach();
         let g = if maximize { -gradient } else { gradient.clone() };
@@ -84,6 +85,7 @@ impl Method for LambOptions {
         }
         let (size, len) = (norm(&p), norm(&way));
         let trust = if size > 0.0 && len > 0.0 { size / len } else { 1.0 };
-        param.set(&(p - way * (learning_rate * trust)))
+        param.set(&(p - way * (learning_rate * trust)))?;
+        Ok(None)
     }
 }

@@ -1,10 +1,10 @@
 //! LARS.
 
 use super::check_not_negative;
-use super::groups::{Decay, Groups, Method, State, launch};
+use super::groups::{Decay, Groups, Method, State};
 use crate::Param;
 use crate::gradients::norm;
-use gradus_tensor::kernel::optimizer::{Momentum, Rule};
+use gradus_tensor::kernel::optimizer::{Momentum, Rule, Step};
 use gradus_tensor::{Result, Tensor};
 
 /// The settings of [`Lars`].
@@ -62,7 +62,7 @@ impl Method for LarsOptions {
         State::zeros(&["momentum_buffer"], param)
     }
 
-    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+    fn step(&self, param: &Param, gradient: &Tensor, _: &mut State) -> Result<Option<Step>> {
         let (size, slope) = (norm(&param.tensor().detach()), norm(gradient));
         let local = match size > 0.0 && slope > 0.0 {
             true => self.trust * size / (slope + self.weight_decay * size),
@@ -72,6 +72,6 @@ impl Method for LarsOptions {
         let rule =
             Rule::Momentum(Momentum { rate: 1.0, momentum: self.momentum, share, nesterov: false });
         let step = Decay::coupled(self.weight_decay, self.maximize).step(rule);
-        launch(param, gradient, state, step)
+        Ok(Some(step))
     }
 }

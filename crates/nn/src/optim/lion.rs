@@ -1,9 +1,9 @@
 //! Lion.
 
-use super::groups::{Decay, Groups, Method, State, launch};
+use super::groups::{Decay, Groups, Method, State};
 use super::{check_not_negative, check_share};
 use crate::Param;
-use gradus_tensor::kernel::optimizer::{self, Rule};
+use gradus_tensor::kernel::optimizer::{self, Rule, Step};
 use gradus_tensor::{Result, Tensor};
 
 /// The settings of [`Lion`].
@@ -61,10 +61,10 @@ impl Method for LionOptions {
         State::zeros(&["exp_avg"], param)
     }
 
-    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+    fn step(&self, _: &Param, _: &Tensor, _: &mut State) -> Result<Option<Step>> {
         let Self { learning_rate: rate, beta1, beta2, weight_decay, maximize } = *self;
         let rule = Rule::Lion(optimizer::Lion { rate, beta1, beta2 });
         let decay = Decay { weight_decay, decoupled: Some(rate), maximize };
-        launch(param, gradient, state, decay.step(rule))
+        Ok(Some(decay.step(rule)))
     }
 }

@@ -4,6 +4,7 @@ use super::check_not_negative;
 use super::groups::{Groups, Method, State};
 use crate::Param;
 use crate::gradients::norm;
+use gradus_tensor::kernel::optimizer::Step;
 use gradus_tensor::{Result, Tensor};
 
 /// The settings of [`Muon`].
@@ -128,7 +129,7 @@ impl Method for MuonOptions {
         State::zeros(&["momentum_buffer"], param)
     }
 
-    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<Option<Step>> {
         let Self { learning_rate, weight_decay, momentum, .. } = *self;
         let mean = &mut state.tensors[0];
         *mean = &*mean * momentum + gradient * (1.0 - momentum);
@@ -139,6 +140,7 @@ impl Method for MuonOptions {
         let p = param.tensor().detach();
         let scale = self.scale.of(p.len_of(0) as f64, p.len_of(1) as f64);
         let kept = p * (1.0 - learning_rate * weight_decay);
-        param.set(&(kept - self.orthogonal(&way) * (learning_rate * scale)))
+        param.set(&(kept - self.orthogonal(&way) * (learning_rate * scale)))?;
+        Ok(None)
     }
 }

@@ -1,9 +1,9 @@
 //! NAdam.
 
-use super::groups::{Decay, Groups, Method, State, launch};
+use super::groups::{Decay, Groups, Method, State};
 use super::{check_adam, check_not_negative, filled};
 use crate::Param;
-use gradus_tensor::kernel::optimizer::{Nadam, Rule};
+use gradus_tensor::kernel::optimizer::{Nadam, Rule, Step};
 use gradus_tensor::{Result, Tensor};
 
 /// The settings of [`NAdam`].
@@ -84,7 +84,7 @@ impl Method for NAdamOptions {
         State { numbers, ..State::zeros(&["exp_avg", "exp_avg_sq"], param) }
     }
 
-    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+    fn step(&self, _: &Param, _: &Tensor, state: &mut State) -> Result<Option<Step>> {
         let Self { learning_rate, beta1, beta2, epsilon, weight_decay, maximize, .. } = *self;
         let (now, next) = (self.momentum_of(state.steps), self.momentum_of(state.steps + 1));
         let product = &mut state.numbers[0].1;
@@ -98,6 +98,6 @@ impl Method for NAdamOptions {
             epsilon,
         });
         let decoupled = self.decoupled.then_some(learning_rate);
-        launch(param, gradient, state, Decay { weight_decay, decoupled, maximize }.step(rule))
+        Ok(Some(Decay { weight_decay, decoupled, maximize }.step(rule)))
     }
 }

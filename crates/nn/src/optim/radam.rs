@@ -1,9 +1,9 @@
 //! RAdam.
 
-use super::groups::{Decay, Groups, Method, State, launch};
+use super::groups::{Decay, Groups, Method, State};
 use super::{check_adam, filled};
 use crate::Param;
-use gradus_tensor::kernel::optimizer::{Adam, Rectifying, Rule};
+use gradus_tensor::kernel::optimizer::{Adam, Rectifying, Rule, Step};
 use gradus_tensor::{Result, Tensor};
 
 /// The settings of [`RAdam`].
@@ -72,7 +72,7 @@ impl Method for RAdamOptions {
         State::zeros(&["exp_avg", "exp_avg_sq"], param)
     }
 
-    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+    fn step(&self, _: &Param, _: &Tensor, state: &mut State) -> Result<Option<Step>> {
         let Self { learning_rate, beta1, beta2, epsilon, weight_decay, maximize, .. } = *self;
         let size = learning_rate / filled(beta1, state.steps);
         let filled = filled(beta2, state.steps);
@@ -87,6 +87,6 @@ impl Method for RAdamOptions {
             Rule::Rectifying(Rectifying { size, beta1, beta2 })
         };
         let decoupled = self.decoupled.then_some(learning_rate);
-        launch(param, gradient, state, Decay { weight_decay, decoupled, maximize }.step(rule))
+        Ok(Some(Decay { weight_decay, decoupled, maximize }.step(rule)))
     }
 }

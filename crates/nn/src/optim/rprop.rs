@@ -1,9 +1,9 @@
 //! Rprop.
 
 use super::check_not_negative;
-use super::groups::{Decay, Groups, Method, State, launch};
+use super::groups::{Decay, Groups, Method, State};
 use crate::Param;
-use gradus_tensor::kernel::optimizer::{self, Rule};
+use gradus_tensor::kernel::optimizer::{self, Rule, Step};
 use gradus_tensor::{Result, Tensor};
 
 /// The settings of [`Rprop`].
@@ -79,9 +79,9 @@ impl Method for RpropOptions {
         State { names: &["prev", "step_size"], tensors, ..State::default() }
     }
 
-    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+    fn step(&self, _: &Param, _: &Tensor, _: &mut State) -> Result<Option<Step>> {
         let Self { shrink, grow, smallest, largest, maximize, .. } = *self;
         let rule = Rule::Rprop(optimizer::Rprop { shrink, grow, smallest, largest });
-        launch(param, gradient, state, Decay::coupled(0.0, maximize).step(rule))
+        Ok(Some(Decay::coupled(0.0, maximize).step(rule)))
     }
 }

@@ -1,9 +1,9 @@
 //! Stochastic gradient descent.
 
 use super::check_not_negative;
-use super::groups::{Decay, Groups, Method, State, launch};
+use super::groups::{Decay, Groups, Method, State};
 use crate::Param;
-use gradus_tensor::kernel::optimizer::{Descent, Momentum, Rule};
+use gradus_tensor::kernel::optimizer::{Descent, Momentum, Rule, Step};
 use gradus_tensor::{Result, Tensor};
 
 /// The settings of [`Sgd`].
@@ -78,7 +78,7 @@ impl Method for SgdOptions {
         State::zeros(names, param)
     }
 
-    fn step(&self, param: &Param, gradient: &Tensor, state: &mut State) -> Result<()> {
+    fn step(&self, _: &Param, _: &Tensor, state: &mut State) -> Result<Option<Step>> {
         let Self { learning_rate: rate, momentum, dampening, nesterov, .. } = *self;
         let rule = match state.tensors.is_empty() {
             true => Rule::Descent(Descent { rate }),
@@ -89,6 +89,6 @@ impl Method for SgdOptions {
             }
         };
         let step = Decay::coupled(self.weight_decay, self.maximize).step(rule);
-        launch(param, gradient, state, step)
+        Ok(Some(step))
     }
 }

@@ -14,8 +14,8 @@ pub(super) fn update(
     outputs: &mut [Output<'_>],
 ) -> Result<()> {
     with_dtype!(inputs[0].dtype, float T => {
-        let values = outputs.iter_mut().map(output);
-        optimizer::update::<T>(on, step, slice(&inputs[0]), values);
+        let (grads, values) = (inputs.iter().map(slice), outputs.iter_mut().map(output));
+        optimizer::update::<T>(on, step, grads, values);
     }, else return unsupported("an optimizer", inputs[0].dtype));
     Ok(())
 }
