@@ -1,12 +1,21 @@
 //! Walking views tile by tile: the loops around every element-wise kernel.
 
 use crate::memory::scratch;
-use crate::simd::{Routine, Simd};
+use crate::simd::{Routine, Simd, stream};
 use crate::strided::{Strided, TILE, Tiles};
 use crate::{Chunks, Element, Machine};
 
 /// How many numbers one task takes.
 pub(crate) const TASK: usize = 16 * TILE;
+
+/// Results of so many bytes would not stay in the caches until somebody reads them. Where they are
+/// made of as much or more that is read, they are written past the caches.
+const LARGE: usize = 16 << 20;
+
+/// True if results do not stay in the caches.
+pub(crate) fn is_large<T>(out: &[T]) -> bool {
+    size_of_val(out) >= LARGE
+}
 
 /// What an element-wise kernel of one input does to a tile.
 pub(crate) trait Code1<A, O>: Copy + Send + Sync {
@@ -100,8 +109,10 @@ pub(crate) fn run2<A: Element, B: Element, O: Element>(
     assert!(x.len() == out.len() && y.len() == out.len());
     let (x, y) = (&Tiles::new(x), &Tiles::new(y));
     let cost_ns = out.len() / 2;
+    // What is broadcast does not count.
+    let large = is_large(out) && x.contiguous().is_some() && y.contiguous().is_some();
     on.for_each(Chunks::new(out, TASK), cost_ns, |index, out| {
-        on.isa.run(Task2 { code, x, y, start: index * TASK, out });
+        on.isa.run(Task2 { code, x, y, start: index * TASK, out, large });
     });
 }
 
@@ -111,6 +122,7 @@ struct Task2<'a, C, A, B, O> {
     y: &'a Tiles<'a, B>,
     start: usize,
     out: &'a mut [O],
+    large: bool,
 }
 
 impl<A: Element, B: Element, O: Element, C: Code2<A, B, O>> Routine for Task2<'_, C, A, B, O> {
@@ -120,9 +132,10 @@ impl<A: Element, B: Element, O: Element, C: Code2<A, B, O>> Routine for Task2<'_
     fn run<S: Simd>(self, isa: S) {
         let len = self.out.len();
         let whole = self.x.contiguous().is_some() && self.y.contiguous().is_some();
-        let tile = if whole { len } else { TILE.min(len) };
+        let tile = if whole && !self.large { len } else { TILE.min(len) };
         let mut x_buffer = scratch(if whole { 0 } else { tile });
         let mut y_buffer = scratch(if whole { 0 } else { tile });
+        let mut results = scratch(if self.large { tile } else { 0 });
         for (index, out) in self.out.chunks_mut(tile.max(1)).enumerate() {
             let (start, len) = (self.start + index * tile, out.len());
             let (x, y) = match (self.x.contiguous(), self.y.contiguous()) {
@@ -132,7 +145,11 @@ impl<A: Element, B: Element, O: Element, C: Code2<A, B, O>> Routine for Task2<'_
                     self.y.read(start, &mut y_buffer[..len]),
                 ),
             };
-            self.code.tile(isa, x, y, out);
+            let to = if self.large { &mut results[..len] } else { &mut *out };
+            self.code.tile(isa, x, y, to);
+            if self.large {
+                stream(isa, &results[..len], out);
+            }
         }
     }
 }

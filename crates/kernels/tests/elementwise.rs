@@ -1,6 +1,7 @@
 //! Element-wise kernels and reductions against plain loops in f64, in units in the last place, on
 //! every instruction set.
 
+use gradus_kernels::memory::scratch;
 use gradus_kernels::random::{Distribution, fill};
 use gradus_kernels::{
     Binary, Bool, Comparison, Extreme, Isa, Machine, Reduction, SELU_ALPHA, SELU_SCALE, Strided,
@@ -22,6 +23,25 @@ fn uniform(low: f64, high: f64, key: u64) -> Vec<f32> {
     let mut numbers = vec![0f32; COUNT];
     fill(Machine { isa: Isa::Portable, threads: 1 }, Distribution::Uniform, (key, 0), &mut numbers);
     numbers.into_iter().map(|x| (low + (high - low) * x as f64) as f32).collect()
+}
+
+#[test]
+fn large_results_are_the_same_numbers() {
+    // So much is written past the caches, but for what fills no line at the end, and for all of it
+    // where it does not lie at lines.
+    let count = (16 << 20) / 4 + 21;
+    let x: Vec<f32> = (0..count).map(|i| (i % 1013) as f32 - 500.0).collect();
+    let twice = Strided { data: &[2f32], offset: 0, shape: &[count], strides: &[0] };
+    let mut memory = scratch::<f32>(count + 1);
+    for machine in machines() {
+        for shift in [0, 1] {
+            let out = &mut memory[shift..][..count];
+            zip(machine, Binary::Mul, flat(&x, &[count]), twice, out);
+            assert!(out.iter().zip(&x).all(|(&out, &x)| out == 2.0 * x), "{machine:?}");
+            zip(machine, Binary::Sub, flat(&x, &[count]), flat(&x, &[count]), out);
+            assert!(out.iter().all(|&out| out == 0.0), "{machine:?}");
+        }
+    }
 }
 
 /// How many floats lie between a value and the exact result; results smaller than `floor` are

@@ -1,6 +1,7 @@
 //! Normalisations and their gradients against plain loops in f64, on every instruction set and for
 //! any number of threads.
 
+use gradus_kernels::memory::scratch;
 use gradus_kernels::norm::{
     Affine, ChannelNorm, Given, Planes, RowNorm, channel_moments, normalize_channels,
     normalize_channels_gradient, normalize_rows, normalize_rows_gradient,
@@ -226,5 +227,28 @@ fn results_do_not_depend_on_the_number_of_threads() {
             (out, by_weight, by_bias)
         });
         assert_eq!(one, two);
+    }
+}
+
+#[test]
+fn large_results_are_the_same_numbers() {
+    // So much is written past the caches: the first rows alone are not.
+    let (len, rows, few) = (1040, 4100, 50);
+    let norm = RowNorm { epsilon: EPSILON, centered: true, run: 1 };
+    let (x, grad, weight) = (normal(rows * len, 1), normal(rows * len, 2), normal(len, 3));
+    let both = |machine, rows: usize| {
+        let affine = Affine { weight: Some(&weight[..]), bias: None };
+        let (x, grad) = (&x[..rows * len], &grad[..rows * len]);
+        let [mut out, mut by_x] = [x, x].map(|x| scratch::<f32>(x.len()));
+        let mut statistics = vec![[0.0; 2]; rows];
+        normalize_rows(machine, norm, len, (x, affine), &mut out, &mut statistics);
+        let given = Given { x, grad, weight: affine.weight, statistics: &statistics };
+        normalize_rows_gradient(machine, norm, len, given, [&mut by_x, &mut [], &mut []]);
+        (out, by_x)
+    };
+    for machine in machines() {
+        let (all, some) = (both(machine, rows), both(machine, few));
+        assert!(all.0[..few * len] == some.0[..], "{machine:?}");
+        assert!(all.1[..few * len] == some.1[..], "{machine:?}");
     }
 }

@@ -6,8 +6,9 @@ use super::{
 };
 use crate::memory::{Scratch, scratch};
 use crate::rows::{Product, Same, add_of, rows_per_task, sum_of, sums_of, write_of};
-use crate::simd::{Routine, Simd};
+use crate::simd::{Routine, Simd, stream};
 use crate::threads::Shared;
+use crate::tiles::is_large;
 use crate::{Chunks, Float, Machine};
 
 /// How rows are normalised.
@@ -175,16 +176,26 @@ pub fn normalize_rows_gradient<T: Float>(
     let mut sums = scratch::<f64>(parts * 2 * params);
     sums.fill(0.0);
     let shared = Shared::new(&mut sums);
+    let large = is_large(by_x);
     on.for_each(Chunks::new(by_x, part * len), x.len(), |index, by_x| {
         // SAFETY: each task has sums of its own.
         let sums = unsafe { shared.slice(index * 2 * params, 2 * params) };
         let first = index * part;
-        on.isa.run(RowsGradientTask { norm, len, given, defaults, first, by_x, sums });
+        on.isa.run(RowsGradientTask { norm, len, given, defaults, first, by_x, sums, large });
     });
-    for (place, by) in [(0, by_weight), (params, by_bias)] {
-        for (i, by) in by.iter_mut().enumerate() {
-            let parts = (0..parts).map(|part| sums[part * 2 * params + place + i]);
-            *by = T::from_f64(parts.sum());
+    if params == 0 {
+        return;
+    }
+    // Part after part, as they lie in memory: number by number would jump from one to the next.
+    let (totals, others) = sums.split_at_mut(2 * params);
+    for sums in others.chunks_exact(2 * params) {
+        for (total, sum) in totals.iter_mut().zip(sums) {
+            *total += sum;
+        }
+    }
+    for (by, totals) in [by_weight, by_bias].into_iter().zip(totals.chunks_exact(params)) {
+        for (by, &total) in by.iter_mut().zip(totals) {
+            *by = T::from_f64(total);
         }
     }
 }
@@ -197,6 +208,7 @@ struct RowsGradientTask<'a, T> {
     first: usize,
     by_x: &'a mut [T],
     sums: &'a mut [f64],
+    large: bool,
 }
 
 impl<T: Float> Routine for RowsGradientTask<'_, T> {
@@ -207,6 +219,7 @@ impl<T: Float> Routine for RowsGradientTask<'_, T> {
         let Self { norm, given, defaults, .. } = self;
         let gradient = RowGradient { norm, weight: given.weight, ones: &defaults[0] };
         let mut block = scratch::<T>(self.sums.len());
+        let mut results = scratch::<T>(if self.large { self.len } else { 0 });
         let params = self.sums.len() / 2;
         for (index, by_x) in self.by_x.chunks_mut(BLOCK * self.len).enumerate() {
             block.fill(T::ZERO);
@@ -219,10 +232,14 @@ impl<T: Float> Routine for RowsGradientTask<'_, T> {
                 let [mean, scale] = given.statistics[row];
                 let scaling = Scaling::new(mean, scale);
                 let params = (&mut *by_weight, &mut *by_bias);
+                let to = if self.large { &mut results[..] } else { &mut *by_x };
                 if norm.run == 1 {
-                    gradient.row(isa, start, scaling, (x, grad, by_x), params);
+                    gradient.row(isa, start, scaling, (x, grad, to), params);
                 } else {
-                    gradient.row_of_runs(isa, start, scaling, (x, grad, by_x), params);
+                    gradient.row_of_runs(isa, start, scaling, (x, grad, to), params);
+                }
+                if self.large {
+                    stream(isa, &results, by_x);
                 }
             }
             for (sum, &value) in self.sums.iter_mut().zip(block.iter()) {

@@ -3,6 +3,7 @@
 use super::table::{float_vector, int_vector, intrinsic};
 use super::{Bits, IntVector, Mask, Routine, Simd, Vector, tile};
 use crate::math::Real;
+use crate::memory::ALIGN;
 use std::arch::x86_64::*;
 
 /// Proof that the processor has AVX2, FMA and F16C.
@@ -40,6 +41,21 @@ impl Simd for Avx2 {
         // SAFETY: every x86-64 processor has the instruction, which does nothing where the address
         // is not valid.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn stream(self, from: *const u8, to: *mut u8, lines: usize) {
+        // SAFETY: the token proves the instruction set; the caller vouches for the lines.
+        unsafe {
+            for place in (0..lines * ALIGN).step_by(ALIGN) {
+                for half in [place, place + ALIGN / 2] {
+                    let bytes = _mm256_loadu_si256(from.add(half).cast());
+                    _mm256_stream_si256(to.add(half).cast(), bytes);
+                }
+            }
+            // Only from here on does what was written so come before what is written later.
+            _mm_sfence();
+        }
     }
 
     #[inline(always)]

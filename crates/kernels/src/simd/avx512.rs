@@ -3,6 +3,7 @@
 use super::table::{float_vector, int_vector, intrinsic};
 use super::{Bits, IntVector, Mask, Routine, Simd, Vector, tile};
 use crate::math::Real;
+use crate::memory::ALIGN;
 use std::arch::x86_64::*;
 use std::f32::consts::SQRT_2;
 
@@ -41,6 +42,21 @@ impl Simd for Avx512 {
         // SAFETY: every x86-64 processor has the instruction, which does nothing where the address
         // is not valid.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn stream(self, from: *const u8, to: *mut u8, lines: usize) {
+        // SAFETY: the token proves the instruction set; the caller vouches for the lines.
+        unsafe {
+            for place in (0..lines * ALIGN).step_by(ALIGN) {
+                _mm512_stream_si512(
+                    to.add(place).cast(),
+                    _mm512_loadu_si512(from.add(place).cast()),
+                );
+            }
+            // Only from here on does what was written so come before what is written later.
+            _mm_sfence();
+        }
     }
 
     #[inline(always)]

@@ -22,6 +22,8 @@ mod table;
 
 use crate::element::{Element, Float, Number};
 use crate::math::{ROUNDER, Real};
+use crate::memory::ALIGN;
+use bytemuck::{cast_slice, cast_slice_mut};
 
 /// A token that proves that the processor has an instruction set.
 pub trait Simd: Copy + Send + Sync + Debug + 'static {
@@ -38,6 +40,18 @@ pub trait Simd: Copy + Send + Sync + Debug + 'static {
     /// Asks for the memory at an address, which need not be valid, to be brought into the cache.
     #[inline(always)]
     fn prefetch<T>(self, _address: *const T) {}
+
+    /// Copies lines of [`ALIGN`] bytes, past the caches where the instruction set can: memory that is
+    /// written whole is then not read first.
+    ///
+    /// # Safety
+    /// `from` must be valid for reads and `to` for writes of so many lines; they must not overlap,
+    /// and `to` must lie at a multiple of [`ALIGN`].
+    #[inline(always)]
+    unsafe fn stream(self, from: *const u8, to: *mut u8, lines: usize) {
+        // SAFETY: the caller vouches for both.
+        unsafe { to.copy_from_nonoverlapping(from, lines * ALIGN) }
+    }
 
     /// Accumulates one tile of a matrix product in registers; see [`crate::gemm`].
     ///
@@ -272,6 +286,18 @@ pub trait Vector:
 
 /// The most lanes that any vector has.
 pub(crate) const MAX_LANES: usize = 16;
+
+/// Copies numbers past the caches, where that can be.
+#[inline(always)]
+pub(crate) fn stream<S: Simd, T: Element>(isa: S, from: &[T], to: &mut [T]) {
+    assert_eq!(from.len(), to.len());
+    let (from, to): (&[u8], &mut [u8]) = (cast_slice(from), cast_slice_mut(to));
+    let aligned = to.as_ptr().addr().is_multiple_of(ALIGN);
+    let lines = if aligned { to.len() / ALIGN } else { 0 };
+    // SAFETY: both slices have so many lines, the second at a multiple of their length if any.
+    unsafe { isa.stream(from.as_ptr(), to.as_mut_ptr(), lines) };
+    to[lines * ALIGN..].copy_from_slice(&from[lines * ALIGN..]);
+}
 
 /// The result of comparing two vectors: one truth value a lane.
 pub trait Mask: Copy {
