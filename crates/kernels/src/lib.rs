@@ -39,6 +39,7 @@ mod scan;
 pub mod simd;
 mod softmax;
 mod sort;
+mod squares;
 mod strided;
 mod threads;
 mod tiles;
@@ -60,5 +61,6 @@ pub use softmax::{
     softmax_gradient,
 };
 pub use sort::{MAX_SORTED, Order, Sortable, argsort};
+pub use squares::{squared_error, squared_error_gradient, sum_of_squares};
 pub use strided::{MAX_RANK, Strided};
 pub use threads::{Chunked, Chunks, Machine};

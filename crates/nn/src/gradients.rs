@@ -1,6 +1,8 @@
 //! What may be done to gradients before an optimizer's step: measured, clipped, gathered.
 
 use crate::Param;
+use gradus_tensor::kernel::Kernel;
+use gradus_tensor::op::launch;
 use gradus_tensor::{DType, Error, Gradients, Result, Tensor, no_grad};
 
 /// The norm of all gradients of some parameters, as of one vector: (Σ |g|ᵖ)^(1/p), or max |g| for
@@ -19,20 +21,33 @@ pub fn grad_norm(params: &[Param], gradients: &Gradients, p: f64) -> f64 {
 }
 
 /// The norm of tensors as of one vector.
+#[track_caller]
 pub(crate) fn norm_of<'a>(tensors: impl Iterator<Item = &'a Tensor>, p: f64) -> f64 {
+    let full: Vec<&Tensor> = tensors.filter(|x| x.count() > 0).collect();
+    if p == 2.0 {
+        let alike = |x: &&Tensor, y: &&Tensor| x.dtype() == y.dtype() && x.device() == y.device();
+        let squares = full.chunk_by(alike).map(sum_of_squares);
+        return squares.fold(0.0, |sum, part| sum + part).sqrt();
+    }
     let number = |x: Tensor| x.to_dtype(DType::F64).item::<f64>();
     no_grad(|| {
-        let full = tensors.filter(|x| x.count() > 0);
         if p == f64::INFINITY {
-            let largest = full.map(|x| number(x.abs().max(..)));
+            let largest = full.iter().map(|x| number(x.abs().max(..)));
             return largest.fold(0.0, |a, b| if a > b || a.is_nan() { a } else { b });
         }
-        let sums = full.map(|x| match p {
-            2.0 => number(x.square().sum(..)),
-            p => number(x.abs().pow_scalar(p).sum(..)),
-        });
+        let sums = full.iter().map(|x| number(x.abs().pow_scalar(p).sum(..)));
         sums.sum::<f64>().powf(1.0 / p)
     })
+}
+
+/// Σ x² over tensors of the same type, on the same device, by one kernel.
+#[track_caller]
+fn sum_of_squares(tensors: &[&Tensor]) -> f64 {
+    let spec = tensors[0].spec().with_shape(().into()).with_dtype(DType::F64);
+    match launch(&Kernel::SumOfSquares, tensors, spec) {
+        Ok(sum) => sum.item(),
+        Err(error) => panic!("{error}"),
+    }
 }
 
 /// ‖x‖ = √Σ x².

@@ -95,6 +95,19 @@ pub enum Kernel {
     /// The gradient by the logits: from the logits, their classes, ln Σ e^x and the gradient by the
     /// loss of each row, and the weights if there are any.
     CrossEntropyGradient(CrossEntropy),
+    /// out = Σ x² over all numbers of all inputs, of which there is one at least: a single `f64`.
+    SumOfSquares,
+    /// out = scale · Σ (xᵢ - yᵢ)², a single number. Floats.
+    SquaredError {
+        /// The factor of the sum.
+        scale: f64,
+    },
+    /// The gradient of [`Kernel::SquaredError`] by its first input: from both inputs and the gradient
+    /// by the result.
+    SquaredErrorGradient {
+        /// The factor of the sum.
+        scale: f64,
+    },
     /// The loss of each example by connectionist temporal classification, from log-probabilities
     /// [T, N, C], labels, `i64` [N, S], and how many steps and how many labels count, `i64` `[N]` each.
     /// The second output is α, `f64` [N, T + 1, 2 S + 3]; see [`gradus_kernels::ctc`].

@@ -23,7 +23,7 @@ pub fn mse_loss(output: &Tensor, target: &Tensor) -> Tensor {
 #[track_caller]
 pub fn mse_loss_with(output: &Tensor, target: &Tensor, reduction: LossReduction) -> Tensor {
     check_shapes("mse_loss", output, target);
-    reduction.apply(&(output - target).square())
+    output.squared_error(target, reduction)
 }
 
 /// The mean of |x - y|, the mean absolute error (MAE).

@@ -17,6 +17,7 @@ mod recurrent;
 mod reduce;
 mod scan;
 mod softmax;
+mod squares;
 
 use crate::device::{Backend, Input, Output};
 use crate::kernel::Kernel;
@@ -100,6 +101,13 @@ impl Backend for Cpu {
             Kernel::CrossEntropy(options) => softmax::cross_entropy(on, *options, inputs, outputs),
             Kernel::CrossEntropyGradient(options) => {
                 softmax::cross_entropy_gradient(on, *options, inputs, outputs)
+            }
+            Kernel::SumOfSquares => squares::sum_of_squares(on, inputs, outputs),
+            Kernel::SquaredError { scale } => {
+                squares::squared_error(on, *scale, inputs, outputs)
+            }
+            Kernel::SquaredErrorGradient { scale } => {
+                squares::gradient(on, *scale, inputs, outputs)
             }
             Kernel::Ctc(settings) => ctc::ctc(on, *settings, inputs, outputs),
             Kernel::CtcGradient(settings) => ctc::gradient(on, *settings, inputs, outputs),

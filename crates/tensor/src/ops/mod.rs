@@ -32,6 +32,7 @@ mod scan;
 mod sizes;
 mod softmax;
 mod sort;
+mod squared_error;
 mod unary;
 mod upsample;
 mod view;
@@ -96,6 +97,7 @@ const CASES: &[&[Case]] = &[
     activation::CASES,
     cross_entropy::CASES,
     binary_cross_entropy::CASES,
+    squared_error::CASES,
     ctc::CASES,
     pool::SLIDING,
     pool::ADAPTIVE,
