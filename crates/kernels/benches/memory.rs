@@ -81,8 +81,7 @@ fn layer_norm(on: Machine) {
     });
     let [mut by_weight, mut by_bias] = [numbers(len), numbers(len)];
     print("layer norm backward", 3 * 4 * len * rows, || {
-        let given =
-            Given { x: &x, grad: &grad, weight: affine.weight, statistics: &statistics };
+        let given = Given { weight: affine.weight, ..Given::new(&x, &grad, &statistics) };
         let by = [&mut out[..], &mut by_weight[..], &mut by_bias[..]];
         normalize_rows_gradient(on, norm, len, given, by);
     });

@@ -93,6 +93,46 @@ pub(crate) fn sum_of<S: Simd, T: Float, const N: usize>(
     total
 }
 
+/// Σ first(xᵢ) and Σ second(xᵢ), each added as by [`sum_of`].
+#[inline(always)]
+pub(crate) fn both_sums_of<S: Simd, T: Float, const N: usize>(
+    isa: S,
+    (first, second): (impl Code<T, N>, impl Code<T, N>),
+    x: [&[T]; N],
+) -> [f64; 2] {
+    let lanes = T::Vector::<S>::LANES;
+    let len = x[0].len();
+    let zeros = [T::Vector::<S>::splat(isa, T::ZERO); 4];
+    let mut totals = [0.0; 2];
+    let mut tile = 0;
+    while tile < len {
+        let end = len.min(tile + TILE);
+        let [mut a, mut b] = [zeros; 2];
+        let mut start = tile;
+        while start + 4 * lanes <= end {
+            for (i, (a, b)) in a.iter_mut().zip(&mut b).enumerate() {
+                let x = load(isa, x, start + i * lanes);
+                (*a, *b) = (*a + first.apply(x), *b + second.apply(x));
+            }
+            start += 4 * lanes;
+        }
+        while start + lanes <= end {
+            let x = load(isa, x, start);
+            (a[0], b[0]) = (a[0] + first.apply(x), b[0] + second.apply(x));
+            start += lanes;
+        }
+        if start < end {
+            let x = load_rest(isa, x, start, end);
+            a[1] = a[1] + keep_lanes(first.apply(x), end - start);
+            b[1] = b[1] + keep_lanes(second.apply(x), end - start);
+        }
+        totals[0] += ((a[0] + a[1]) + (a[2] + a[3])).sum().to_f64();
+        totals[1] += ((b[0] + b[1]) + (b[2] + b[3])).sum().to_f64();
+        tile = end;
+    }
+    totals
+}
+
 /// Σ code(xᵢ) and Σ code(xᵢ)², added as by [`sum_of`].
 #[inline(always)]
 pub(crate) fn sums_of<S: Simd, T: Float>(isa: S, code: impl Code<T, 1>, x: &[T]) -> [f64; 2] {

@@ -3,7 +3,7 @@
 
 use gradus_kernels::memory::scratch;
 use gradus_kernels::norm::{
-    Affine, ChannelNorm, Given, Planes, RowNorm, channel_moments, normalize_channels,
+    Affine, Behind, ChannelNorm, Given, Planes, RowNorm, channel_moments, normalize_channels,
     normalize_channels_gradient, normalize_rows, normalize_rows_gradient,
 };
 use gradus_kernels::random::{Distribution, fill};
@@ -124,8 +124,7 @@ fn rows_equal_the_definition() {
                 let (mut out, mut statistics) = (vec![0f32; x.len()], vec![[0.0; 2]; rows]);
                 normalize_rows(on, norm, len, (&x, affine), &mut out, &mut statistics);
                 assert_near(&out, &wanted.out, 5e-7, &what);
-                let given =
-                    Given { x: &x, grad: &grad, weight: Some(&weight), statistics: &statistics };
+                let given = Given { weight: Some(&weight), ..Given::new(&x, &grad, &statistics) };
                 let (mut by_x, mut by_weight, mut by_bias) =
                     (vec![0f32; x.len()], vec![0f32; params], vec![0f32; params]);
                 let outputs = [&mut by_x[..], &mut by_weight, &mut by_bias];
@@ -157,24 +156,73 @@ fn channels_equal_the_definition() {
                 constant,
             };
             let wanted = definition.compute(&x, &grad, &weight, &bias);
-            let norm = ChannelNorm { epsilon: EPSILON, constant };
+            let norm = ChannelNorm { epsilon: EPSILON, constant, behind: Behind::Nothing };
             for on in machines() {
                 let what = format!("{planes:?}, {norm:?} on {on:?}");
                 let mut statistics = vec![[0.0; 2]; channels];
                 channel_moments(on, planes, &x, &mut statistics);
                 let affine = Affine { weight: Some(&weight), bias: Some(&bias) };
                 let mut out = vec![0f32; count];
-                normalize_channels(on, norm, planes, (&x, affine), &statistics, &mut out);
+                normalize_channels(on, norm, planes, (&x, affine, None), &statistics, &mut out);
                 assert_near(&out, &wanted.out, 5e-7, &what);
-                let given =
-                    Given { x: &x, grad: &grad, weight: Some(&weight), statistics: &statistics };
+                let given = Given { weight: Some(&weight), ..Given::new(&x, &grad, &statistics) };
                 let (mut by_x, mut by_weight, mut by_bias) =
                     (vec![0f32; count], vec![0f32; channels], vec![0f32; channels]);
-                let outputs = [&mut by_x[..], &mut by_weight, &mut by_bias];
+                let outputs = [&mut by_x[..], &mut by_weight, &mut by_bias, &mut []];
                 normalize_channels_gradient(on, norm, planes, given, outputs);
                 assert_near(&by_x, &wanted.by_x, 1e-6, &what);
                 assert_near(&by_weight, &wanted.by_weight, 1e-6, &what);
                 assert_near(&by_bias, &wanted.by_bias, 1e-6, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_comes_behind_in_the_same_pass_is_what_comes_after_it() {
+    let (batch, channels, inner) = (5, 37, 121);
+    let planes = Planes { batch, channels, inner };
+    let count = batch * channels * inner;
+    let (mut x, grad, z) = (normal(count, 1), normal(count, 2), normal(count, 5));
+    x[70] = f32::NAN;
+    let (weight, bias) = (normal(channels, 3), normal(channels, 4));
+    let (weight, bias) = (Some(&weight[..]), Some(&bias[..]));
+    for on in machines() {
+        let mut statistics = vec![[0.0; 2]; channels];
+        channel_moments(on, planes, &x, &mut statistics);
+        let run = |norm: ChannelNorm, grad: &[f32]| {
+            let added = (norm.behind == Behind::AddRelu).then_some(&z[..]);
+            let mut out = vec![0f32; count];
+            let numbers = (&x[..], Affine { weight, bias }, added);
+            normalize_channels(on, norm, planes, numbers, &statistics, &mut out);
+            let given = Given { weight, bias, added, ..Given::new(&x, grad, &statistics) };
+            let lens = [count, channels, channels, added.map_or(0, <[f32]>::len)];
+            let mut gradients = lens.map(|len| vec![0f32; len]);
+            let outputs = gradients.each_mut().map(|gradient| &mut gradient[..]);
+            normalize_channels_gradient(on, norm, planes, given, outputs);
+            (out, gradients)
+        };
+        for constant in [false, true] {
+            let plain = ChannelNorm { epsilon: EPSILON, constant, behind: Behind::Nothing };
+            let (y, _) = run(plain, &grad);
+            for behind in [Behind::Relu, Behind::AddRelu] {
+                let add = |(&y, &z): (&f32, &f32)| if behind == Behind::Relu { y } else { y + z };
+                let sum: Vec<f32> = y.iter().zip(&z).map(add).collect();
+                let cut: Vec<f32> = sum.iter().map(|&y| if y <= 0.0 { 0.0 } else { y }).collect();
+                let shut = |(&g, &y): (&f32, &f32)| if y <= 0.0 { 0.0 } else { g };
+                let passed: Vec<f32> = grad.iter().zip(&sum).map(shut).collect();
+                let (_, mut wanted) = run(plain, &passed);
+                if behind == Behind::AddRelu {
+                    wanted[3] = passed;
+                }
+                let (found, gradients) = run(ChannelNorm { behind, ..plain }, &grad);
+                // Which NaN it is does not matter.
+                let bit = |&x: &f32| if x.is_nan() { 0 } else { x.to_bits() };
+                let bits = |x: &[f32]| x.iter().map(bit).collect::<Vec<_>>();
+                assert!(bits(&found) == bits(&cut), "{behind:?} on {on:?}");
+                for (gradient, wanted) in gradients.iter().zip(&wanted) {
+                    assert!(bits(gradient) == bits(wanted), "{behind:?}, {plain:?} on {on:?}");
+                }
             }
         }
     }
@@ -203,8 +251,8 @@ fn numbers_far_from_zero_keep_their_accuracy() {
 
         let planes = Planes { batch: 1, channels: 3, inner: len };
         channel_moments(on, planes, &x, &mut statistics);
-        let norm = ChannelNorm { epsilon: EPSILON, constant: false };
-        normalize_channels(on, norm, planes, (&x, none), &statistics, &mut out);
+        let norm = ChannelNorm { epsilon: EPSILON, constant: false, behind: Behind::Nothing };
+        normalize_channels(on, norm, planes, (&x, none, None), &statistics, &mut out);
         assert_near(&out, &wanted.out, 1e-6, &format!("channels on {on:?}"));
     }
 }
@@ -220,7 +268,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
             let (mut out, mut statistics) = (vec![0f32; x.len()], vec![[0.0; 2]; rows]);
             let none = Affine { weight: None, bias: None };
             normalize_rows(on, norm, len, (&x, none), &mut out, &mut statistics);
-            let given = Given { x: &x, grad: &grad, weight: None, statistics: &statistics };
+            let given = Given::new(&x, &grad, &statistics);
             let (mut by_weight, mut by_bias) = (vec![0f32; len], vec![0f32; len]);
             let outputs = [&mut out[..], &mut by_weight, &mut by_bias];
             normalize_rows_gradient(on, norm, len, given, outputs);
@@ -242,7 +290,7 @@ fn large_results_are_the_same_numbers() {
         let [mut out, mut by_x] = [x, x].map(|x| scratch::<f32>(x.len()));
         let mut statistics = vec![[0.0; 2]; rows];
         normalize_rows(machine, norm, len, (x, affine), &mut out, &mut statistics);
-        let given = Given { x, grad, weight: affine.weight, statistics: &statistics };
+        let given = Given { weight: affine.weight, ..Given::new(x, grad, &statistics) };
         normalize_rows_gradient(machine, norm, len, given, [&mut by_x, &mut [], &mut []]);
         (out, by_x)
     };

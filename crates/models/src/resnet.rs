@@ -131,7 +131,7 @@ impl ResNet {
 
 impl Layer for ResNet {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let mut x = self.bn1.forward(&self.conv1.forward(x)).relu();
+        let mut x = self.bn1.forward_relu(&self.conv1.forward(x));
         if let Some(maxpool) = &self.maxpool {
             x = maxpool.forward(&x);
         }
@@ -206,9 +206,9 @@ impl BasicBlock {
 
 impl Layer for BasicBlock {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let y = self.bn1.forward(&self.conv1.forward(x)).relu();
-        let y = self.bn2.forward(&self.conv2.forward(&y));
-        (y + around(x, self.downsample.as_ref())).relu()
+        let y = self.bn1.forward_relu(&self.conv1.forward(x));
+        let around = around(x, self.downsample.as_ref());
+        self.bn2.forward_add_relu(&self.conv2.forward(&y), &around)
     }
 }
 
@@ -241,10 +241,10 @@ impl Bottleneck {
 
 impl Layer for Bottleneck {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let y = self.bn1.forward(&self.conv1.forward(x)).relu();
-        let y = self.bn2.forward(&self.conv2.forward(&y)).relu();
-        let y = self.bn3.forward(&self.conv3.forward(&y));
-        (y + around(x, self.downsample.as_ref())).relu()
+        let y = self.bn1.forward_relu(&self.conv1.forward(x));
+        let y = self.bn2.forward_relu(&self.conv2.forward(&y));
+        let around = around(x, self.downsample.as_ref());
+        self.bn3.forward_add_relu(&self.conv3.forward(&y), &around)
     }
 }
 

@@ -247,11 +247,31 @@ pub trait Layer: Module + fmt::Debug + Send + Sync {
     /// If the layer does not take the input.
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor;
+
+    /// max(y, 0) of what [`Layer::forward`] gives; some layers do both at once, which is faster.
+    ///
+    /// # Panics
+    /// If the layer does not take the input.
+    #[track_caller]
+    fn forward_relu(&self, x: &Tensor) -> Tensor {
+        self.forward(x).relu()
+    }
+
+    /// True of the ReLU, which the layer before it may do.
+    fn is_relu(&self) -> bool {
+        false
+    }
 }
 
 impl<L: Layer + ?Sized> Layer for Box<L> {
     fn forward(&self, x: &Tensor) -> Tensor {
         (**self).forward(x)
+    }
+    fn forward_relu(&self, x: &Tensor) -> Tensor {
+        (**self).forward_relu(x)
+    }
+    fn is_relu(&self) -> bool {
+        (**self).is_relu()
     }
 }
 

@@ -4,7 +4,7 @@ use gradus_nn::testing::check_layer;
 use gradus_nn::{
     BatchNorm1d, BatchNorm2d, BatchNorm3d, BatchNormOptions, GroupNorm, InstanceNorm1d,
     InstanceNorm2d, InstanceNorm3d, InstanceNormOptions, Layer, LayerNorm, LocalResponseNorm,
-    Module, RmsNorm,
+    Module, Relu, RmsNorm, Sequential,
 };
 use gradus_tensor::{DType, Device, Rng, Tensor, no_grad};
 
@@ -168,4 +168,41 @@ fn layers_say_what_they_take() {
     assert_eq!(message, "layer_norm: an input of shape [5, 4] does not end with the axes [3]");
     let message = complaint(|| drop(GroupNorm::new(4, 6)));
     assert_eq!(message, "GroupNorm: 6 channels do not make 4 groups");
+}
+
+#[test]
+fn what_a_batch_norm_does_in_one_pass_is_what_comes_after_it() {
+    let [x, z] = [1, 2].map(|seed| Tensor::randn([4, 3, 5, 6], &mut Rng::new(seed)));
+    let weight = Tensor::from_vec(vec![0.5f32, -1.0, 2.0], 3);
+    let norm = || {
+        let norm = BatchNorm2d::new(3);
+        norm.weight.as_ref().unwrap().set(&weight).unwrap();
+        norm
+    };
+    type Run<'a> = Box<dyn Fn(&BatchNorm2d, &Tensor) -> Tensor + 'a>;
+    let pairs: [(Run<'_>, Run<'_>); 2] = [
+        (Box::new(|norm, x| norm.forward_relu(x)), Box::new(|norm, x| norm.forward(x).relu())),
+        (
+            Box::new(|norm, x| norm.forward_add_relu(x, &z)),
+            Box::new(|norm, x| (norm.forward(x) + &z).relu()),
+        ),
+    ];
+    for (together, apart) in pairs {
+        for training in [true, false] {
+            let [found, wanted] = [together.as_ref(), apart.as_ref()].map(|run| {
+                let (norm, x) = (norm(), x.requires_grad());
+                if !training {
+                    norm.eval();
+                }
+                let y = run(&norm, &x);
+                let gradients = y.square().sum(..).backward();
+                let by_x = gradients.get(&x).unwrap().to_vec::<f32>();
+                (y.to_vec::<f32>(), by_x, norm.running_mean.tensor().to_vec::<f32>())
+            });
+            assert_eq!(found, wanted, "training: {training}");
+        }
+    }
+    // In a sequence a batch norm does the ReLU behind it.
+    let sequence = Sequential::new().then(norm()).then(Relu).then(Relu);
+    assert_eq!(sequence.forward(&x).to_vec::<f32>(), norm().forward(&x).relu().to_vec::<f32>());
 }

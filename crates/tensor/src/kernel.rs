@@ -6,7 +6,7 @@ pub use gradus_kernels::attention::Attention;
 pub use gradus_kernels::conv::Geometry as ConvGeometry;
 pub use gradus_kernels::ctc::Ctc;
 pub use gradus_kernels::dropout::Dropout;
-pub use gradus_kernels::norm::{ChannelNorm, RowNorm};
+pub use gradus_kernels::norm::{Behind, ChannelNorm, RowNorm};
 pub use gradus_kernels::optimizer;
 pub use gradus_kernels::pool::{Pool, Window};
 pub use gradus_kernels::quantised::{CodeBits, CodeFormat};
@@ -235,11 +235,12 @@ pub enum Kernel {
     RowNormGradient(RowNorm),
     /// The mean and the variance of each channel of x [B, C, N], as `f64` [C, 2].
     ChannelMoments,
-    /// Normalises the channels of x [B, C, N] by means and variances, `f64` [C, 2]; two more inputs,
-    /// if there are any, are the weights and the biases.
+    /// Normalises the channels of x [B, C, N] by means and variances, `f64` [C, 2]; the next input, of
+    /// x's shape, is what [`Behind::AddRelu`] adds. Two more inputs, if there are any, are the weights
+    /// and the biases.
     ChannelNorm(ChannelNorm),
-    /// The gradients by x, the weights and the biases: from x, the gradient by the result, the means
-    /// and variances, and the weights if there are any.
+    /// The gradients by x, the weights, the biases and what was added: from x, the gradient by the
+    /// result, the means and variances, what was added, and the weights and biases if there are any.
     ChannelNormGradient(ChannelNorm),
 }
 

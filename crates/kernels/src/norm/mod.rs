@@ -9,7 +9,7 @@ mod channels;
 mod rows;
 
 pub use channels::{
-    ChannelNorm, Planes, channel_moments, normalize_channels, normalize_channels_gradient,
+    Behind, ChannelNorm, Planes, channel_moments, normalize_channels, normalize_channels_gradient,
 };
 pub use rows::{RowNorm, normalize_rows, normalize_rows_gradient};
 
@@ -187,6 +187,17 @@ pub struct Given<'a, T> {
     pub grad: &'a [T],
     /// The weights; none are ones.
     pub weight: Option<&'a [T]>,
+    /// The biases; none are zeros. They matter only where something comes [`Behind`].
+    pub bias: Option<&'a [T]>,
+    /// What was added for [`Behind::AddRelu`].
+    pub added: Option<&'a [T]>,
     /// Of each row the mean and 1 / √(variance + ε); of each channel the mean and the variance.
     pub statistics: &'a [[f64; 2]],
+}
+
+impl<'a, T> Given<'a, T> {
+    /// Without weights and biases.
+    pub fn new(x: &'a [T], grad: &'a [T], statistics: &'a [[f64; 2]]) -> Self {
+        Self { x, grad, weight: None, bias: None, added: None, statistics }
+    }
 }

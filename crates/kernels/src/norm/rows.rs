@@ -155,7 +155,7 @@ pub fn normalize_rows_gradient<T: Float>(
     given: Given<'_, T>,
     [by_x, by_weight, by_bias]: [&mut [T]; 3],
 ) {
-    let Given { x, grad, weight, statistics } = given;
+    let Given { x, grad, weight, statistics, .. } = given;
     assert!(x.len() == grad.len() && x.len() == by_x.len() && statistics.len() * len == x.len());
     let affine = Affine { weight, bias: None };
     let params = by_weight.len().max(by_bias.len());

@@ -2,6 +2,7 @@
 
 use crate::{Layer, Module};
 use gradus_tensor::Tensor;
+use std::any::TypeId;
 
 /// One activation of the list that [`activations`] gives.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +69,10 @@ macro_rules! activations {
             impl Layer for $name {
                 fn forward(&self, x: &Tensor) -> Tensor {
                     x.$method()
+                }
+
+                fn is_relu(&self) -> bool {
+                    TypeId::of::<Self>() == TypeId::of::<Relu>()
                 }
             }
         )*

@@ -2,6 +2,7 @@
 
 use super::norm::norm_options;
 use crate::{Buffer, Layer, Mode, Module, Param};
+use gradus_tensor::ops::BehindNorm;
 use gradus_tensor::{DType, Device, OpError, Tensor};
 
 /// The settings of [`BatchNorm1d`], [`BatchNorm2d`] and [`BatchNorm3d`].
@@ -81,6 +82,26 @@ macro_rules! batch_norm {
 
         impl Layer for $name {
             fn forward(&self, x: &Tensor) -> Tensor {
+                self.normalise(x, BehindNorm::Nothing)
+            }
+
+            fn forward_relu(&self, x: &Tensor) -> Tensor {
+                self.normalise(x, BehindNorm::Relu)
+            }
+        }
+
+        impl $name {
+            /// max(y + z, 0) of what [`Layer::forward`] gives for x, in one pass.
+            ///
+            /// # Panics
+            /// As [`Layer::forward`], and if z has another shape than x.
+            #[track_caller]
+            pub fn forward_add_relu(&self, x: &Tensor, z: &Tensor) -> Tensor {
+                self.normalise(x, BehindNorm::AddRelu(z))
+            }
+
+            #[track_caller]
+            fn normalise(&self, x: &Tensor, behind: BehindNorm<'_>) -> Tensor {
                 let $shape = x.shape();
                 if !$fits {
                     let message = format_args!(concat!("takes ", $wants, ", not {}"), $shape);
@@ -89,9 +110,10 @@ macro_rules! batch_norm {
                 let options = norm_options(&self.weight, &self.bias, self.options.epsilon);
                 let (mean, variance) = (&self.running_mean, &self.running_var);
                 if !self.mode.is_training() {
-                    return x.batch_norm(&mean.tensor(), &variance.tensor(), &options);
+                    let (mean, variance) = (mean.tensor(), variance.tensor());
+                    return x.batch_norm_with([&mean, &variance], &options, behind);
                 }
-                let batch = x.batch_norm_training(&options);
+                let batch = x.batch_norm_training_with(&options, behind);
                 let count = x.count() / $shape[1].max(1);
                 if count > 1 && x.device() != Device::shape_only() {
                     let seen = self.num_batches_tracked.tensor() + 1i64;

@@ -69,6 +69,14 @@ impl Module for Sequential {
 
 impl Layer for Sequential {
     fn forward(&self, x: &Tensor) -> Tensor {
-        self.iter().fold(x.clone(), |x, (_, layer)| layer.forward(&x))
+        let mut layers = self.iter().map(|(_, layer)| layer).peekable();
+        let mut x = x.clone();
+        while let Some(layer) = layers.next() {
+            x = match layers.next_if(|next| next.is_relu()) {
+                Some(_) => layer.forward_relu(&x),
+                None => layer.forward(&x),
+            };
+        }
+        x
     }
 }

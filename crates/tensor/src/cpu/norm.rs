@@ -4,7 +4,7 @@ use super::{Gathered, output, unsupported};
 use crate::Result;
 use crate::device::{Input, Output};
 use crate::dtype::with_dtype;
-use gradus_kernels::norm::{self as kernels, Affine, ChannelNorm, Given, Planes, RowNorm};
+use gradus_kernels::norm::{self as kernels, Affine, Behind, ChannelNorm, Given, Planes, RowNorm};
 use gradus_kernels::{Float, Machine};
 
 pub(super) fn rows(
@@ -32,9 +32,8 @@ pub(super) fn rows_gradient(
 ) -> Result<()> {
     let len = inputs[0].shape()[1];
     with_dtype!(inputs[0].dtype, float T => {
-        let given = Inputs::<T>::new(on, inputs);
-        let outputs = three_outputs(outputs);
-        kernels::normalize_rows_gradient(on, norm, len, given.view(), outputs);
+        let given = Inputs::<T>::new(on, &inputs[..3], &inputs[3..]);
+        kernels::normalize_rows_gradient(on, norm, len, given.view(), all(outputs));
     }, else return unsupported("a normalisation", inputs[0].dtype));
     Ok(())
 }
@@ -60,9 +59,12 @@ pub(super) fn channels(
 ) -> Result<()> {
     let (x, statistics) = (&inputs[0], Gathered::<f64>::new(on, &inputs[1]));
     let (planes, statistics) = (planes(x), statistics.as_chunks().0);
+    let (added, params) = parts(norm, &inputs[2..]);
     with_dtype!(x.dtype, float T => {
-        let (x, params) = (Gathered::new(on, x), Params::<T>::new(on, &inputs[2..]));
-        let (given, out) = ((&*x, params.view()), output(&mut outputs[0]));
+        let added = added.map(|added| Gathered::<T>::new(on, added));
+        let (x, params) = (Gathered::new(on, x), Params::<T>::new(on, params));
+        let given = (&*x, params.view(), added.as_deref());
+        let out = output(&mut outputs[0]);
         kernels::normalize_channels(on, norm, planes, given, statistics, out);
     }, else return unsupported("a normalisation", x.dtype));
     Ok(())
@@ -75,10 +77,12 @@ pub(super) fn channels_gradient(
     outputs: &mut [Output<'_>],
 ) -> Result<()> {
     let planes = planes(&inputs[0]);
+    let (added, params) = parts(norm, &inputs[3..]);
     with_dtype!(inputs[0].dtype, float T => {
-        let given = Inputs::<T>::new(on, inputs);
-        let outputs = three_outputs(outputs);
-        kernels::normalize_channels_gradient(on, norm, planes, given.view(), outputs);
+        let added = added.map(|added| Gathered::<T>::new(on, added));
+        let given = Inputs::<T>::new(on, &inputs[..3], params);
+        let given = Given { added: added.as_deref(), ..given.view() };
+        kernels::normalize_channels_gradient(on, norm, planes, given, all(outputs));
     }, else return unsupported("a normalisation", inputs[0].dtype));
     Ok(())
 }
@@ -88,9 +92,20 @@ fn planes(x: &Input<'_>) -> Planes {
     Planes { batch: shape[0], channels: shape[1], inner: shape[2] }
 }
 
-/// Up to three outputs, those that are not there empty.
-fn three_outputs<'a, T: Float>(outputs: &'a mut [Output<'_>]) -> [&'a mut [T]; 3] {
-    let mut slices = [&mut [][..], &mut [], &mut []];
+/// The input that is added, if one is, and those behind it.
+fn parts<'a, 'b>(
+    norm: ChannelNorm,
+    inputs: &'b [Input<'a>],
+) -> (Option<&'b Input<'a>>, &'b [Input<'a>]) {
+    match inputs {
+        [added, rest @ ..] if norm.behind == Behind::AddRelu => (Some(added), rest),
+        _ => (None, inputs),
+    }
+}
+
+/// Up to so many outputs, those that are not there empty.
+fn all<'a, T: Float, const N: usize>(outputs: &'a mut [Output<'_>]) -> [&'a mut [T]; N] {
+    let mut slices: [&mut [T]; N] = std::array::from_fn(|_| &mut [][..]);
     for (slice, out) in slices.iter_mut().zip(outputs) {
         *slice = output(out);
     }
@@ -119,25 +134,22 @@ struct Inputs<'a, T: Float> {
     x: Gathered<'a, T>,
     grad: Gathered<'a, T>,
     statistics: Gathered<'a, f64>,
-    weight: Option<Gathered<'a, T>>,
+    params: Params<'a, T>,
 }
 
 impl<'a, T: Float> Inputs<'a, T> {
-    fn new(on: Machine, inputs: &[Input<'a>]) -> Self {
+    fn new(on: Machine, inputs: &[Input<'a>], params: &[Input<'a>]) -> Self {
         Self {
             x: Gathered::new(on, &inputs[0]),
             grad: Gathered::new(on, &inputs[1]),
             statistics: Gathered::new(on, &inputs[2]),
-            weight: inputs.get(3).map(|weight| Gathered::new(on, weight)),
+            params: Params::new(on, params),
         }
     }
 
     fn view(&self) -> Given<'_, T> {
-        Given {
-            x: &self.x,
-            grad: &self.grad,
-            weight: self.weight.as_deref(),
-            statistics: self.statistics.as_chunks().0,
-        }
+        let Affine { weight, bias } = self.params.view();
+        let statistics = self.statistics.as_chunks().0;
+        Given { weight, bias, ..Given::new(&self.x, &self.grad, statistics) }
     }
 }

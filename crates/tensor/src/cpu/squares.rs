@@ -13,7 +13,7 @@ pub(super) fn sum_of_squares(
 ) -> Result<()> {
     with_dtype!(inputs[0].dtype, float T => {
         let gathered: Vec<_> = inputs.iter().map(|x| Gathered::<T>::new(on, x)).collect();
-        output(&mut outputs[0])[0] =
+        output::<f64>(&mut outputs[0])[0] =
             kernels::sum_of_squares::<T>(on, gathered.iter().map(|x| &**x));
     }, else return unsupported("a sum of squares", inputs[0].dtype));
     Ok(())
@@ -28,7 +28,7 @@ pub(super) fn squared_error(
     let (x, y) = (&inputs[0], &inputs[1]);
     with_dtype!(x.dtype, float T => {
         let (x, y) = (Gathered::<T>::new(on, x), Gathered::<T>::new(on, y));
-        output(&mut outputs[0])[0] = kernels::squared_error(on, scale, &x, &y);
+        output::<T>(&mut outputs[0])[0] = kernels::squared_error(on, scale, &x, &y);
     }, else return unsupported("the squared error", x.dtype));
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::case::{Case, Gradient, Sample};
 use super::norm::{NormOptions, check_params, sample};
 use crate::error::{fail, reject};
-use crate::kernel::{ChannelNorm, Kernel};
+use crate::kernel::{Behind, ChannelNorm, Kernel};
 use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch, launch_many};
 use crate::{Axes, DType, OpError, Result, Shape, Tensor};
 use smallvec::{SmallVec, smallvec};
@@ -95,19 +95,31 @@ impl Op for ChannelMoments {
     }
 }
 
-/// y = (x - mean) / √(variance + ε) · w + b, of inputs x, the means and variances [C, 2], maybe w,
-/// and maybe b.
+/// y = (x - mean) / √(variance + ε) · w + b and what comes behind it, of inputs x, the means and
+/// variances [C, 2], what is added if anything is, maybe w, and maybe b.
 ///
 /// Where the statistics are the batch's own, the gradient by x takes into account that they depend
 /// on it; none flows to them.
 #[derive(Debug)]
 struct BatchNorm(ChannelNorm);
 
+impl BatchNorm {
+    /// Whether something is added, and where the weight and the bias are among the inputs.
+    fn places(&self) -> (bool, usize) {
+        let adds = self.0.behind == Behind::AddRelu;
+        (adds, 2 + usize::from(adds))
+    }
+}
+
 impl Op for BatchNorm {
     fn name(&self) -> &'static str {
-        match self.0.constant {
-            false => "batch_norm_training",
-            true => "batch_norm",
+        match (self.0.constant, self.0.behind) {
+            (false, Behind::Nothing) => "batch_norm_training",
+            (false, Behind::Relu) => "batch_norm_training_relu",
+            (false, Behind::AddRelu) => "batch_norm_training_add_relu",
+            (true, Behind::Nothing) => "batch_norm",
+            (true, Behind::Relu) => "batch_norm_relu",
+            (true, Behind::AddRelu) => "batch_norm_add_relu",
         }
     }
 
@@ -126,33 +138,48 @@ impl Op for BatchNorm {
                 x.shape
             );
         }
-        check_params(&inputs[2..], [channels].into(), x)?;
+        let (adds, params) = self.places();
+        if let Some(added) = inputs.get(2).filter(|_| adds)
+            && (added.shape != x.shape || added.dtype != x.dtype)
+        {
+            reject!("what is added, {added:?}, is not like the input, {x:?}");
+        }
+        check_params(&inputs[params..], [channels].into(), x)?;
         Ok(Spec { device: common_device(inputs)?, ..x })
     }
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
         let x = planes(inputs[0]);
-        let mut given: SmallVec<[&Tensor; 4]> = inputs.into();
+        let added = self.places().0.then(|| planes(inputs[2]));
+        let mut given: SmallVec<[&Tensor; 5]> = inputs.into();
         given[0] = &x;
+        if let Some(added) = &added {
+            given[2] = added;
+        }
         let y = launch(&Kernel::ChannelNorm(self.0), &given, output.with_shape(*x.shape()))?;
         Ok(Forward::new(from_planes(&y, output.shape)).saving_inputs(inputs.len()))
     }
 
     fn backward(&self, context: &Context<'_>, grad: &Tensor) -> Result<Grads> {
         let x = &context.saved[0];
+        let (adds, params) = self.places();
         let (plane_x, plane_grad) = (planes(x), planes(grad));
+        let added = adds.then(|| planes(&context.saved[2]));
         let mut given = vec![&plane_x, &plane_grad, &context.saved[1]];
-        given.extend(context.saved.get(2));
+        given.extend(&added);
+        given.extend(&context.saved[params..]);
         let param = context.inputs[0].with_shape([x.shape()[1]].into());
-        let specs = [plane_x.spec(), param, param];
+        let mut specs: SmallVec<[Spec; 4]> = smallvec![plane_x.spec(), param, param];
+        specs.extend(added.as_ref().map(Tensor::spec));
         let grads = launch_many(&Kernel::ChannelNormGradient(self.0), &given, &specs)?;
-        let all = [
-            Some(from_planes(&grads[0], *x.shape())),
-            None,
-            Some(grads[1].clone()),
-            Some(grads[2].clone()),
-        ];
-        Ok(all.into_iter().take(context.inputs.len()).collect())
+        let of_planes = |place: usize| Some(from_planes(&grads[place], *x.shape()));
+        let mut all: Grads = smallvec![of_planes(0), None];
+        if adds {
+            all.push(of_planes(3));
+        }
+        all.extend([Some(grads[1].clone()), Some(grads[2].clone())]);
+        all.truncate(context.inputs.len());
+        Ok(all)
     }
 
     fn composite(&self, inputs: &[&Tensor]) -> Option<Result<Tensor>> {
@@ -172,18 +199,44 @@ impl Op for BatchNorm {
                 (mean, variance)
             }
         };
+        let (_, params) = self.places();
         let mut y = (x - mean) * (variance + self.0.epsilon).rsqrt();
-        if let Some(weight) = inputs.get(2) {
+        if let Some(weight) = inputs.get(params) {
             y = y * along_channels(weight, x);
         }
-        if let Some(bias) = inputs.get(3) {
+        if let Some(bias) = inputs.get(params + 1) {
             y = y + along_channels(bias, x);
         }
-        Some(Ok(y))
+        Some(Ok(match self.0.behind {
+            Behind::Nothing => y,
+            Behind::Relu => y.relu(),
+            Behind::AddRelu => (y + inputs[2]).relu(),
+        }))
     }
 
     fn flops(&self, _: &[Spec], output: &Spec) -> u64 {
         4 * output.shape.count() as u64
+    }
+}
+
+/// What comes behind a batch norm in the same pass, which is faster than what comes after it.
+#[derive(Clone, Copy, Debug)]
+pub enum BehindNorm<'a> {
+    /// Nothing.
+    Nothing,
+    /// max(y, 0).
+    Relu,
+    /// max(y + z, 0), as at the end of a residual block.
+    AddRelu(&'a Tensor),
+}
+
+impl<'a> BehindNorm<'a> {
+    fn parts(self) -> (Behind, Option<&'a Tensor>) {
+        match self {
+            Self::Nothing => (Behind::Nothing, None),
+            Self::Relu => (Behind::Relu, None),
+            Self::AddRelu(added) => (Behind::AddRelu, Some(added)),
+        }
     }
 }
 
@@ -222,10 +275,47 @@ impl Tensor {
     /// `torch.nn.functional.batch_norm(training=True)`.
     #[track_caller]
     pub fn batch_norm_training(&self, options: &NormOptions) -> BatchNormOutput {
+        self.batch_norm_training_with(options, BehindNorm::Nothing)
+    }
+
+    /// As [`Tensor::batch_norm_training`], with something behind it in the same pass.
+    ///
+    /// # Panics
+    /// As [`Tensor::batch_norm_training`], and if what is added has another shape.
+    ///
+    /// ```
+    /// use gradus_tensor::Tensor;
+    /// use gradus_tensor::ops::BehindNorm;
+    ///
+    /// let x = Tensor::from_vec(vec![1f32, 3.0], [2, 1]);
+    /// let y = x.batch_norm_training_with(&Default::default(), BehindNorm::Relu).output;
+    /// assert_eq!(y.round().to_vec::<f32>(), [0.0, 1.0]);
+    /// ```
+    #[track_caller]
+    pub fn batch_norm_training_with(
+        &self,
+        options: &NormOptions,
+        behind: BehindNorm<'_>,
+    ) -> BatchNormOutput {
         let moments = self.detach().channel_moments();
-        let norm = ChannelNorm { epsilon: options.epsilon, constant: false };
-        let output = options.apply(BatchNorm(norm), &[self, &moments]);
+        let output = self.normalised((false, &moments), options, behind);
         BatchNormOutput { output, mean: moments.select(1, 0), variance: moments.select(1, 1) }
+    }
+
+    /// Normalises by means and variances, and says whether these are constants.
+    #[track_caller]
+    fn normalised(
+        &self,
+        (constant, moments): (bool, &Self),
+        options: &NormOptions,
+        behind: BehindNorm<'_>,
+    ) -> Self {
+        let (behind, added) = behind.parts();
+        let added = added.map(|added| added.to_dtype(self.dtype()));
+        let mut first: SmallVec<[&Self; 3]> = smallvec![self, moments];
+        first.extend(&added);
+        let norm = ChannelNorm { epsilon: options.epsilon, constant, behind };
+        options.apply(BatchNorm(norm), &first)
     }
 
     /// Batch normalisation in use: y = (x - mean) / √(variance + ε) · w + b with a given mean and
@@ -242,6 +332,21 @@ impl Tensor {
     /// `torch.nn.functional.batch_norm(training=False)`.
     #[track_caller]
     pub fn batch_norm(&self, mean: &Self, variance: &Self, options: &NormOptions) -> Self {
+        self.batch_norm_with([mean, variance], options, BehindNorm::Nothing)
+    }
+
+    /// As [`Tensor::batch_norm`] with that mean and variance, with something behind it in the same
+    /// pass.
+    ///
+    /// # Panics
+    /// As [`Tensor::batch_norm`], and if what is added has another shape.
+    #[track_caller]
+    pub fn batch_norm_with(
+        &self,
+        [mean, variance]: [&Self; 2],
+        options: &NormOptions,
+        behind: BehindNorm<'_>,
+    ) -> Self {
         if mean.rank() != 1 || mean.shape() != variance.shape() {
             let message = format_args!(
                 "takes means [C] and variances [C], not {} and {}",
@@ -251,8 +356,7 @@ impl Tensor {
             fail(OpError::of("batch_norm", message));
         }
         let moments = [mean, variance].map(|moment| moment.detach().to_dtype(DType::F64));
-        let norm = ChannelNorm { epsilon: options.epsilon, constant: true };
-        options.apply(BatchNorm(norm), &[self, &Self::stack(&moments, 1)])
+        self.normalised((true, &Self::stack(&moments, 1)), options, behind)
     }
 }
 
@@ -265,6 +369,31 @@ fn samples(call: fn(&Tensor, &NormOptions) -> Tensor) -> Vec<Sample> {
         sample(&[&[3, 2, 4]], call).label("plain"),
         sample(&[&[0, 2, 4], &[2], &[2]], call).label("empty"),
     ]
+}
+
+/// Samples of a batch norm behind which something is added.
+fn adding(call: fn(&Tensor, &NormOptions, BehindNorm<'_>) -> Tensor) -> Vec<Sample> {
+    let sample = |shape: &[usize]| {
+        let channels = &shape[1..2];
+        Sample::floats(&[shape, shape, channels, channels], -1.0..1.0, move |x| {
+            let (weight, bias) = (Some(x[2].clone()), Some(x[3].clone()));
+            let options = NormOptions { weight, bias, epsilon: 0.1 };
+            call(&x[0], &options, BehindNorm::AddRelu(&x[1]))
+        })
+    };
+    vec![
+        sample(&[3, 2, 2, 3]),
+        sample(&[5, 3]).label("nothing behind the channels"),
+        sample(&[0, 2, 4]).label("empty"),
+    ]
+}
+
+/// A batch norm with some means and variances.
+fn with_moments(x: &Tensor, options: &NormOptions, behind: BehindNorm<'_>) -> Tensor {
+    let channels = x.shape()[1];
+    let numbers: Vec<f64> = (0..channels).map(|i| 0.3 * i as f64 + 0.5).collect();
+    let numbers = Tensor::from_vec(numbers, channels).to_device(x.device());
+    x.batch_norm_with([&(&numbers - 0.7), &numbers], options, behind)
 }
 
 pub(super) const CASES: &[Case] = &[
@@ -291,17 +420,40 @@ pub(super) const CASES: &[Case] = &[
         samples: || samples(|x, options| x.batch_norm_training(options).output),
     },
     Case {
+        name: "batch_norm_training_relu",
+        formula: "max(0, (x - mean) / √(variance + ε) · w + b) over the batch",
+        torch: "",
+        gradient: Gradient::Twice,
+        samples: || {
+            samples(|x, options| x.batch_norm_training_with(options, BehindNorm::Relu).output)
+        },
+    },
+    Case {
+        name: "batch_norm_training_add_relu",
+        formula: "max(0, (x - mean) / √(variance + ε) · w + b + z) over the batch",
+        torch: "",
+        gradient: Gradient::Twice,
+        samples: || adding(|x, options, behind| x.batch_norm_training_with(options, behind).output),
+    },
+    Case {
         name: "batch_norm",
         formula: "(x - mean) / √(variance + ε) · w + b with given mean and variance",
         torch: "torch.nn.functional.batch_norm",
         gradient: Gradient::Twice,
-        samples: || {
-            samples(|x, options| {
-                let channels = x.shape()[1];
-                let numbers: Vec<f64> = (0..channels).map(|i| 0.3 * i as f64 + 0.5).collect();
-                let numbers = Tensor::from_vec(numbers, channels).to_device(x.device());
-                x.batch_norm(&(&numbers - 0.7), &numbers, options)
-            })
-        },
+        samples: || samples(|x, options| with_moments(x, options, BehindNorm::Nothing)),
+    },
+    Case {
+        name: "batch_norm_relu",
+        formula: "max(0, (x - mean) / √(variance + ε) · w + b)",
+        torch: "",
+        gradient: Gradient::Twice,
+        samples: || samples(|x, options| with_moments(x, options, BehindNorm::Relu)),
+    },
+    Case {
+        name: "batch_norm_add_relu",
+        formula: "max(0, (x - mean) / √(variance + ε) · w + b + z)",
+        torch: "",
+        gradient: Gradient::Twice,
+        samples: || adding(with_moments),
     },
 ];

@@ -39,7 +39,7 @@ mod view;
 
 pub use activation::GumbelOptions;
 pub use attention::AttentionOptions;
-pub use batch_norm::BatchNormOutput;
+pub use batch_norm::{BatchNormOutput, BehindNorm};
 pub use case::{Arg, Case, Gradient, Numbers, Sample};
 pub use conv::{ConvOptions, ConvTransposeOptions, Padding};
 pub use cross_entropy::{CrossEntropyOptions, LossReduction};
