@@ -45,8 +45,7 @@ impl Extent {
     }
 }
 
-/// What attention is computed of: queries [N, T, D], keys [N, S, D], values [N, S, E], each side by
-/// side, and a mask [N.., T, S] that is added to the scores.
+/// What attention is computed of: queries [N, T, D], keys [N, S, D], values [N, S, E], and a mask [N.., T, S] that is added to the scores.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a, T> {
     /// The queries.
@@ -55,6 +54,9 @@ pub struct Inputs<'a, T> {
     pub key: &'a [T],
     /// The values.
     pub value: &'a [T],
+    /// How many rows lie in memory from the first key of one attention to the first of the next, and
+    /// from value to value: as many as there are keys, or more. There are none behind the last key.
+    pub room: usize,
     /// What is added to the scores: minus infinity where a query does not meet a key.
     pub mask: Option<Strided<'a, T>>,
 }
@@ -95,7 +97,7 @@ pub fn attention<T: Float>(
         job.matmul(
             (block.rows, values, block.seen),
             Matrix::row_major(&weights, block.seen),
-            job.rows_of(inputs.value, block.plane * extent.keys, values),
+            job.rows_of(inputs.value, block.plane * inputs.room, values),
             out,
         );
     });
@@ -127,7 +129,7 @@ pub fn attention_gradient<T: Float>(
     let job = &Job::new(on, attention, extent, inputs);
     let Extent { planes, queries, keys, features, values } = extent;
     let lens = [by_query.len(), by_key.len(), by_value.len()];
-    assert_eq!(lens, [inputs.query.len(), inputs.key.len(), inputs.value.len()]);
+    assert_eq!(lens, [inputs.query.len(), planes * keys * features, planes * keys * values]);
     assert_eq!(results.out.len(), planes * queries * values);
     assert_eq!(results.grad.len(), results.out.len());
     assert_eq!(results.log_sums.len(), planes * queries);
@@ -199,8 +201,10 @@ impl<'a, T: Float> Job<'a, T> {
     fn new(on: Machine, attention: Attention, extent: Extent, inputs: Inputs<'a, T>) -> Self {
         let Extent { planes, queries, keys, features, values } = extent;
         assert_eq!(inputs.query.len(), planes * queries * features);
-        assert_eq!(inputs.key.len(), planes * keys * features);
-        assert_eq!(inputs.value.len(), planes * keys * values);
+        assert!(inputs.room >= keys);
+        let rows = planes.checked_sub(1).map_or(0, |others| others * inputs.room + keys);
+        assert_eq!(inputs.key.len(), rows * features);
+        assert_eq!(inputs.value.len(), rows * values);
         assert!(inputs.mask.is_none_or(|mask| mask.len() == planes * queries * keys));
         // Products within a task run on its own thread.
         let on = Machine { threads: 1, ..on };
@@ -233,9 +237,9 @@ impl<'a, T: Float> Job<'a, T> {
 
     /// The products of the queries of a block with the keys they meet.
     fn scores(&self, block: Block, out: &mut [T]) {
-        let Extent { queries, keys, features, .. } = self.extent;
+        let Extent { queries, features, .. } = self.extent;
         let query = self.rows_of(self.inputs.query, block.plane * queries + block.first, features);
-        let key = turned(self.rows_of(self.inputs.key, block.plane * keys, features));
+        let key = turned(self.rows_of(self.inputs.key, block.plane * self.inputs.room, features));
         self.matmul((block.rows, block.seen, features), query, key, out);
     }
 
@@ -274,14 +278,15 @@ impl<'a, T: Float> Job<'a, T> {
         by_key: &mut [T],
         by_value: &mut [T],
     ) {
-        let Extent { queries, keys, features, values, .. } = self.extent;
+        let Extent { queries, features, values, .. } = self.extent;
         let Block { plane, rows, seen, .. } = block;
+        let first_key = plane * self.inputs.room;
         let first = plane * queries + block.first;
         let grad = &results.grad[first * values..][..rows * values];
         let out = &results.out[first * values..][..rows * values];
         let grads = Matrix::row_major(grad, values);
-        let value = self.rows_of(self.inputs.value, plane * keys, values);
-        let key = self.rows_of(self.inputs.key, plane * keys, features);
+        let value = self.rows_of(self.inputs.value, first_key, values);
+        let key = self.rows_of(self.inputs.key, first_key, features);
         let query = self.rows_of(self.inputs.query, first, features);
 
         let mut weights = scratch::<T>(rows * seen);

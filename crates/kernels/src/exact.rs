@@ -10,6 +10,7 @@ use crate::{Bool, Chunks, Element, Machine, Number};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use std::any::TypeId;
+use std::ops::Range;
 
 impl Unary {
     /// True if [`map_exact`] can apply the operation to integers.
@@ -188,6 +189,26 @@ pub fn concat<T: Element>(on: Machine, parts: &[(Strided<'_, T>, usize)], out: &
                 out = rest;
             }
         }
+    });
+}
+
+/// Writes a view over a part of each row of `out`.
+///
+/// # Panics
+/// If there are more or fewer rows than the view fills.
+pub fn overwrite<T: Element>(
+    on: Machine,
+    x: Strided<'_, T>,
+    (row_len, part): (usize, Range<usize>),
+    out: &mut [T],
+) {
+    assert_eq!(x.len() * row_len, out.len() * part.len());
+    if x.is_empty() {
+        return;
+    }
+    let (cost_ns, x) = (x.len() / 2, Tiles::new(x));
+    on.for_each(Chunks::new(out, row_len), cost_ns, |index, row| {
+        x.gather(index * part.len(), &mut row[part.clone()]);
     });
 }
 

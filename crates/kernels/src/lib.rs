@@ -48,8 +48,8 @@ mod transpose;
 pub use element::{Bool, Element, Float, Number};
 pub use elementwise::{Binary, SELU_ALPHA, SELU_SCALE, Unary, map, zip};
 pub use exact::{
-    Comparison, HalfFloat, cast, compare, concat, copy, map_exact, narrow, select, unview, widen,
-    zip_exact,
+    Comparison, HalfFloat, cast, compare, concat, copy, map_exact, narrow, overwrite, select,
+    unview, widen, zip_exact,
 };
 pub use gather::{gather, index_add, index_select, out_of_range, scatter, scatter_add};
 pub use isa::Isa;

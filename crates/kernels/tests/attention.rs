@@ -81,6 +81,16 @@ fn by_definition(
     results
 }
 
+/// Matrices with room between them, in which there is NaN.
+fn apart<T: Float>(x: &[T], planes: usize, [rows, room, len]: [usize; 3]) -> Vec<T> {
+    let mut all = vec![];
+    for plane in 0..planes {
+        all.resize(plane * room * len, T::NAN);
+        all.extend_from_slice(&x[plane * rows * len..][..rows * len]);
+    }
+    all
+}
+
 fn check<T: Float>(how: Attention, extent: Extent, masked: bool, epsilon: f64) {
     let Extent { planes, queries, keys, features, values } = extent;
     let q: Vec<T> = numbers(planes * queries * features, 1);
@@ -104,8 +114,13 @@ fn check<T: Float>(how: Attention, extent: Extent, masked: bool, epsilon: f64) {
     let shape = [planes, queries, keys];
     let strides = [0, keys as isize, 1];
     let view = Strided { data: &mask[..], offset: 0, shape: &shape, strides: &strides };
-    let inputs = Inputs { query: &q[..], key: &k[..], value: &v[..], mask: masked.then_some(view) };
-    let run = |on: Machine| {
+    let mask = masked.then_some(view);
+    let inputs = Inputs { query: &q[..], key: &k[..], value: &v[..], room: keys, mask };
+    let room = keys + 2;
+    let (far_k, far_v) =
+        (apart(&k, planes, [keys, room, features]), apart(&v, planes, [keys, room, values]));
+    let far = Inputs { key: &far_k[..], value: &far_v[..], room, ..inputs };
+    let run = |on: Machine, inputs: Inputs<'_, T>| {
         let mut out = vec![T::NAN; grad.len()];
         let mut log_sums = vec![T::NAN; planes * queries];
         attention(on, how, extent, inputs, (&mut out, &mut log_sums));
@@ -117,7 +132,8 @@ fn check<T: Float>(how: Attention, extent: Extent, masked: bool, epsilon: f64) {
         [out, by_q, by_k, by_v]
     };
     for isa in Isa::available() {
-        let one = run(Machine { isa, threads: 1 });
+        let one = run(Machine { isa, threads: 1 }, inputs);
+        assert!(run(Machine { isa, threads: 1 }, far) == one, "{isa} {extent:?} with room");
         for (name, (found, wanted)) in
             ["out", "by q", "by k", "by v"].into_iter().zip(one.iter().zip(&wanted))
         {
@@ -128,7 +144,7 @@ fn check<T: Float>(how: Attention, extent: Extent, masked: bool, epsilon: f64) {
                 assert!(same, "{isa} {how:?} {extent:?} {name}: {found:?} is not {wanted}");
             }
         }
-        let three = run(Machine { isa, threads: 3 });
+        let three = run(Machine { isa, threads: 3 }, inputs);
         assert_eq!(one, three, "{isa} {extent:?} depends on the number of threads");
     }
 }

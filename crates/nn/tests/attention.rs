@@ -2,7 +2,7 @@
 
 use gradus_nn::testing::check_layer;
 use gradus_nn::*;
-use gradus_tensor::{DType, Rng, Tensor};
+use gradus_tensor::{DType, Rng, Tensor, no_grad};
 
 fn rng() -> Rng {
     Rng::new(5)
@@ -119,6 +119,58 @@ fn a_cache_changes_nothing() {
             assert!(distance(&parts, &whole) < 1e-6);
         }
     }
+}
+
+#[test]
+fn a_cache_that_grows_in_place_gives_the_same_bits() {
+    let x = Tensor::randn([2, 23, 8], &mut rng());
+    let causal = AttentionMasks::causal();
+    let attention = MultiheadAttention::new(8, 2, &mut rng());
+    let options = GroupedQueryOptions { heads: 4, groups: 2, ..Default::default() };
+    let grouped = GroupedQueryAttention::new(8, options, &mut rng());
+    for lens in [&[1; 23][..], &[3, 1, 1, 9, 1, 2, 6]] {
+        let parts = || {
+            let (mut cache, mut of_groups) = (KeyValueCache::new(), KeyValueCache::new());
+            in_parts(&x, lens, |x| {
+                let y = attention.attend_next(x, causal, &mut cache);
+                Tensor::cat(&[y, grouped.attend_next(x, causal, &mut of_groups)], -1)
+            })
+        };
+        // Where gradients are recorded, each step makes new tensors.
+        let (copied, in_place) = (parts(), no_grad(parts));
+        assert!(copied.needs_grad() && !in_place.needs_grad());
+        assert_eq!(copied.to_vec::<f32>(), in_place.to_vec::<f32>());
+    }
+}
+
+#[test]
+fn what_a_cache_gave_stays_as_it_is() {
+    let numbers = |from: usize, len: usize| {
+        let numbers = (from..from + 2 * len).map(|i| i as f32).collect();
+        Tensor::from_vec(numbers, [1, 2, len, 1])
+    };
+    let (first, second, other) = (numbers(0, 3), numbers(10, 1), numbers(20, 1));
+    let cat = |parts: &[&Tensor]| {
+        let parts: Vec<Tensor> = parts.iter().map(|&part| part.clone()).collect();
+        Tensor::cat(&parts, -2).to_vec::<f32>()
+    };
+    let mut cache = KeyValueCache::new();
+    cache.append(&first, &first);
+    let [held, _] = cache.append(&second, &second);
+    let mut branch = cache.clone();
+    let [keys, values] = cache.append(&other, &other);
+    assert_eq!(keys.to_vec::<f32>(), cat(&[&first, &second, &other]));
+    assert_eq!(values.to_vec::<f32>(), keys.to_vec::<f32>());
+    let [keys, _] = branch.append(&first, &second.broadcast_to([1, 2, 3, 1]));
+    assert_eq!(keys.to_vec::<f32>(), cat(&[&first, &second, &first]));
+    assert_eq!(held.to_vec::<f32>(), cat(&[&first, &second]));
+    assert_eq!(first.to_vec::<f32>(), numbers(0, 3).to_vec::<f32>());
+
+    cache.truncate(4);
+    assert_eq!(cache.len(), 4);
+    let [keys, _] = cache.append(&second, &second);
+    assert_eq!(keys.to_vec::<f32>(), cat(&[&first, &second, &second]));
+    assert_eq!((cache.len(), branch.len()), (5, 7));
 }
 
 #[test]

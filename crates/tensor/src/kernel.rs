@@ -66,6 +66,13 @@ pub enum Kernel {
         /// The axis.
         axis: usize,
     },
+    /// Writes x over a part of what the output holds.
+    Overwrite {
+        /// The axis along which x is shorter.
+        axis: usize,
+        /// Where x starts along it.
+        start: usize,
+    },
     /// Random numbers, from a position of a key's stream on. Floats.
     Random {
         /// Which numbers.
@@ -139,8 +146,8 @@ pub enum Kernel {
     Resize(Resize),
     /// The adjoint of [`Kernel::Resize`].
     ResizeAdjoint(Resize),
-    /// out = softmax(scale · Q Kᵀ + mask) · V of queries [.., T, D], keys [.., S, D] and values
-    /// [.., S, E], contiguous, and, if there is one, a mask [.., T, S]; the second output is ln Σ eˣ
+    /// out = softmax(scale · Q Kᵀ + mask) · V of queries [.., T, D], contiguous, keys [.., S, D] and
+    /// values [.., S, E], both with the same [`Layout::room`], and, if there is one, a mask [.., T, S]; the second output is ln Σ eˣ
     /// of the scores of each query, infinity if all are minus infinity.
     Attention(Attention),
     /// The gradients by queries, keys and values, from these, both outputs of
@@ -269,6 +276,7 @@ impl Kernel {
                 | Self::Select
                 | Self::ArgExtreme { .. }
                 | Self::Concat { .. }
+                | Self::Overwrite { .. }
                 | Self::Gather { .. }
                 | Self::Scatter { .. }
                 | Self::IndexSelect { .. }
@@ -279,6 +287,6 @@ impl Kernel {
 
     /// True if the kernel changes values that its outputs already hold.
     pub fn updates(&self) -> bool {
-        matches!(self, Self::Optimizer(_))
+        matches!(self, Self::Optimizer(_) | Self::Overwrite { .. })
     }
 }

@@ -65,6 +65,37 @@ impl Layout {
         true
     }
 
+    /// For matrices [.., S, D], each of them row after row, that lie equally far from each other: how
+    /// many rows it is from the start of one to the start of the next, S or more.
+    pub fn room(&self) -> Option<usize> {
+        let rank = self.shape.rank();
+        let (rows, features) = match &self.shape[..] {
+            [.., rows, features] => (*rows, signed(*features)),
+            _ => return None,
+        };
+        if self.is_contiguous() {
+            return Some(rows);
+        }
+        let [row_stride, stride] = [self.strides[rank - 2], self.strides[rank - 1]];
+        if (features > 1 && stride != 1) || (rows > 1 && row_stride != features) {
+            return None;
+        }
+        // The distance between matrices, and what the next axis's must be if they all are so far apart.
+        let mut apart: Option<(isize, isize)> = None;
+        for axis in (0..rank - 2).rev().filter(|&axis| self.shape[axis] != 1) {
+            let (len, stride) = (signed(self.shape[axis]), self.strides[axis]);
+            apart = match apart {
+                None => Some((stride, stride.saturating_mul(len))),
+                Some((first, next)) if next == stride => Some((first, next.saturating_mul(len))),
+                Some(_) => return None,
+            };
+        }
+        let room = apart.map_or(Some(rows), |(apart, _)| {
+            usize::try_from(apart / features).ok().filter(|_| apart % features == 0)
+        });
+        room.filter(|&room| room >= rows)
+    }
+
     /// The view in which axis `i` is the one that was `axes[i]`.
     pub fn permute(&self, axes: &[usize]) -> Self {
         let mut view = *self;

@@ -1,7 +1,7 @@
 //! Random chains of views against a plain model, broadcasting against its definition, and types
 //! against a table.
 
-use gradus_tensor::{DType, Shape, Tensor};
+use gradus_tensor::{DType, Layout, Shape, Tensor};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -276,4 +276,25 @@ fn types_meet_as_the_table_says() {
             assert_eq!(Tensor::cat(&[one(a), one(b)], 0).dtype(), wanted);
         }
     }
+}
+
+#[test]
+fn matrices_with_room_between_them() {
+    let whole = Layout::contiguous([2, 3, 8, 5].into());
+    assert_eq!(whole.room(), Some(8));
+    assert_eq!(whole.slice(2, 0, 1, 6).room(), Some(8));
+    assert_eq!(whole.slice(2, 7, 1, 1).room(), Some(8));
+    assert_eq!(whole.slice(2, 0, 1, 6).slice(1, 0, 1, 1).room(), Some(24));
+    assert_eq!(whole.slice(0, 0, 1, 1).slice(1, 0, 1, 1).slice(2, 0, 1, 6).room(), Some(6));
+    assert_eq!(Layout::contiguous([4, 5].into()).slice(0, 1, 1, 2).room(), Some(2));
+    // Where some heads are left out, or rows, or features, or the order is another.
+    assert_eq!(whole.slice(1, 0, 1, 2).room(), None);
+    assert_eq!(whole.slice(2, 0, 2, 4).room(), None);
+    assert_eq!(whole.slice(3, 0, 1, 4).room(), None);
+    assert_eq!(whole.permute(&[0, 2, 1, 3]).room(), None);
+    assert_eq!(whole.permute(&[1, 0, 2, 3]).room(), None);
+    // What is broadcast lies in one place.
+    let repeated = Layout::contiguous([1, 8, 5].into()).expand([3, 8, 5].into()).unwrap();
+    assert_eq!(repeated.room(), None);
+    assert_eq!(Layout::contiguous([3].into()).room(), None);
 }

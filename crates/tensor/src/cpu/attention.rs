@@ -1,6 +1,6 @@
 //! Attention.
 
-use super::{output, slice, strided, unsupported};
+use super::{host, output, slice, strided, unsupported};
 use crate::Result;
 use crate::device::{Input, Output};
 use crate::dtype::with_dtype;
@@ -21,8 +21,19 @@ fn extent(query: &Input<'_>, value: &Input<'_>) -> Extent {
 }
 
 fn inputs_of<'a, T: Float>(inputs: &[Input<'a>], mask: Option<&Input<'a>>) -> Inputs<'a, T> {
-    let [query, key, value] = [0, 1, 2].map(|i| slice(&inputs[i]));
-    Inputs { query, key, value, mask: mask.map(strided) }
+    let rooms = [1, 2].map(|i| inputs[i].layout.room().expect("keys and values lie row by row"));
+    assert_eq!(rooms[0], rooms[1]);
+    let [key, value] = [1, 2].map(|i| with_room(&inputs[i], rooms[0]));
+    Inputs { query: slice(&inputs[0]), key, value, room: rooms[0], mask: mask.map(strided) }
+}
+
+/// Matrices and the room between them.
+fn with_room<'a, T: Float>(input: &Input<'a>, room: usize) -> &'a [T] {
+    let shape = input.shape();
+    let [planes @ .., rows, features] = &shape[..] else { unreachable!("there are matrices") };
+    let planes: usize = planes.iter().product();
+    let rows = planes.checked_sub(1).map_or(0, |others| others * room + rows);
+    &host(input.buffer).slice()[input.layout.offset()..][..rows * features]
 }
 
 pub(super) fn attention(

@@ -85,6 +85,9 @@ impl Backend for Cpu {
                 reduce::arg_extreme(on, *extreme, *kept, inputs, outputs)
             }
             Kernel::Concat { axis } => movement::concat(on, *axis, inputs, outputs),
+            Kernel::Overwrite { axis, start } => {
+                movement::overwrite(on, (*axis, *start), inputs, outputs)
+            }
             Kernel::Random { distribution, key, position } => {
                 random::fill(on, *distribution, (*key, *position), outputs)
             }
@@ -103,9 +106,7 @@ impl Backend for Cpu {
                 softmax::cross_entropy_gradient(on, *options, inputs, outputs)
             }
             Kernel::SumOfSquares => squares::sum_of_squares(on, inputs, outputs),
-            Kernel::SquaredError { scale } => {
-                squares::squared_error(on, *scale, inputs, outputs)
-            }
+            Kernel::SquaredError { scale } => squares::squared_error(on, *scale, inputs, outputs),
             Kernel::SquaredErrorGradient { scale } => {
                 squares::gradient(on, *scale, inputs, outputs)
             }

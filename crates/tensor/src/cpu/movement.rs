@@ -23,6 +23,20 @@ pub(super) fn concat(
     Ok(())
 }
 
+pub(super) fn overwrite(
+    on: Machine,
+    (axis, start): (usize, usize),
+    inputs: &[Input<'_>],
+    outputs: &mut [Output<'_>],
+) -> Result<()> {
+    let (x, out) = (&inputs[0], &mut outputs[0]);
+    let inner: usize = out.shape[axis + 1..].iter().product();
+    let part = start * inner..(start + x.shape()[axis]) * inner;
+    let row = (out.shape[axis] * inner, part);
+    with_dtype!(x.dtype, all T => kernels::overwrite::<T>(on, strided(x), row, output(out)));
+    Ok(())
+}
+
 pub(super) fn pad(
     on: Machine,
     before: &[usize],

@@ -135,12 +135,19 @@ pub(super) fn wide(dtype: DType) -> DType {
     if dtype.is_half() { DType::F32 } else { dtype }
 }
 
-/// The inputs of a kernel: all side by side but a mask, which comes last and may be broadcast.
+/// The inputs of a kernel: all side by side but a mask, which comes last and may be broadcast, and
+/// keys and values that have the same room between them.
 fn side_by_side(inputs: &[&Tensor]) -> Vec<Tensor> {
     let has_mask = inputs.len() == 4 || inputs.len() == 7;
     let plain = inputs.len() - has_mask as usize;
+    let rooms = [1, 2].map(|i| inputs[i].layout().room());
+    let roomy = rooms[0].is_some() && rooms[0] == rooms[1];
     let contiguous = |(i, x): (usize, &&Tensor)| {
-        if i < plain { x.detach().contiguous() } else { x.detach() }
+        if i >= plain || (roomy && (1..3).contains(&i)) {
+            x.detach()
+        } else {
+            x.detach().contiguous()
+        }
     };
     inputs.iter().enumerate().map(contiguous).collect()
 }
