@@ -5,7 +5,7 @@
 mod median;
 
 use gradus_kernels::conv::{self, Geometry};
-use gradus_kernels::{Machine, Strided};
+use gradus_kernels::{Machine, Precision, Strided};
 use median::median;
 use std::hint::black_box;
 
@@ -52,11 +52,13 @@ fn main() {
             dilation: [1; 3],
             before: [0, before, before],
         };
-        layer(on, name, &geometry);
+        for precision in [Precision::Highest, Precision::Medium] {
+            layer(on, precision, name, &geometry);
+        }
     }
 }
 
-fn layer(on: Machine, name: &str, geometry: &Geometry) {
+fn layer(on: Machine, precision: Precision, name: &str, geometry: &Geometry) {
     let shapes = [geometry.input_shape(), geometry.weight_shape(), geometry.output_shape()];
     let numbers = |shape: [usize; 5]| -> Vec<f32> {
         (0..shape.iter().product()).map(|i: usize| (i * 37 % 101) as f32 / 101.0 - 0.5).collect()
@@ -76,14 +78,14 @@ fn layer(on: Machine, name: &str, geometry: &Geometry) {
     let [by_input, by_weight, out] = &mut outs;
     let products = data[1].len() * geometry.batch * geometry.output.iter().product::<usize>();
     let times = [
-        median(|| conv::forward(on, geometry, x, w, Some(&bias), out)),
-        median(|| conv::input_gradient(on, geometry, y, w, None, by_input)),
-        median(|| conv::weight_gradient(on, geometry, x, y, by_weight)),
+        median(|| conv::forward(on, precision, geometry, x, w, Some(&bias), out)),
+        median(|| conv::input_gradient(on, precision, geometry, y, w, None, by_input)),
+        median(|| conv::weight_gradient(on, precision, geometry, x, y, by_weight)),
     ];
     black_box(&outs);
     let columns = times.map(|time| {
         let rate = 2.0 * products as f64 / time.as_secs_f64() / 1e9;
         format!("{:9.3} ms {rate:6.0}", time.as_secs_f64() * 1e3)
     });
-    println!("{name:10} forward, by input, by weight: {}", columns.join(" "));
+    println!("{name:10} {precision}: forward, by input, by weight: {}", columns.join(" "));
 }

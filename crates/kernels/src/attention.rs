@@ -11,7 +11,7 @@ use crate::rows::{ExpMinus, Product, Same, Times, change, sum_of};
 use crate::simd::{Routine, Simd};
 use crate::strided::{Strided, Tiles};
 use crate::threads::Shared;
-use crate::{Chunks, Float, Machine};
+use crate::{Chunks, Float, Machine, Precision};
 
 /// How queries meet keys.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Attention {
     pub causal: bool,
     /// Which weights are left out, as if [`dropout`](crate::dropout::dropout) were given all of them.
     pub dropout: Option<Dropout>,
+    /// What its matrix products may lose.
+    pub precision: Precision,
 }
 
 /// The size of a batch of attentions.
@@ -232,7 +234,7 @@ impl<'a, T: Float> Job<'a, T> {
         out: &mut [T],
     ) {
         let size = Size { batch: 1, rows, columns, depth };
-        matmul(self.on, size, |_| left, |_| right, Bias::None, out);
+        matmul(self.on, self.attention.precision, size, |_| left, |_| right, Bias::None, out);
     }
 
     /// The products of the queries of a block with the keys they meet.

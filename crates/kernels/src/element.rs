@@ -134,6 +134,9 @@ impl Element for Bool {
 pub trait Float: Element + std::ops::Neg<Output = Self> + Number {
     /// Vectors of this float in an instruction set.
     type Vector<S: Simd>: Vector<Isa = S, Scalar = Self> + crate::math::Real;
+    /// What numbers are packed to where products may round them: they stay as they are where there is
+    /// nothing to gain.
+    type Rounded: crate::multiplier::Format<Self>;
     /// Minus infinity.
     const NEG_INFINITY: Self;
     /// Infinity.
@@ -175,9 +178,10 @@ pub trait Number: Element {
 
 /// Implements [`Float`] and [`Number`] for a float.
 macro_rules! float {
-    ($name:ident, $vector:ident) => {
+    ($name:ident, $vector:ident, $rounded:ty) => {
         impl Float for $name {
             type Vector<S: Simd> = S::$vector;
+            type Rounded = $rounded;
             const NEG_INFINITY: Self = $name::NEG_INFINITY;
             const INFINITY: Self = $name::INFINITY;
             const NAN: Self = $name::NAN;
@@ -223,8 +227,8 @@ macro_rules! float {
         }
     };
 }
-float!(f32, F32);
-float!(f64, F64);
+float!(f32, F32, crate::multiplier::Bf16Pairs);
+float!(f64, F64, crate::multiplier::Unrounded);
 
 /// Implements [`Number`] for integers.
 macro_rules! whole_number {

@@ -1,5 +1,6 @@
 //! The choice of an instruction set when the program runs.
 
+use crate::multiplier::Work;
 use crate::simd::{self, Routine};
 use std::fmt;
 use std::str::FromStr;
@@ -31,6 +32,16 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             Self::Neon => true,
             Self::Portable => true,
+            _ => false,
+        }
+    }
+
+    /// True if this processor sums products of pairs of `bf16` in this instruction set, faster than
+    /// those of `f32`.
+    pub fn multiplies_pairs(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => simd::avx512::multiplies_pairs(),
             _ => false,
         }
     }
@@ -81,6 +92,22 @@ impl Isa {
                 unsafe { simd::neon::run(routine) }
             }
             _ => panic!("this processor does not have {self}"),
+        }
+    }
+
+    /// Runs work on pairs of `bf16`, compiled for this instruction set.
+    ///
+    /// # Panics
+    /// If the processor does not multiply them.
+    #[inline]
+    pub(crate) fn run_pairs<W: Work<f32, i32>>(self, work: W) -> W::Output {
+        match (self, work) {
+            #[cfg(target_arch = "x86_64")]
+            (Self::Avx512, work) if simd::avx512::multiplies_pairs() => {
+                // SAFETY: the guard has asked the processor.
+                unsafe { simd::avx512::run_pairs(work) }
+            }
+            _ => panic!("{self} does not multiply pairs of bf16 on this processor"),
         }
     }
 }

@@ -24,11 +24,13 @@ pub mod gemm;
 mod isa;
 pub mod math;
 pub mod memory;
+mod multiplier;
 pub mod norm;
 pub mod optimizer;
 mod pad;
 pub mod patches;
 pub mod pool;
+mod precision;
 pub mod quantised;
 pub mod random;
 pub mod recurrent;
@@ -54,6 +56,7 @@ pub use exact::{
 pub use gather::{gather, index_add, index_select, out_of_range, scatter, scatter_add};
 pub use isa::Isa;
 pub use pad::pad;
+pub use precision::Precision;
 pub use reduce::{Extreme, Reducible, Reduction, arg_extreme, reduce};
 pub use scan::{Scan, Scannable, Way, linear_scan, scan};
 pub use softmax::{

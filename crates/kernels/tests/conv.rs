@@ -5,7 +5,8 @@ mod numbers;
 
 use gradus_kernels::conv::{self, Geometry};
 use gradus_kernels::memory::scratch;
-use gradus_kernels::{Float, Isa, Machine, Strided};
+use gradus_kernels::{Float, Isa, Machine, Precision, Strided};
+use half::bf16;
 use numbers::numbers;
 
 /// Sizes of a convolution, by axis: input, kernel, stride, dilation, padding before and after.
@@ -42,6 +43,12 @@ impl Case {
             before: [0, padding, padding],
             after: [0, padding, padding],
         }
+    }
+
+    /// True if the fast algorithm may be chosen, which rounds what it makes of numbers.
+    fn may_be_transformed(&self) -> bool {
+        let kernel = [self.kernel, self.stride, self.dilation];
+        kernel == [[1, 3, 3], [1; 3], [1; 3]] && self.channels[0].min(self.channels[1]) >= 24
     }
 
     fn groups(self, groups: usize) -> Self {
@@ -172,6 +179,14 @@ impl<T: Float> Numbers<T> {
         Self { data: numbers(stride as usize, seed), shape, strides }
     }
 
+    /// The same numbers, rounded to `bf16`.
+    fn rounded(mut self) -> Self {
+        for x in &mut self.data {
+            *x = T::from_f64(bf16::from_f64(x.to_f64()).to_f64());
+        }
+        self
+    }
+
     fn view(&self) -> Strided<'_, T> {
         Strided { data: &self.data, offset: 0, shape: &self.shape, strides: &self.strides }
     }
@@ -251,12 +266,23 @@ fn spoil_scratch() {
     }
 }
 
-/// Checks all three directions on all machines.
-fn check<T: Float>(case: Case, reversed: bool, machines: &[Machine], epsilon: f64) {
+/// Checks all three directions on all machines. Where products may be rounded, the numbers are such
+/// that rounding leaves them as they are.
+fn check<T: Float>(
+    case: Case,
+    reversed: bool,
+    precision: Precision,
+    machines: &[Machine],
+    epsilon: f64,
+) {
     let g = case.geometry();
-    let x = Numbers::<T>::new(g.input_shape(), 1, reversed);
-    let w = Numbers::<T>::new(g.weight_shape(), 2, reversed);
-    let y = Numbers::<T>::new(g.output_shape(), 3, reversed);
+    let numbers_of = |shape, seed| {
+        let numbers = Numbers::<T>::new(shape, seed, reversed);
+        if precision == Precision::Medium { numbers.rounded() } else { numbers }
+    };
+    let x = numbers_of(g.input_shape(), 1);
+    let w = numbers_of(g.weight_shape(), 2);
+    let y = numbers_of(g.output_shape(), 3);
     let out_bias = numbers::<T>(g.out_channels, 4);
     let in_bias = numbers::<T>(g.in_channels, 5);
 
@@ -279,9 +305,9 @@ fn check<T: Float>(case: Case, reversed: bool, machines: &[Machine], epsilon: f6
     for &on in machines {
         spoil_scratch();
         let mut outs = [&forward, &by_input, &by_weight].map(|sums| vec![T::NAN; sums.sums.len()]);
-        conv::forward(on, &g, x.view(), w.view(), Some(&out_bias), &mut outs[0]);
-        conv::input_gradient(on, &g, y.view(), w.view(), Some(&in_bias), &mut outs[1]);
-        conv::weight_gradient(on, &g, x.view(), y.view(), &mut outs[2]);
+        conv::forward(on, precision, &g, x.view(), w.view(), Some(&out_bias), &mut outs[0]);
+        conv::input_gradient(on, precision, &g, y.view(), w.view(), Some(&in_bias), &mut outs[1]);
+        conv::weight_gradient(on, precision, &g, x.view(), y.view(), &mut outs[2]);
         forward.check(&outs[0], epsilon, ("forward", case, on));
         by_input.check(&outs[1], epsilon, ("by input", case, on));
         by_weight.check(&outs[2], epsilon, ("by weight", case, on));
@@ -299,8 +325,10 @@ fn convolutions_equal_the_definition_on_every_instruction_set_and_thread_count()
     let machines: Vec<Machine> =
         Isa::available().flat_map(|isa| [1, 3].map(|threads| Machine { isa, threads })).collect();
     for (index, case) in cases().into_iter().enumerate() {
-        check::<f32>(case, index % 3 == 2, &machines, 6e-8);
-        check::<f64>(case, index % 3 == 0, &machines, 1.2e-16);
+        check::<f32>(case, index % 3 == 2, Precision::Highest, &machines, 6e-8);
+        let epsilon = if case.may_be_transformed() { 4e-4 } else { 6e-8 };
+        check::<f32>(case, index % 3 == 1, Precision::Medium, &machines, epsilon);
+        check::<f64>(case, index % 3 == 0, Precision::Highest, &machines, 1.2e-16);
     }
 }
 
@@ -317,8 +345,8 @@ fn one_number_may_be_seen_everywhere() {
         let on = Machine { isa, threads: 1 };
         let [by_many, by_one] = [many, one].map(|grad| {
             let mut outs = [vec![f32::NAN; 2 * 20 * 30], vec![f32::NAN; 24 * 20 * 9]];
-            conv::input_gradient(on, &g, grad, w.view(), None, &mut outs[0]);
-            conv::weight_gradient(on, &g, x.view(), grad, &mut outs[1]);
+            conv::input_gradient(on, Precision::Highest, &g, grad, w.view(), None, &mut outs[0]);
+            conv::weight_gradient(on, Precision::Highest, &g, x.view(), grad, &mut outs[1]);
             outs
         });
         assert_eq!(by_many, by_one);
@@ -333,8 +361,16 @@ fn without_a_bias_nothing_is_added() {
     let on = Machine { isa: Isa::Portable, threads: 1 };
     let mut plain = vec![f32::NAN; 48];
     let mut biased = plain.clone();
-    conv::forward(on, &g, x.view(), w.view(), None, &mut plain);
-    conv::forward(on, &g, x.view(), w.view(), Some(&[1.0, 2.0, 3.0]), &mut biased);
+    conv::forward(on, Precision::Highest, &g, x.view(), w.view(), None, &mut plain);
+    conv::forward(
+        on,
+        Precision::Highest,
+        &g,
+        x.view(),
+        w.view(),
+        Some(&[1.0, 2.0, 3.0]),
+        &mut biased,
+    );
     for (i, (plain, biased)) in plain.iter().zip(&biased).enumerate() {
         assert_eq!(*biased, plain + (i / 16 + 1) as f32);
     }
@@ -356,7 +392,7 @@ fn largest_error(values: &[f32], truth: &Sums) -> f64 {
 
 /// The largest errors of outputs and of the weight's gradient: of a plain loop of 32 bits, then on
 /// each machine.
-fn errors(x: &Numbers<f32>, machines: &[Machine]) -> Vec<[f64; 2]> {
+fn errors(x: &Numbers<f32>, precision: Precision, machines: &[Machine]) -> Vec<[f64; 2]> {
     let g = transformed();
     let w = Numbers::<f32>::new(g.weight_shape(), 2, false);
     let y = Numbers::<f32>::new(g.output_shape(), 3, false);
@@ -375,8 +411,8 @@ fn errors(x: &Numbers<f32>, machines: &[Machine]) -> Vec<[f64; 2]> {
     let mut errors = vec![[0, 1].map(|i| largest_error(&plain[i], &truth[i]))];
     for &on in machines {
         let mut outs = plain.each_ref().map(|plain| vec![f32::NAN; plain.len()]);
-        conv::forward(on, &g, x.view(), w.view(), None, &mut outs[0]);
-        conv::weight_gradient(on, &g, x.view(), y.view(), &mut outs[1]);
+        conv::forward(on, precision, &g, x.view(), w.view(), None, &mut outs[0]);
+        conv::weight_gradient(on, precision, &g, x.view(), y.view(), &mut outs[1]);
         errors.push([0, 1].map(|i| largest_error(&outs[i], &truth[i])));
     }
     errors
@@ -409,7 +445,7 @@ fn fast_convolutions_are_as_accurate_as_a_plain_loop() {
     ];
     let machines: Vec<Machine> = Isa::available().map(|isa| Machine { isa, threads: 2 }).collect();
     for (name, x) in &inputs {
-        let errors = errors(x, &machines);
+        let errors = errors(x, Precision::Highest, &machines);
         let (plain, fast) = (errors[0], &errors[1..]);
         for (on, fast) in machines.iter().zip(fast) {
             for (fast, plain) in fast.iter().zip(plain) {
@@ -432,7 +468,7 @@ fn fast_convolutions_do_not_spread_infinities() {
     for on in Isa::available().map(|isa| Machine { isa, threads: 2 }) {
         let run = |x: &Numbers<f32>, w: &Numbers<f32>| {
             let mut out = vec![0.0f32; g.output_shape().iter().product()];
-            conv::forward(on, &g, x.view(), w.view(), None, &mut out);
+            conv::forward(on, Precision::Highest, &g, x.view(), w.view(), None, &mut out);
             out
         };
         let usual = run(&x(0.5), &w);
@@ -456,9 +492,75 @@ fn fast_convolutions_do_not_spread_infinities() {
         assert!(run(&large, &small).iter().all(|value| value.is_finite()));
         let mut by_weight = vec![0.0f32; g.weight_shape().iter().product()];
         let tiny = changed(g.output_shape(), 3, |_, y| y * 1e-30);
-        conv::weight_gradient(on, &g, large.view(), tiny.view(), &mut by_weight);
+        conv::weight_gradient(
+            on,
+            Precision::Highest,
+            &g,
+            large.view(),
+            tiny.view(),
+            &mut by_weight,
+        );
         assert!(by_weight.iter().all(|value| value.is_finite()));
-        conv::weight_gradient(on, &g, x(f32::INFINITY).view(), grad.view(), &mut by_weight);
+        conv::weight_gradient(
+            on,
+            Precision::Highest,
+            &g,
+            x(f32::INFINITY).view(),
+            grad.view(),
+            &mut by_weight,
+        );
         assert!(by_weight.iter().any(|value| !value.is_finite()));
+    }
+}
+
+/// A sum of products of numbers rounded to `bf16` is off by what two roundings lose, where there are
+/// channels enough and the processor gains by it, and else by nothing.
+#[test]
+fn the_lowest_precision_rounds_where_that_is_faster() {
+    let few = Case::plane(2, [3, 8], [9, 70], 3, 1);
+    let odd = Case::plane(2, [25, 40], [9, 8], 3, 1);
+    let many = [
+        Case::plane(2, [24, 40], [9, 7], 3, 1),
+        Case::plane(3, [64, 48], [5, 6], 1, 0),
+        Case::plane(2, [32, 64], [9, 9], 3, 1).stride([1, 2, 2]),
+    ];
+    let on = |isa| Machine { isa, threads: 2 };
+    for (case, isa) in many
+        .into_iter()
+        .chain([few, odd])
+        .flat_map(|case| Isa::available().map(move |isa| (case, isa)))
+    {
+        let g = case.geometry();
+        let x = Numbers::<f32>::new(g.input_shape(), 1, false);
+        let w = Numbers::<f32>::new(g.weight_shape(), 2, false);
+        let y = Numbers::<f32>::new(g.output_shape(), 3, false);
+        let run = |precision| {
+            let mut outs = [g.output_shape(), g.input_shape(), g.weight_shape()]
+                .map(|shape| vec![f32::NAN; shape.iter().product()]);
+            conv::forward(on(isa), precision, &g, x.view(), w.view(), None, &mut outs[0]);
+            conv::input_gradient(on(isa), precision, &g, y.view(), w.view(), None, &mut outs[1]);
+            conv::weight_gradient(on(isa), precision, &g, x.view(), y.view(), &mut outs[2]);
+            outs
+        };
+        let mut truth = [g.output_shape(), g.input_shape(), g.weight_shape()].map(Sums::new);
+        for_each_meeting(&g, |output, input, weight| {
+            let (x, w, y) = (x.at(input), w.at(weight), y.at(output));
+            truth[0].add(output, x * w);
+            truth[1].add(input, y * w);
+            truth[2].add(weight, x * y);
+        });
+        let (exact, rounded) = (run(Precision::Highest), run(Precision::Medium));
+        let rounds = isa.multiplies_pairs();
+        let expected = match case.channels {
+            [3, _] => [false; 3],
+            // The gradient by the weight packs places, not channels.
+            [25, _] => [false, rounds, rounds],
+            _ => [rounds; 3],
+        };
+        for (i, (rounded, truth)) in rounded.iter().zip(&truth).enumerate() {
+            assert_eq!(*rounded != exact[i], expected[i], "{case:?} {isa}, direction {i}");
+            let error = largest_error(rounded, truth);
+            assert!(error < 2.0 / 256.0 + 1.0 / 65536.0 + 1e-6, "{case:?} {isa}: {error}");
+        }
     }
 }

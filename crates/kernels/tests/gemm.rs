@@ -3,7 +3,7 @@
 mod numbers;
 
 use gradus_kernels::gemm::{Bias, Matrix, Size, matmul};
-use gradus_kernels::{Float, Isa, Machine};
+use gradus_kernels::{Float, Isa, Machine, Precision};
 use numbers::numbers;
 
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,7 @@ fn check<T: Float>(
         _ => Bias::None,
     };
     let mut out = vec![T::NAN; batch * rows * columns];
-    matmul(on, size, left, right, added, &mut out);
+    matmul(on, Precision::Highest, size, left, right, added, &mut out);
     for i in 0..batch {
         for r in 0..rows {
             for c in 0..columns {

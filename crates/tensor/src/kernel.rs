@@ -14,7 +14,8 @@ pub use gradus_kernels::random::Distribution;
 pub use gradus_kernels::recurrent::{Cell, Steps};
 pub use gradus_kernels::resize::{Interpolation, Resize};
 pub use gradus_kernels::{
-    Binary, Comparison, CrossEntropy, Extreme, Order, Reduction, Scan, Softmax, Unary, Way,
+    Binary, Comparison, CrossEntropy, Extreme, Order, Precision, Reduction, Scan, Softmax, Unary,
+    Way,
 };
 
 /// What a device must compute. Inputs and outputs come beside it; see
@@ -87,7 +88,10 @@ pub enum Kernel {
     Optimizer(optimizer::Step),
     /// `out[b] = A[b] · B[b]` for inputs `[batch…, M, K]` and `[batch…, K, N]`, where a third input, if
     /// there is one, is added to each row.
-    MatMul,
+    MatMul {
+        /// What products of `f32` may lose.
+        precision: Precision,
+    },
     /// out = x · Wᵀ for x `[.., D]` of floats, which lie side by side, and codes, scales and maybe
     /// zeros of W: see [`gradus_kernels::quantised`].
     LinearQuantised(CodeFormat),
@@ -233,6 +237,8 @@ pub enum Kernel {
         direction: ConvDirection,
         /// The sizes.
         geometry: ConvGeometry,
+        /// What products of `f32` may lose.
+        precision: Precision,
     },
     /// Normalises the rows of x [N, L]; two more inputs, if there are any, are the weights and the
     /// biases. The second output is the mean and the factor of each row, `f64` [N, 2].

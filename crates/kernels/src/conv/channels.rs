@@ -7,6 +7,7 @@
 //! table of places makes rows of images.) The weight is packed into panels of some of the target's
 //! channels. Products are cut along their depth into blocks of the source's channels, so that a
 //! panel's block stays in the cache for all rows.
+//! Where operands are rounded to `bf16`, two channels of a place are packed to one number.
 //!
 //! A task computes some panels in a box of outputs, copying for itself what the box reads, from
 //! panels that all tasks share. If there are few outputs for a large weight it is the other way
@@ -20,12 +21,13 @@ use super::plan::{Goal, Part, Plan};
 use super::tile::{MOST_ROWS, Tile, tile};
 use super::write::PanelWriter;
 use crate::memory::scratch;
-use crate::simd::{Routine, Simd};
+use crate::multiplier::{self, Format, Multiplier, Work};
 use crate::threads::Shared;
-use crate::{Float, Machine};
+use crate::{Element, Float, Machine};
 use std::ops::Range;
 
-/// How many products, about, are summed in registers before they are added to the others.
+/// How many packed numbers, about, are multiplied and summed in registers before they are added to the
+/// others.
 const DEPTH: usize = 256;
 
 /// How many numbers of a box's copy and sums stay in the second-level cache.
@@ -39,7 +41,7 @@ const FEW_OUTPUTS: usize = 1024;
 const LARGE_WEIGHT: usize = 256 << 10;
 
 /// Computes the target's places of a plan, one of several that share them.
-pub(super) fn run<T: Float>(
+pub(super) fn run<T: Float, F: Format<T>>(
     on: Machine,
     correlation: &Correlation<'_, T>,
     plan: &Plan,
@@ -47,7 +49,7 @@ pub(super) fn run<T: Float>(
     out: &Shared<'_, T>,
 ) {
     let Correlation { batch, groups, channels, rows, .. } = *correlation;
-    let panels = Panels::new::<T>(on, rows, channels * plan.taps());
+    let panels = Panels::new::<T>(on, rows, channels * plan.taps() / F::STEPS);
     let one_box = batch * plan.outputs() <= FEW_OUTPUTS && rows * panels.depth >= LARGE_WEIGHT;
     let wanted = TASKS.div_ceil(groups * panels.count);
     let goal = Goal { channels, rows: panels.width(), budget: BUDGET, wanted };
@@ -62,15 +64,17 @@ pub(super) fn run<T: Float>(
     let row_parts = panels.count.div_ceil(row_part);
     let images = Images::new(plan, layout, channels, panels.lanes);
     let packing = &Packing::new(correlation, plan, panels);
-    let packed = (!one_box).then(|| packing.all(on));
-    let copies = one_box.then(|| images.copy_groups(on, &correlation.source, groups));
-    let at_once = at_once(plan);
-    let steps = steps(&images, panels.width(), at_once);
+    let packed = (!one_box).then(|| packing.all::<F>(on));
+    let copies =
+        one_box.then(|| F::neighbours(on, images.copy_groups(on, &correlation.source, groups)));
+    let at_once = at_once(plan, F::STEPS);
+    let steps = steps(&images, panels.width(), at_once, F::STEPS);
+    let copy_len = images.len() / F::STEPS;
     on.parallel(groups * boxes * row_parts, correlation.cost_ns / plans, |task| {
         let (rest, row_part_index) = (task / row_parts, task % row_parts);
         let first = row_part_index * row_part;
         let group = rest / boxes;
-        on.isa.run(Task {
+        let task = Task {
             correlation,
             images,
             part: plan.part(batch, layout, rest % boxes),
@@ -78,16 +82,17 @@ pub(super) fn run<T: Float>(
             packing,
             chosen: first..panels.count.min(first + row_part),
             packed: packed.as_deref(),
-            copy: copies.as_ref().map(|copies| &copies[group * images.len()..][..images.len()]),
+            copy: copies.as_ref().map(|copies| &copies[group * copy_len..][..copy_len]),
             at_once,
             steps: &steps,
             out,
-        });
+        };
+        F::run(on.isa, task);
     });
 }
 
 /// Computes some panels of a group in one box of outputs.
-pub(super) fn run_part<T: Float>(
+pub(super) fn run_part<T: Float, F: Format<T>>(
     on: Machine,
     (correlation, plan): (&Correlation<'_, T>, &Plan),
     (group, part): (usize, Part),
@@ -95,14 +100,14 @@ pub(super) fn run_part<T: Float>(
     out: &Shared<'_, T>,
 ) {
     let Correlation { channels, rows, .. } = *correlation;
-    let panels = Panels::new::<T>(on, rows, channels * plan.taps());
+    let panels = Panels::new::<T>(on, rows, channels * plan.taps() / F::STEPS);
     let layout = &plan.layout_of(part.images, part.lens);
     let images = Images::new(plan, layout, channels, panels.lanes);
     let packing = &Packing::new(correlation, plan, panels);
-    let at_once = at_once(plan);
-    let steps = &steps(&images, panels.width(), at_once);
+    let at_once = at_once(plan, F::STEPS);
+    let steps = &steps(&images, panels.width(), at_once, F::STEPS);
     let (packed, copy) = (None, None);
-    on.isa.run(Task {
+    let task = Task {
         correlation,
         images,
         part,
@@ -114,25 +119,26 @@ pub(super) fn run_part<T: Float>(
         at_once,
         steps,
         out,
-    });
+    };
+    F::run(on.isa, task);
 }
 
-/// How many of the source's channels a block of depth has.
-fn at_once(plan: &Plan) -> usize {
-    BLOCK * (DEPTH / (BLOCK * plan.taps().max(1))).max(1)
+/// How many of the source's channels a block of depth has, if so many are packed to one number.
+fn at_once(plan: &Plan, packed: usize) -> usize {
+    BLOCK * (DEPTH * packed / (BLOCK * plan.taps().max(1))).max(1)
 }
 
 /// How far behind an output's place each step of depth lies in the images, and where in a panel's
 /// block of so many channels.
-fn steps(images: &Images<'_>, width: usize, at_once: usize) -> Vec<[usize; 2]> {
+fn steps(images: &Images<'_>, width: usize, at_once: usize, packed: usize) -> Vec<[usize; 2]> {
     let mut steps = Vec::with_capacity(images.channels * images.plan.taps());
     for block in (0..images.channels).step_by(at_once) {
         let (end, start) = (images.channels.min(block + at_once), steps.len());
         for first in (block..end).step_by(BLOCK) {
             images.plan.for_each_tap(images.layout, |_, tap| {
-                for channel in first..end.min(first + BLOCK) {
+                for channel in (first..end.min(first + BLOCK)).step_by(packed) {
                     let place = (steps.len() - start) * width;
-                    steps.push([tap * images.pitch + channel, place]);
+                    steps.push([(tap * images.pitch + channel) / packed, place]);
                 }
             });
         }
@@ -141,7 +147,7 @@ fn steps(images: &Images<'_>, width: usize, at_once: usize) -> Vec<[usize; 2]> {
 }
 
 /// Some channels of the target in one box.
-struct Task<'a, T> {
+struct Task<'a, T, P> {
     correlation: &'a Correlation<'a, T>,
     images: Images<'a>,
     part: Part,
@@ -150,20 +156,21 @@ struct Task<'a, T> {
     /// Which panels.
     chosen: Range<usize>,
     /// All panels, or none if each task packs its own.
-    packed: Option<&'a [T]>,
+    packed: Option<&'a [P]>,
     /// The copy of the group's images, or none if each task copies its own.
-    copy: Option<&'a [T]>,
+    copy: Option<&'a [P]>,
     /// How many of the source's channels a block of depth has.
     at_once: usize,
     steps: &'a [[usize; 2]],
     out: &'a Shared<'a, T>,
 }
 
-impl<T: Float> Routine for Task<'_, T> {
+impl<T: Float, P: Element> Work<T, P> for Task<'_, T, P> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, isa: S) {
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
+        let isa = multiplier.isa();
         let (images, panels) = (&self.images, &self.packing.panels);
         let taps = images.plan.taps();
         let mut own_copy = scratch(if self.copy.is_none() { images.len() } else { 0 });
@@ -172,12 +179,13 @@ impl<T: Float> Routine for Task<'_, T> {
             let channels = first..first + images.channels;
             images.copy(isa, &self.correlation.source, &self.part, channels, &mut own_copy);
         }
-        let copy = self.copy.unwrap_or(&own_copy);
-        let block_len = self.at_once * taps * panels.width();
+        let own_packed = multiplier::neighbours(multiplier, &own_copy);
+        let copy = self.copy.unwrap_or(&own_packed);
+        let block_len = self.at_once * taps / M::STEPS * panels.width();
         let mut own_block = scratch(if self.packed.is_none() { block_len } else { 0 });
 
         let mut rows = vec![];
-        let pitch = images.pitch;
+        let pitch = images.pitch / M::STEPS;
         images.plan.for_each_output(images.layout, &self.part, |place| rows.push(place * pitch));
         let (count, last) = (rows.len(), rows[rows.len() - 1]);
         rows.resize(count + MOST_ROWS, last);
@@ -189,7 +197,7 @@ impl<T: Float> Routine for Task<'_, T> {
         for panel in self.chosen.clone() {
             for first in (0..images.channels).step_by(self.at_once) {
                 let channels = first..images.channels.min(first + self.at_once);
-                let steps = channels.start * taps..channels.end * taps;
+                let steps = channels.start * taps / M::STEPS..channels.end * taps / M::STEPS;
                 let len = steps.len() * panels.width();
                 let block = match self.packed {
                     Some(packed) => {
@@ -198,11 +206,11 @@ impl<T: Float> Routine for Task<'_, T> {
                     }
                     None => {
                         let block = &mut own_block[..len];
-                        self.packing.block(isa, self.group, panel, channels, block);
+                        self.packing.block(multiplier, self.group, panel, channels, block);
                         block
                     }
                 };
-                self.multiply(isa, (panel, steps), block, &rows, copy, &mut sums);
+                self.multiply(multiplier, (panel, steps), block, &rows, copy, &mut sums);
             }
             let writer = PanelWriter {
                 correlation: self.correlation,
@@ -218,16 +226,16 @@ impl<T: Float> Routine for Task<'_, T> {
     }
 }
 
-impl<T: Float> Task<'_, T> {
+impl<T: Float, P: Element> Task<'_, T, P> {
     /// Adds some steps of depth to the sums of a panel.
     #[inline(always)]
-    fn multiply<S: Simd>(
+    fn multiply<M: Multiplier<Scalar = T, Packed = P>>(
         &self,
-        isa: S,
+        multiplier: M,
         (panel, steps): (usize, Range<usize>),
-        block: &[T],
+        block: &[P],
         rows: &[usize],
-        copy: &[T],
+        copy: &[P],
         sums: &mut [T],
     ) {
         let width = self.packing.panels.width();
@@ -249,7 +257,7 @@ impl<T: Float> Task<'_, T> {
                     c_stride: width,
                     accumulate: steps.start > 0,
                 };
-                tile::<T::Vector<S>>(isa, count - row, vectors, product)
+                tile(multiplier, count - row, vectors, product)
             };
         }
     }

@@ -6,8 +6,9 @@
 
 use super::plan::Plan;
 use super::{Geometry, channels, lines, winograd};
+use crate::multiplier::{self, Format, Unrounded};
 use crate::threads::Shared;
-use crate::{Float, Machine, Strided};
+use crate::{Float, Machine, Precision, Strided};
 
 /// From so many channels of the target, and of the source, on vectors run along channels.
 const ROWS: usize = 16;
@@ -66,6 +67,7 @@ pub(super) struct Correlation<'a, T> {
     pub(super) bias: Option<&'a [T]>,
     /// The lengths of the target.
     pub(super) target: [usize; 3],
+    pub(super) precision: Precision,
     pub(super) cost_ns: usize,
 }
 
@@ -79,16 +81,32 @@ pub(super) fn run<T: Float>(
     if out.is_empty() {
         return;
     }
-    let Correlation { rows, channels: depth, .. } = *correlation;
     let out = Shared::new(out);
+    // A packed number holds channels of one place.
+    let even = correlation.channels.is_multiple_of(T::Rounded::STEPS);
+    if even && multiplier::rounds::<T>(on, correlation.precision) {
+        run_as::<T, T::Rounded>(on, correlation, plans, &out);
+    } else {
+        run_as::<T, Unrounded>(on, correlation, plans, &out);
+    }
+}
+
+/// Computes the correlation with numbers packed to a format.
+fn run_as<T: Float, F: Format<T>>(
+    on: Machine,
+    correlation: &Correlation<'_, T>,
+    plans: &[Plan],
+    out: &Shared<'_, T>,
+) {
+    let Correlation { rows, channels: depth, .. } = *correlation;
     for plan in plans {
         let lines = plan.line() >= LONG && rows <= FEW_ROWS;
         if winograd::fits(correlation, plan) {
-            winograd::run(on, correlation, plan, &out);
+            winograd::run::<T, F>(on, correlation, plan, out);
         } else if rows >= ROWS && depth >= CHANNELS && !lines {
-            channels::run(on, correlation, plan, plans.len(), &out);
+            channels::run::<T, F>(on, correlation, plan, plans.len(), out);
         } else {
-            lines::run(on, correlation, plan, plans.len(), &out);
+            lines::run(on, correlation, plan, plans.len(), out);
         }
     }
 }

@@ -36,7 +36,7 @@ mod weight;
 mod winograd;
 mod write;
 
-use crate::{Float, Machine, Strided};
+use crate::{Float, Machine, Precision, Strided};
 use correlate::{Correlation, Weights};
 use plan::Plan;
 
@@ -95,12 +95,14 @@ impl Geometry {
     }
 }
 
-/// y = the convolution of x with the weight, plus the bias of each output channel.
+/// y = the convolution of x with the weight, plus the bias of each output channel. Where the precision
+/// allows it, there are many channels and it is faster, both are rounded to `bf16`: see [`Precision`].
 ///
 /// # Panics
 /// If a shape is not that of the geometry.
 pub fn forward<T: Float>(
     on: Machine,
+    precision: Precision,
     geometry: &Geometry,
     x: Strided<'_, T>,
     weight: Strided<'_, T>,
@@ -120,6 +122,7 @@ pub fn forward<T: Float>(
         weights: Weights::new(geometry, weight, [0, 1]),
         bias,
         target: geometry.output,
+        precision,
         cost_ns: geometry.cost_ns(),
     };
     correlate::run(on, &correlation, &[Plan::forward(geometry)], out);
@@ -132,6 +135,7 @@ pub fn forward<T: Float>(
 /// If a shape is not that of the geometry.
 pub fn input_gradient<T: Float>(
     on: Machine,
+    precision: Precision,
     geometry: &Geometry,
     grad: Strided<'_, T>,
     weight: Strided<'_, T>,
@@ -151,6 +155,7 @@ pub fn input_gradient<T: Float>(
         weights: Weights::new(geometry, weight, [1, 0]),
         bias,
         target: geometry.input,
+        precision,
         cost_ns: geometry.cost_ns(),
     };
     correlate::run(on, &correlation, &Plan::input_gradient(geometry), out);
@@ -165,6 +170,7 @@ pub fn input_gradient<T: Float>(
 /// If a shape is not that of the geometry.
 pub fn weight_gradient<T: Float>(
     on: Machine,
+    precision: Precision,
     geometry: &Geometry,
     x: Strided<'_, T>,
     grad: Strided<'_, T>,
@@ -173,5 +179,5 @@ pub fn weight_gradient<T: Float>(
     assert_eq!(x.shape, geometry.input_shape());
     assert_eq!(grad.shape, geometry.output_shape());
     assert_eq!(out.len(), geometry.weight_shape().iter().product::<usize>());
-    weight::run(on, geometry, x, grad, out);
+    weight::run(on, precision, geometry, x, grad, out);
 }

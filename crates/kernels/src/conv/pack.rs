@@ -5,8 +5,9 @@ use super::plan::Plan;
 use super::tile::most_vectors;
 use super::transpose::{prefetch, read, transpose};
 use crate::memory::{Scratch, scratch};
+use crate::multiplier::{Format, Multiplier, Work};
 use crate::simd::{MAX_LANES, Routine, Simd, Vector};
-use crate::{Chunks, Float, Machine};
+use crate::{Chunks, Element, Float, Machine};
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -19,7 +20,7 @@ pub(super) const BLOCK: usize = 16;
 pub(super) struct Panels {
     /// The target's channels.
     pub(super) rows: usize,
-    /// The products that each sum has.
+    /// The packed numbers that each sum has products of.
     pub(super) depth: usize,
     pub(super) lanes: usize,
     /// The vectors of a panel.
@@ -108,21 +109,49 @@ impl<'a, T: Float> Packing<'a, T> {
     }
 
     /// Packs all panels.
-    pub(super) fn all(&self, on: Machine) -> Scratch<T> {
+    pub(super) fn all<F: Format<T>>(&self, on: Machine) -> Scratch<F::Packed> {
         let groups = self.correlation.groups;
         let count = self.panels.count;
         let mut packed = scratch(self.panels.start(groups, 0));
         let cost_ns = packed.len() / 4;
         let chunk = packed.len() / (groups * count);
         on.for_each(Chunks::new(&mut packed, chunk.max(1)), cost_ns, |index, out| {
-            on.isa.run(Whole { packing: self, group: index / count, panel: index % count, out });
+            let (group, panel) = (index / count, index % count);
+            F::run(on.isa, Whole { packing: self, group, panel, out });
         });
         packed
     }
 
-    /// Packs a panel's block of channels, which start at a multiple of [`BLOCK`].
+    /// Packs a panel's block of channels, which start at a multiple of [`BLOCK`]. There is no odd one
+    /// among them where a packed number holds several.
     #[inline(always)]
-    pub(super) fn block<S: Simd>(
+    pub(super) fn block<M: Multiplier<Scalar = T>>(
+        &self,
+        multiplier: M,
+        group: usize,
+        panel: usize,
+        channels: Range<usize>,
+        out: &mut [M::Packed],
+    ) {
+        let isa = multiplier.isa();
+        if let Some(out) = M::as_numbers(out) {
+            return self.copy_block(isa, group, panel, channels, out);
+        }
+        let width = self.panels.width();
+        let step = self.taps.offsets.len() * width;
+        let mut numbers = scratch(BLOCK * step);
+        let blocks = channels.clone().step_by(BLOCK);
+        for (first, out) in blocks.zip(out.chunks_mut((BLOCK / M::STEPS * step).max(1))) {
+            let block = first..channels.end.min(first + BLOCK);
+            let numbers = &mut numbers[..block.len() * step];
+            self.copy_block(isa, group, panel, block, numbers);
+            multiplier.pack_lines(numbers, width, out);
+        }
+    }
+
+    /// Copies a panel's block of channels, which start at a multiple of [`BLOCK`].
+    #[inline(always)]
+    fn copy_block<S: Simd>(
         &self,
         isa: S,
         group: usize,
@@ -145,20 +174,20 @@ impl<'a, T: Float> Packing<'a, T> {
 }
 
 /// Packs all channels of a panel.
-struct Whole<'a, T> {
+struct Whole<'a, T, P> {
     packing: &'a Packing<'a, T>,
     group: usize,
     panel: usize,
-    out: &'a mut [T],
+    out: &'a mut [P],
 }
 
-impl<T: Float> Routine for Whole<'_, T> {
+impl<T: Float, P: Element> Work<T, P> for Whole<'_, T, P> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, isa: S) {
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
         let channels = 0..self.packing.correlation.channels;
-        self.packing.block(isa, self.group, self.panel, channels, self.out);
+        self.packing.block(multiplier, self.group, self.panel, channels, self.out);
     }
 }
 

@@ -3,6 +3,10 @@
 //! A task takes some channels of the gradient and of the input, all taps, and some boxes of outputs,
 //! one after another. It copies both images into scratch with the channels of a place side by side.
 //! Each tap is then a matrix product of the two whose depth runs over the places.
+//!
+//! Where operands are rounded to `bf16`, a packed number holds two outputs that lie side by side in a
+//! line. The next two of the gradient follow these; of the input every place has a pair, of itself and
+//! of the place behind it, so that any tap finds its own.
 
 use super::Geometry;
 use super::beside::{Beside, Images, Places};
@@ -11,9 +15,10 @@ use super::plan::{Goal, Layout, Part, Plan, apart};
 use super::tile::{MOST_ROWS, Tile, tile};
 use super::weight::{Parts, write_row};
 use crate::memory::scratch;
-use crate::simd::{Routine, Simd, Vector};
+use crate::multiplier::{Format, Multiplier, PackedNumbers, Work};
+use crate::simd::{Simd, Vector};
 use crate::threads::Shared;
-use crate::{Float, Machine, Strided};
+use crate::{Element, Float, Machine, Strided};
 use std::ops::Range;
 
 /// How many channels of the gradient a task takes at most.
@@ -25,11 +30,11 @@ const BUDGET: usize = 128 << 10;
 /// How many tasks are wanted at least.
 const TASKS: usize = 16;
 
-/// How many products are summed in registers before they are added to the others.
+/// How many packed numbers are multiplied and summed in registers before they are added to the others.
 const DEPTH: usize = 512;
 
 /// Computes the gradient by the weight.
-pub(super) fn run<T: Float>(
+pub(super) fn run<T: Float, F: Format<T>>(
     on: Machine,
     geometry: &Geometry,
     x: Strided<'_, T>,
@@ -57,7 +62,7 @@ pub(super) fn run<T: Float>(
         let (rest, panel) = (rest / panels.count, rest % panels.count);
         let (group, first) = (rest / row_parts, rest % row_parts * row_part);
         let first_channel = panel * panels.width();
-        on.isa.run(Task {
+        let task = Task {
             geometry,
             plan,
             layout,
@@ -69,7 +74,8 @@ pub(super) fn run<T: Float>(
             x,
             grad,
             out: (shared, part * len),
-        });
+        };
+        F::run(on.isa, task);
     });
     parts.finish(on);
 }
@@ -93,12 +99,12 @@ struct Task<'a, T> {
     out: (&'a Shared<'a, T>, usize),
 }
 
-impl<T: Float> Routine for Task<'_, T> {
+impl<T: Float, P: Element> Work<T, P> for Task<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, isa: S) {
-        let lanes = T::Vector::<S>::LANES;
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
+        let (isa, lanes) = (multiplier.isa(), M::Sums::LANES);
         let width = self.vectors * lanes;
         let taps = self.plan.taps();
         let images = Images::new(self.plan, self.layout, self.channels.len(), lanes);
@@ -115,12 +121,19 @@ impl<T: Float> Routine for Task<'_, T> {
             let channels = first + self.channels.start..first + self.channels.end;
             images.copy(isa, &self.x, &part, channels, &mut input);
             self.copy_grad(isa, &part, &mut grad, pitch);
+            let packed_input = pack_input(multiplier, &input, images.pitch);
+            let packed_grad = pack_grad(multiplier, &grad, &part, pitch);
             steps.clear();
+            let mut number = 0;
             self.plan.for_each_output(self.layout, &part, |place| {
-                steps.push([steps.len() * pitch, place * images.pitch]);
+                if (number % part.lens[2]).is_multiple_of(M::STEPS) {
+                    steps.push([steps.len() * pitch, place * images.pitch]);
+                }
+                number += 1;
             });
             for steps in steps.chunks(DEPTH) {
-                self.multiply(isa, steps, &grad, (&input, images.pitch), &mut totals);
+                let input = (&packed_input[..], images.pitch);
+                self.multiply(multiplier, steps, &packed_grad, input, &mut totals);
             }
         }
         self.write(isa, &totals);
@@ -142,15 +155,15 @@ impl<T: Float> Task<'_, T> {
 
     /// Adds the products of some places.
     #[inline(always)]
-    fn multiply<S: Simd>(
+    fn multiply<M: Multiplier<Scalar = T>>(
         &self,
-        isa: S,
+        multiplier: M,
         steps: &[[usize; 2]],
-        grad: &[T],
-        (input, pitch): (&[T], usize),
+        grad: &[M::Packed],
+        (input, pitch): (&[M::Packed], usize),
         totals: &mut [T],
     ) {
-        let width = self.vectors * T::Vector::<S>::LANES;
+        let width = self.vectors * M::Sums::LANES;
         let mut taps = Vec::with_capacity(self.plan.taps());
         self.plan.for_each_tap(self.layout, |_, place| taps.push(place));
         let (rows, stride) = (self.rows.len(), taps.len() * width);
@@ -177,7 +190,7 @@ impl<T: Float> Task<'_, T> {
                         c_stride: stride,
                         accumulate: true,
                     };
-                    tile::<T::Vector<S>>(isa, rows - row, self.vectors, product)
+                    tile(multiplier, rows - row, self.vectors, product)
                 };
             }
             row += done;
@@ -198,4 +211,45 @@ impl<T: Float> Task<'_, T> {
             write_row(isa, totals, [taps, width], to);
         }
     }
+}
+
+/// Packs the gradient, `[place][channel]`: of each line of outputs as many as a packed number has
+/// steps, and zeros behind the last one.
+#[inline(always)]
+fn pack_grad<'a, M: Multiplier>(
+    multiplier: M,
+    grad: &'a [M::Scalar],
+    part: &Part,
+    pitch: usize,
+) -> PackedNumbers<'a, M::Packed> {
+    if let Some(packed) = M::as_packed(grad) {
+        return PackedNumbers::InPlace(packed);
+    }
+    let [depth, height, width] = part.lens;
+    let lines = part.images * depth * height;
+    let line = width.div_ceil(M::STEPS) * pitch;
+    let mut packed = scratch(lines * line);
+    for (line, grad) in packed.chunks_exact_mut(line).zip(grad.chunks_exact(width * pitch)) {
+        multiplier.pack_lines(grad, pitch, line);
+    }
+    PackedNumbers::Copied(packed)
+}
+
+/// Packs the input, `[place][channel]`: each place with those behind it that share a packed number.
+#[inline(always)]
+fn pack_input<M: Multiplier>(
+    multiplier: M,
+    input: &[M::Scalar],
+    pitch: usize,
+) -> PackedNumbers<'_, M::Packed> {
+    if let Some(packed) = M::as_packed(input) {
+        return PackedNumbers::InPlace(packed);
+    }
+    let mut packed = scratch(input.len());
+    for (place, packed) in packed.chunks_exact_mut(pitch).enumerate() {
+        let start = place * pitch;
+        let end = input.len().min(start + M::STEPS * pitch);
+        multiplier.pack_lines(&input[start..end], pitch, packed);
+    }
+    PackedNumbers::Copied(packed)
 }

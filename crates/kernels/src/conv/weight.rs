@@ -9,9 +9,10 @@
 use super::transpose::matrix;
 use super::{Geometry, pairs, runs, winograd};
 use crate::memory::{Scratch, scratch};
+use crate::multiplier::{self, Format, Unrounded};
 use crate::simd::{Simd, Vector};
 use crate::threads::Shared;
-use crate::{Chunks, Float, Machine, Strided};
+use crate::{Chunks, Float, Machine, Precision, Strided};
 use std::ops::Range;
 
 /// From so many channels on they fill vectors well enough.
@@ -26,6 +27,7 @@ const SUM_TASK: usize = 2048;
 /// Computes the gradient by the weight.
 pub(super) fn run<T: Float>(
     on: Machine,
+    precision: Precision,
     geometry: &Geometry,
     x: Strided<'_, T>,
     grad: Strided<'_, T>,
@@ -36,10 +38,25 @@ pub(super) fn run<T: Float>(
         out.fill(T::ZERO);
     } else if geometry.in_channels / geometry.groups < CHANNELS {
         runs::run(on, geometry, x, grad, out);
-    } else if !winograd::weight_fits(geometry)
-        || !winograd::weight_gradient(on, geometry, [x, grad], out)
+    } else if multiplier::rounds::<T>(on, precision) {
+        of_many_channels::<T, T::Rounded>(on, geometry, x, grad, out);
+    } else {
+        of_many_channels::<T, Unrounded>(on, geometry, x, grad, out);
+    }
+}
+
+/// Multiplies channels side by side, transformed where that pays.
+fn of_many_channels<T: Float, F: Format<T>>(
+    on: Machine,
+    geometry: &Geometry,
+    x: Strided<'_, T>,
+    grad: Strided<'_, T>,
+    out: &mut [T],
+) {
+    if !winograd::weight_fits(geometry)
+        || !winograd::weight_gradient::<T, F>(on, geometry, [x, grad], out)
     {
-        pairs::run(on, geometry, x, grad, out);
+        pairs::run::<T, F>(on, geometry, x, grad, out);
     }
 }
 

@@ -4,7 +4,10 @@
 //! there are few rows. For each block the rows of `A` are packed into panels of `TILE_ROWS` rows, once
 //! for all tasks. A task takes some columns, packs
 //! them into panels of `TILE_VECTORS` vectors, and multiplies every panel of `A` with every one of
-//! its own in registers ([`Simd::tile`]).
+//! its own in registers.
+//!
+//! Panels hold numbers as they are or, where [`Precision`] allows it and the processor is faster so,
+//! pairs of them rounded to `bf16`.
 //!
 //! Operands are anything that can be packed ([`Operand`]): a matrix with any strides, or an image
 //! seen as the matrix of its patches, so that a convolution is a matrix product without a copy of
@@ -14,20 +17,23 @@
 
 mod pack;
 mod small;
+mod tile;
 
 pub use pack::{Operand, Plane};
 
 use crate::memory::{Scratch, scratch};
-use crate::simd::{Routine, Simd, Vector, narrow_tile};
+use crate::multiplier::{self, Format, Multiplier, Unrounded, Work};
+use crate::simd::{Routine, Simd, Vector};
 use crate::threads::Shared;
-use crate::{Chunks, Float, Machine};
+use crate::{Chunks, Element, Float, Machine, Precision};
+use std::ops::Range;
+use tile::Tile;
 
-/// How many products are summed in registers before they are added to `C`: a panel of `A` and one
-/// of `B` of this depth stay in the inner caches.
+/// How many packed numbers are multiplied and summed in registers before they are added to `C`: a
+/// panel of `A` and one of `B` of this depth stay in the inner caches.
 const DEPTH: usize = 256;
 
-/// As many products are summed in registers if all rows of `A` have at most [`FEW_ROWS`]: the blocks
-/// are cut less often, and what is read from the second-level cache instead of the first is little.
+/// As many are if all rows of `A` have at most [`FEW_ROWS`]: the blocks are cut less often, and what is read from the second-level cache instead of the first is little.
 const FEW_ROWS_DEPTH: usize = 512;
 
 /// So many rows are few.
@@ -119,6 +125,7 @@ impl<'a, T: Float> Matrix<'a, T> {
 /// If `out` or the bias has another length, or a matrix reaches beyond its memory.
 pub fn matmul<'a, T: Float>(
     on: Machine,
+    precision: Precision,
     size: Size,
     left: impl Fn(usize) -> Matrix<'a, T> + Sync,
     right: impl Fn(usize) -> Matrix<'a, T> + Sync,
@@ -134,7 +141,7 @@ pub fn matmul<'a, T: Float>(
         right: |batch| right(batch).as_right(),
         shared_left: false,
     };
-    packed(on, size, operands, bias, out);
+    packed(on, precision, size, operands, bias, out);
 }
 
 /// The operands of a batch of products, by their index.
@@ -153,6 +160,7 @@ pub struct Operands<L, R> {
 /// If `out` or the bias has another length.
 pub fn packed<T, A, B, L, R>(
     on: Machine,
+    precision: Precision,
     size: Size,
     operands: Operands<L, R>,
     bias: Bias<'_, T>,
@@ -165,6 +173,28 @@ pub fn packed<T, A, B, L, R>(
     R: Fn(usize) -> B + Sync,
 {
     assert_eq!(out.len(), size.batch * size.rows * size.columns);
+    if multiplier::rounds::<T>(on, precision) {
+        packed_to::<T, T::Rounded, A, B, L, R>(on, size, operands, bias, out);
+    } else {
+        packed_to::<T, Unrounded, A, B, L, R>(on, size, operands, bias, out);
+    }
+}
+
+/// Multiplies operands packed to a format.
+fn packed_to<T, F, A, B, L, R>(
+    on: Machine,
+    size: Size,
+    operands: Operands<L, R>,
+    bias: Bias<'_, T>,
+    out: &mut [T],
+) where
+    T: Float,
+    F: Format<T>,
+    A: Operand<T>,
+    B: Operand<T>,
+    L: Fn(usize) -> A + Sync,
+    R: Fn(usize) -> B + Sync,
+{
     let tile = on.isa.run(TileSize(std::marker::PhantomData::<T>));
     let left_batches = if operands.shared_left { size.batch.min(1) } else { size.batch };
     let row_panels = size.rows.div_ceil(tile.rows);
@@ -172,7 +202,8 @@ pub fn packed<T, A, B, L, R>(
     if row_panels == 0 || column_panels == 0 {
         return;
     }
-    let block = depth_of_blocks(size);
+    let steps = size.depth.div_ceil(F::STEPS);
+    let block = depth_of_blocks(size.rows, steps);
     let most = (GROUP * DEPTH / block).clamp(1, GROUP);
     let column_group = (column_panels * size.batch).div_ceil(TASKS).clamp(1, most);
     let column_groups = column_panels.div_ceil(column_group);
@@ -182,17 +213,18 @@ pub fn packed<T, A, B, L, R>(
     let row_groups = row_panels.div_ceil(row_group);
 
     let panel = tile.rows * block;
-    let mut left_panels: Scratch<T> = scratch(left_batches * row_panels * panel);
+    let mut left_panels: Scratch<F::Packed> = scratch(left_batches * row_panels * panel);
     let out = Shared::new(out);
     let mut start = 0;
     loop {
-        let depth = start..size.depth.min(start + block);
-        let last = depth.end == size.depth;
+        let end = steps.min(start + block);
+        let last = end == steps;
+        let depth = start * F::STEPS..size.depth.min(end * F::STEPS);
         on.for_each(Chunks::new(&mut left_panels, panel), size.cost_ns() / 8, |index, panel| {
             let rows = index % row_panels * tile.rows;
             let rows = rows..size.rows.min(rows + tile.rows);
             let (operand, depth) = ((operands.left)(index / row_panels), depth.clone());
-            on.isa.run(PackLeft { operand, depth, rows, width: tile.rows, panel });
+            F::run(on.isa, PackLeft { operand, depth, rows, width: tile.rows, panel });
         });
         let tasks = size.batch * column_groups * row_groups;
         on.parallel(tasks, size.cost_ns(), |task| {
@@ -201,7 +233,7 @@ pub fn packed<T, A, B, L, R>(
             let (batch, row_group_index) = (rest / row_groups, rest % row_groups);
             let left = if operands.shared_left { 0 } else { batch };
             let columns = column_group_index * column_group * tile.columns;
-            on.isa.run(Task {
+            let task = Task {
                 size,
                 right: &(operands.right)(batch),
                 left: &left_panels[left * row_panels * panel..][..row_panels * panel],
@@ -213,37 +245,39 @@ pub fn packed<T, A, B, L, R>(
                 bias: if last { bias } else { Bias::None },
                 out: &out,
                 out_start: batch * size.rows * size.columns,
-            });
+            };
+            F::run(on.isa, task);
         });
-        start += block;
+        start = end;
         if last {
             break;
         }
     }
 }
 
-/// How deep the blocks are: all about as deep.
-fn depth_of_blocks(size: Size) -> usize {
-    let most = if size.rows <= FEW_ROWS { FEW_ROWS_DEPTH } else { DEPTH };
-    let depth = size.depth.max(1);
+/// How many packed numbers deep the blocks are: all about as deep.
+fn depth_of_blocks(rows: usize, depth: usize) -> usize {
+    let most = if rows <= FEW_ROWS { FEW_ROWS_DEPTH } else { DEPTH };
+    let depth = depth.max(1);
     depth.div_ceil(depth.div_ceil(most))
 }
 
 /// Packs some rows of a left operand.
-struct PackLeft<'a, T, A> {
+struct PackLeft<'a, P, A> {
     operand: A,
-    depth: std::ops::Range<usize>,
-    rows: std::ops::Range<usize>,
+    depth: Range<usize>,
+    rows: Range<usize>,
     width: usize,
-    panel: &'a mut [T],
+    panel: &'a mut [P],
 }
 
-impl<T: Float, A: Operand<T>> Routine for PackLeft<'_, T, A> {
+impl<T: Float, P: Element, A: Operand<T>> Work<T, P> for PackLeft<'_, P, A> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, isa: S) {
-        self.operand.pack(isa, self.depth, self.rows, self.width, self.panel);
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
+        let Self { operand, depth, rows, width, panel } = self;
+        multiplier::pack(multiplier, &operand, depth, rows, width, panel);
     }
 }
 
@@ -266,16 +300,16 @@ impl<T: Float> Routine for TileSize<T> {
 }
 
 /// One block of depth of some rows and columns of one product.
-struct Task<'a, T, B> {
+struct Task<'a, T, P, B> {
     size: Size,
     right: &'a B,
     /// The packed panels of all rows.
-    left: &'a [T],
+    left: &'a [P],
     /// The distance between those panels.
     panel: usize,
-    row_panels: std::ops::Range<usize>,
-    columns: std::ops::Range<usize>,
-    depth: std::ops::Range<usize>,
+    row_panels: Range<usize>,
+    columns: Range<usize>,
+    depth: Range<usize>,
     bias: Bias<'a, T>,
     out: &'a Shared<'a, T>,
     /// Where this product's `C` starts.
@@ -285,61 +319,70 @@ struct Task<'a, T, B> {
 /// More numbers than any tile has.
 const MAX_TILE: usize = 8 * 3 * 16;
 
-impl<T: Float, B: Operand<T>> Routine for Task<'_, T, B> {
+impl<T: Float, P: Element, B: Operand<T>> Work<T, P> for Task<'_, T, P, B> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, isa: S) {
-        let tile_columns = S::TILE_VECTORS * T::Vector::<S>::LANES;
-        let depth = self.depth.len();
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
+        let tile_rows = M::Isa::TILE_ROWS;
+        let tile_columns = M::Isa::TILE_VECTORS * M::Sums::LANES;
+        let depth = self.depth.len().div_ceil(M::STEPS);
         let panels = self.columns.len().div_ceil(tile_columns);
         let mut right = scratch(panels * depth * tile_columns);
         for (index, panel) in right.chunks_mut((depth * tile_columns).max(1)).enumerate() {
             let start = self.columns.start + index * tile_columns;
             let columns = start..self.columns.end.min(start + tile_columns);
-            let width = columns.len().next_multiple_of(T::Vector::<S>::LANES);
+            let width = columns.len().next_multiple_of(M::Sums::LANES);
             let panel = &mut panel[..depth * width];
-            self.right.pack(isa, self.depth.clone(), columns, width, panel);
+            multiplier::pack(multiplier, self.right, self.depth.clone(), columns, width, panel);
         }
         for row_panel in self.row_panels.clone() {
-            let left = &self.left[row_panel * self.panel..][..depth * S::TILE_ROWS];
+            let left = &self.left[row_panel * self.panel..][..depth * tile_rows];
             for index in 0..panels {
                 let right = &right[index * depth * tile_columns..];
-                self.tile(isa, left, right, row_panel * S::TILE_ROWS, index * tile_columns);
+                self.tile(multiplier, left, right, row_panel * tile_rows, index * tile_columns);
             }
         }
     }
 }
 
-impl<T: Float, B> Task<'_, T, B> {
+impl<T: Float, P: Element, B> Task<'_, T, P, B> {
     /// Computes the tile that starts at a row of `C` and a column of this task. It is as wide as the
     /// panel at the front of `right`: the tile's columns in whole vectors.
     #[inline(always)]
-    fn tile<S: Simd>(&self, isa: S, left: &[T], right: &[T], row: usize, column: usize) {
-        let lanes = T::Vector::<S>::LANES;
+    fn tile<M: Multiplier<Scalar = T, Packed = P>>(
+        &self,
+        multiplier: M,
+        left: &[P],
+        right: &[P],
+        row: usize,
+        column: usize,
+    ) {
+        let (tile_rows, lanes) = (M::Isa::TILE_ROWS, M::Sums::LANES);
         let column = self.columns.start + column;
-        let rows = S::TILE_ROWS.min(self.size.rows - row);
-        let columns = (S::TILE_VECTORS * lanes).min(self.size.columns - column);
+        let rows = tile_rows.min(self.size.rows - row);
+        let columns = (M::Isa::TILE_VECTORS * lanes).min(self.size.columns - column);
         let vectors = columns.div_ceil(lanes);
         let width = vectors * lanes;
         let first = self.out_start + row * self.size.columns + column;
         let accumulate = self.depth.start > 0;
-        let depth = self.depth.len();
-        let shape = (vectors, depth);
+        let depth = left.len() / tile_rows;
         let (a, b) = (left.as_ptr(), right[..depth * width].as_ptr());
-        if rows == S::TILE_ROWS && columns == width {
-            // SAFETY: the panels have `depth` steps, and the whole tile lies within `C`, where no
-            // other task writes.
+        if rows == tile_rows && columns == width {
+            // SAFETY: the panels are `depth` packed numbers deep, and the whole tile lies within
+            // `C`, where no other task writes.
             unsafe {
-                let c = self.out.pointer(first);
-                narrow_tile::<T::Vector<S>>(isa, shape, a, b, c, self.size.columns, accumulate);
+                let (c, c_stride) = (self.out.pointer(first), self.size.columns);
+                let tile = Tile { vectors, depth, a, b, c, c_stride, accumulate };
+                tile::compute(multiplier, tile);
             }
         } else {
             let mut edge = [T::ZERO; MAX_TILE];
-            // SAFETY: the panels have `depth` steps, and `edge` holds the largest tile.
+            // SAFETY: the panels are `depth` packed numbers deep, and `edge` holds the largest tile.
             unsafe {
-                let c = edge.as_mut_ptr();
-                narrow_tile::<T::Vector<S>>(isa, shape, a, b, c, width, false);
+                let (c, c_stride) = (edge.as_mut_ptr(), width);
+                let tile = Tile { vectors, depth, a, b, c, c_stride, accumulate: false };
+                tile::compute(multiplier, tile);
             }
             for (i, edge) in edge.chunks_exact(width).take(rows).enumerate() {
                 // SAFETY: the row lies within the tile, where no other task reads or writes.

@@ -12,7 +12,7 @@ use crate::memory::scratch;
 use crate::simd::{Routine, Simd};
 use crate::strided::Strided;
 use crate::threads::Shared;
-use crate::{Float, Machine, Reducible, Reduction, reduce};
+use crate::{Float, Machine, Precision, Reducible, Reduction, reduce};
 use std::ops::Range;
 
 /// The most sequences of a task.
@@ -272,7 +272,7 @@ fn by_weight<T: Float>(
         Plane { data: by_product, offset: 0, depth_stride: gates as isize, across_stride: 1 };
     let extent = Size { batch: 1, rows: gates, columns: size, depth: rows };
     let operands = Operands { left: |_| left, right: |_| before, shared_left: false };
-    gemm::packed(on, extent, operands, Bias::None, by_weight);
+    gemm::packed(on, Precision::Highest, extent, operands, Bias::None, by_weight);
 }
 
 /// Where the hidden state before a row lies.

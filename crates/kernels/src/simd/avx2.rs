@@ -1,7 +1,7 @@
 //! AVX2 with FMA: 8 lanes of `f32`, 4 of `f64`, 16 registers.
 
 use super::table::{float_vector, int_vector, intrinsic};
-use super::{Bits, IntVector, Mask, Routine, Simd, Vector, tile};
+use super::{Bits, IntVector, Mask, Routine, Simd, Vector};
 use crate::math::Real;
 use crate::memory::ALIGN;
 use std::arch::x86_64::*;
@@ -56,20 +56,6 @@ impl Simd for Avx2 {
             // Only from here on does what was written so come before what is written later.
             _mm_sfence();
         }
-    }
-
-    #[inline(always)]
-    unsafe fn tile<V: Vector<Isa = Self>>(
-        self,
-        depth: usize,
-        a: *const V::Scalar,
-        b: *const V::Scalar,
-        c: *mut V::Scalar,
-        c_stride: usize,
-        accumulate: bool,
-    ) {
-        // SAFETY: the caller vouches for the panels and the tile.
-        unsafe { tile::<V, 4, 3>(self, depth, a, b, c, c_stride, accumulate) }
     }
 }
 

@@ -1,11 +1,15 @@
 //! AVX-512: 16 lanes of `f32`, 8 of `f64`, 32 registers.
 
 use super::table::{float_vector, int_vector, intrinsic};
-use super::{Bits, IntVector, Mask, Routine, Simd, Vector, tile};
+use super::{Bits, IntVector, Mask, Routine, Simd, Vector};
 use crate::math::Real;
 use crate::memory::ALIGN;
 use std::arch::x86_64::*;
 use std::f32::consts::SQRT_2;
+
+mod pairs;
+
+pub(crate) use pairs::{available as multiplies_pairs, run as run_pairs};
 
 /// Proof that the processor has AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy, Debug)]
@@ -57,20 +61,6 @@ impl Simd for Avx512 {
             // Only from here on does what was written so come before what is written later.
             _mm_sfence();
         }
-    }
-
-    #[inline(always)]
-    unsafe fn tile<V: Vector<Isa = Self>>(
-        self,
-        depth: usize,
-        a: *const V::Scalar,
-        b: *const V::Scalar,
-        c: *mut V::Scalar,
-        c_stride: usize,
-        accumulate: bool,
-    ) {
-        // SAFETY: the caller vouches for the panels and the tile.
-        unsafe { tile::<V, 8, 3>(self, depth, a, b, c, c_stride, accumulate) }
     }
 }
 

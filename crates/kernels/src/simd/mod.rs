@@ -52,22 +52,6 @@ pub trait Simd: Copy + Send + Sync + Debug + 'static {
         // SAFETY: the caller vouches for both.
         unsafe { to.copy_from_nonoverlapping(from, lines * ALIGN) }
     }
-
-    /// Accumulates one tile of a matrix product in registers; see [`crate::gemm`].
-    ///
-    /// # Safety
-    /// `a` must be valid for `depth * TILE_ROWS` reads, `b` for `depth * TILE_VECTORS * LANES`
-    /// reads, and `c` for the same number of columns in each of `TILE_ROWS` rows that lie
-    /// `c_stride` elements apart.
-    unsafe fn tile<V: Vector<Isa = Self>>(
-        self,
-        depth: usize,
-        a: *const V::Scalar,
-        b: *const V::Scalar,
-        c: *mut V::Scalar,
-        c_stride: usize,
-        accumulate: bool,
-    );
 }
 
 /// One register full of numbers.
@@ -408,80 +392,6 @@ pub trait Routine {
     type Output;
     /// Does the work. Mark it `#[inline(always)]`, and all it calls in its hot loops.
     fn run<S: Simd>(self, isa: S) -> Self::Output;
-}
-
-/// The body of the matrix-product tile: `ROWS` rows of `VECTORS` vectors, all in registers.
-///
-/// Each of `depth` steps reads a column of `ROWS` numbers of the packed `a` and a row of `VECTORS`
-/// vectors of the packed `b`, and adds their outer product.
-///
-/// # Safety
-/// As for [`Simd::tile`].
-#[inline(always)]
-pub(crate) unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
-    isa: V::Isa,
-    depth: usize,
-    a: *const V::Scalar,
-    b: *const V::Scalar,
-    c: *mut V::Scalar,
-    c_stride: usize,
-    accumulate: bool,
-) {
-    let mut sums = [[V::splat(isa, Number::ZERO); VECTORS]; ROWS];
-    for step in 0..depth {
-        let mut row = [sums[0][0]; VECTORS];
-        for (j, vector) in row.iter_mut().enumerate() {
-            // SAFETY: step < depth, so the read lies within the packed panel of `b`.
-            *vector = unsafe { V::read(isa, b.add((step * VECTORS + j) * V::LANES)) };
-        }
-        for (i, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: step < depth and i < ROWS, so the read lies within the packed panel of `a`.
-            let left = V::splat(isa, unsafe { *a.add(step * ROWS + i) });
-            for (sum, right) in sums.iter_mut().zip(row) {
-                *sum = left.mul_add(right, *sum);
-            }
-        }
-    }
-    for (i, sums) in sums.iter().enumerate() {
-        for (j, sum) in sums.iter().enumerate() {
-            // SAFETY: row i < ROWS and column j < VECTORS * LANES lie within the tile of `c`.
-            unsafe {
-                let to = c.add(i * c_stride + j * V::LANES);
-                let total = if accumulate { V::read(isa, to) + *sum } else { *sum };
-                total.write(to);
-            }
-        }
-    }
-}
-
-/// Computes a tile as [`Simd::tile`] does, but only so many vectors in a row, no more than that has;
-/// `b` has as many in each step.
-///
-/// # Safety
-/// As for [`Simd::tile`].
-#[inline(always)]
-pub(crate) unsafe fn narrow_tile<V: Vector>(
-    isa: V::Isa,
-    (vectors, depth): (usize, usize),
-    a: *const V::Scalar,
-    b: *const V::Scalar,
-    c: *mut V::Scalar,
-    c_stride: usize,
-    accumulate: bool,
-) {
-    // SAFETY: the caller vouches for the panels and the tile.
-    unsafe {
-        match (V::Isa::TILE_ROWS, vectors) {
-            (8, 1) => tile::<V, 8, 1>(isa, depth, a, b, c, c_stride, accumulate),
-            (8, 2) => tile::<V, 8, 2>(isa, depth, a, b, c, c_stride, accumulate),
-            (4, 1) => tile::<V, 4, 1>(isa, depth, a, b, c, c_stride, accumulate),
-            (4, 2) => tile::<V, 4, 2>(isa, depth, a, b, c, c_stride, accumulate),
-            (_, vectors) => {
-                assert_eq!(vectors, V::Isa::TILE_VECTORS);
-                isa.tile::<V>(depth, a, b, c, c_stride, accumulate);
-            }
-        }
-    }
 }
 
 /// A tile of a matrix product whose right operand is not packed: row `step` of it starts at

@@ -1,7 +1,7 @@
 //! NEON: 4 lanes of `f32`, 2 of `f64`, 32 registers. Every aarch64 processor has it.
 
 use super::table::{float_vector, int_vector, intrinsic};
-use super::{Bits, IntVector, Mask, Routine, Simd, Vector, tile};
+use super::{Bits, IntVector, Mask, Routine, Simd, Vector};
 use crate::math::Real;
 use std::arch::aarch64::*;
 
@@ -23,20 +23,6 @@ impl Simd for Neon {
     type F64 = F64x2;
     const TILE_ROWS: usize = 8;
     const TILE_VECTORS: usize = 3;
-
-    #[inline(always)]
-    unsafe fn tile<V: Vector<Isa = Self>>(
-        self,
-        depth: usize,
-        a: *const V::Scalar,
-        b: *const V::Scalar,
-        c: *mut V::Scalar,
-        c_stride: usize,
-        accumulate: bool,
-    ) {
-        // SAFETY: the caller vouches for the panels and the tile.
-        unsafe { tile::<V, 8, 3>(self, depth, a, b, c, c_stride, accumulate) }
-    }
 }
 
 float_vector! {

@@ -2,7 +2,7 @@
 //! into whatever the target's baseline has.
 
 use super::table::{float_vector, int_vector};
-use super::{Bits, IntVector, Mask, Routine, Simd, Vector, tile};
+use super::{Bits, IntVector, Mask, Routine, Simd, Vector};
 use crate::math::Real;
 use std::array::from_fn;
 
@@ -27,20 +27,6 @@ impl Simd for Portable {
     type F64 = F64s;
     const TILE_ROWS: usize = 4;
     const TILE_VECTORS: usize = 1;
-
-    #[inline(always)]
-    unsafe fn tile<V: Vector<Isa = Self>>(
-        self,
-        depth: usize,
-        a: *const V::Scalar,
-        b: *const V::Scalar,
-        c: *mut V::Scalar,
-        c_stride: usize,
-        accumulate: bool,
-    ) {
-        // SAFETY: the caller vouches for the panels and the tile.
-        unsafe { tile::<V, 4, 1>(self, depth, a, b, c, c_stride, accumulate) }
-    }
 }
 
 // Without a fused instruction `mul_add` rounds twice: calling the C library's exact one would be

@@ -233,15 +233,14 @@ impl Pass {
         if !needed.contains(&true) {
             return Ok(());
         }
-        let grads = match mode().anomaly {
-            true => {
-                let quietly = |mode: &mut Mode| mode.anomaly = false;
-                let grads = with_mode(quietly, || self.derive(node, recorded, &needed, &grad))?;
-                super::anomaly::check_backward(recorded.op.name(), &grads);
-                grads
-            }
-            false => self.derive(node, recorded, &needed, &grad)?,
+        let searched = mode().anomaly;
+        let change = |mode: &mut Mode| {
+            (mode.anomaly, mode.precision) = (false, recorded.precision);
         };
+        let grads = with_mode(change, || self.derive(node, recorded, &needed, &grad))?;
+        if searched {
+            super::anomaly::check_backward(recorded.op.name(), &grads);
+        }
         for ((input, grad), needed) in recorded.inputs.iter().zip(grads).zip(needed) {
             if let (Some(input), Some(grad), true) = (input, grad, needed) {
                 self.receive(input, grad)?;

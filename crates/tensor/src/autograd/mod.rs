@@ -17,6 +17,7 @@ pub use node::Hook;
 pub(crate) use anomaly::check_forward;
 pub(crate) use node::Node;
 
+use gradus_kernels::Precision;
 use std::cell::Cell;
 
 /// How ops behave on this thread.
@@ -28,10 +29,19 @@ pub(crate) struct Mode {
     pub(crate) anomaly: bool,
     /// Ops are listed by [`crate::trace`].
     pub(crate) watched: bool,
+    /// What products may lose.
+    pub(crate) precision: Precision,
 }
 
 thread_local! {
-    static MODE: Cell<Mode> = const { Cell::new(Mode { grad: true, anomaly: false, watched: false }) };
+    static MODE: Cell<Mode> = const {
+        Cell::new(Mode {
+            grad: true,
+            anomaly: false,
+            watched: false,
+            precision: Precision::Highest,
+        })
+    };
 }
 
 /// The mode of this thread.

@@ -1,7 +1,9 @@
 //! The tape: a node for each recorded op.
 
+use super::mode;
 use crate::Tensor;
 use crate::op::{Op, Save, Specs};
+use gradus_kernels::Precision;
 use smallvec::SmallVec;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,6 +26,8 @@ pub(crate) struct Recorded {
     /// The nodes of the inputs; none where no gradient flows.
     pub(crate) inputs: SmallVec<[Option<Arc<Node>>; 3]>,
     pub(crate) specs: Specs,
+    /// That of its products, and so of those of its gradients.
+    pub(crate) precision: Precision,
     /// What forward kept, until a backward pass has used it.
     saved: Mutex<Option<SmallVec<[Saved; 3]>>>,
 }
@@ -63,7 +67,8 @@ impl Node {
         });
         let saved = Mutex::new(Some(saved.collect()));
         let inputs = inputs.iter().map(|input| input.node().cloned()).collect();
-        Self::new(Some(Recorded { op, inputs, specs, saved }))
+        let precision = mode().precision;
+        Self::new(Some(Recorded { op, inputs, specs, precision, saved }))
     }
 
     fn new(recorded: Option<Recorded>) -> Self {

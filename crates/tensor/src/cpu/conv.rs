@@ -5,25 +5,25 @@ use crate::device::{Input, Output};
 use crate::dtype::with_dtype;
 use crate::kernel::{ConvDirection, ConvGeometry};
 use crate::{Layout, Result};
-use gradus_kernels::{Float, Machine, Strided, conv as kernels};
+use gradus_kernels::{Float, Machine, Precision, Strided, conv as kernels};
 
 pub(super) fn conv(
     on: Machine,
-    direction: ConvDirection,
-    geometry: &ConvGeometry,
+    precision: Precision,
+    what: (ConvDirection, &ConvGeometry),
     inputs: &[Input<'_>],
     outputs: &mut [Output<'_>],
 ) -> Result<()> {
     with_dtype!(inputs[0].dtype, float T => {
-        conv_of::<T>(on, direction, geometry, inputs, &mut outputs[0]);
+        conv_of::<T>(on, precision, what, inputs, &mut outputs[0]);
     }, else return unsupported("a convolution", inputs[0].dtype));
     Ok(())
 }
 
 fn conv_of<T: Float>(
     on: Machine,
-    direction: ConvDirection,
-    geometry: &ConvGeometry,
+    precision: Precision,
+    (direction, geometry): (ConvDirection, &ConvGeometry),
     inputs: &[Input<'_>],
     out: &mut Output<'_>,
 ) {
@@ -32,11 +32,15 @@ fn conv_of<T: Float>(
     let bias = inputs.get(2).map(|bias| slice(bias));
     let out = output(out);
     match direction {
-        ConvDirection::Forward => kernels::forward(on, geometry, first, second, bias, out),
-        ConvDirection::InputGradient => {
-            kernels::input_gradient(on, geometry, first, second, bias, out);
+        ConvDirection::Forward => {
+            kernels::forward(on, precision, geometry, first, second, bias, out);
         }
-        ConvDirection::WeightGradient => kernels::weight_gradient(on, geometry, first, second, out),
+        ConvDirection::InputGradient => {
+            kernels::input_gradient(on, precision, geometry, first, second, bias, out);
+        }
+        ConvDirection::WeightGradient => {
+            kernels::weight_gradient(on, precision, geometry, first, second, out);
+        }
     }
 }
 

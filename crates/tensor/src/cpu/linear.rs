@@ -5,16 +5,26 @@ use crate::Result;
 use crate::device::{Input, Output};
 use crate::dtype::with_dtype;
 use gradus_kernels::gemm::{Bias, Matrix, Size, matmul as multiply};
-use gradus_kernels::{Float, Machine};
+use gradus_kernels::{Float, Machine, Precision};
 
-pub(super) fn matmul(on: Machine, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) -> Result<()> {
-    with_dtype!(inputs[0].dtype, float T => matmul_of::<T>(on, inputs, &mut outputs[0]), else {
-        return unsupported("a matrix product", inputs[0].dtype);
-    });
+pub(super) fn matmul(
+    on: Machine,
+    precision: Precision,
+    inputs: &[Input<'_>],
+    outputs: &mut [Output<'_>],
+) -> Result<()> {
+    with_dtype!(inputs[0].dtype, float T => {
+        matmul_of::<T>(on, precision, inputs, &mut outputs[0]);
+    }, else return unsupported("a matrix product", inputs[0].dtype));
     Ok(())
 }
 
-fn matmul_of<T: Float>(on: Machine, inputs: &[Input<'_>], out: &mut Output<'_>) {
+fn matmul_of<T: Float>(
+    on: Machine,
+    precision: Precision,
+    inputs: &[Input<'_>],
+    out: &mut Output<'_>,
+) {
     let (left, right) = (&inputs[0], &inputs[1]);
     let rank = out.shape.rank();
     let (mut rows, columns) = (out.shape[rank - 2], out.shape[rank - 1]);
@@ -32,7 +42,8 @@ fn matmul_of<T: Float>(on: Machine, inputs: &[Input<'_>], out: &mut Output<'_>) 
         batch = 1;
     }
     let size = Size { batch, rows, columns, depth };
-    multiply(on, size, |index| matrix(left, index), |index| matrix(right, index), bias, out_data);
+    let (left, right) = (|index| matrix(left, index), |index| matrix(right, index));
+    multiply(on, precision, size, left, right, bias, out_data);
 }
 
 /// True if all matrices of a batch are the same in memory.

@@ -92,10 +92,10 @@ impl Backend for Cpu {
                 random::fill(on, *distribution, (*key, *position), outputs)
             }
             Kernel::Optimizer(step) => optimizer::update(on, *step, inputs, outputs),
-            Kernel::MatMul => linear::matmul(on, inputs, outputs),
+            Kernel::MatMul { precision } => linear::matmul(on, *precision, inputs, outputs),
             Kernel::LinearQuantised(format) => quantised::linear(on, *format, inputs, outputs),
-            Kernel::Conv { direction, geometry } => {
-                conv::conv(on, *direction, geometry, inputs, outputs)
+            Kernel::Conv { direction, geometry, precision } => {
+                conv::conv(on, *precision, (*direction, geometry), inputs, outputs)
             }
             Kernel::Softmax(function) => softmax::softmax(on, *function, inputs, outputs),
             Kernel::SoftmaxGradient(function) => {

@@ -5,7 +5,7 @@ use super::dropout::DropOut;
 use crate::error::{fail, reject};
 use crate::kernel::{Attention, Dropout, Kernel};
 use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch_many};
-use crate::{DType, OpError, Result, Rng, Shape, Tensor};
+use crate::{DType, OpError, Result, Rng, Shape, Tensor, precision};
 
 /// How queries meet keys.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,7 +23,7 @@ impl AttentionOptions {
     fn of(self, query: &Tensor) -> Attention {
         let features = query.shape().last().copied().unwrap_or(1);
         let scale = self.scale.unwrap_or(1.0 / (features.max(1) as f64).sqrt());
-        Attention { scale, causal: self.causal, dropout: self.dropout }
+        Attention { scale, causal: self.causal, dropout: self.dropout, precision: precision() }
     }
 }
 

@@ -4,7 +4,7 @@ use super::case::{Case, Gradient, Sample};
 use crate::error::{fail, reject};
 use crate::kernel::Kernel;
 use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch};
-use crate::{OpError, Result, Shape, Tensor};
+use crate::{OpError, Result, Shape, Tensor, precision};
 use smallvec::smallvec;
 
 /// C = A · B for the last two axes, with broadcasting of those before them.
@@ -40,8 +40,9 @@ impl Op for MatMul {
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
         let (a, b) = (inputs[0], inputs[1]);
+        let kernel = Kernel::MatMul { precision: precision() };
         if a.rank() == 2 && b.rank() == 2 {
-            return Ok(Forward::new(launch(&Kernel::MatMul, inputs, output)?).saving_inputs(2));
+            return Ok(Forward::new(launch(&kernel, inputs, output)?).saving_inputs(2));
         }
         let batch = &output.shape[..output.shape.rank() - 2];
         let matrices = |x: &Tensor| {
@@ -49,7 +50,7 @@ impl Op for MatMul {
             lens.extend(&x.shape()[x.rank() - 2..]);
             x.broadcast_view(lens.into())
         };
-        let output = launch(&Kernel::MatMul, &[&matrices(a)?, &matrices(b)?], output)?;
+        let output = launch(&kernel, &[&matrices(a)?, &matrices(b)?], output)?;
         Ok(Forward::new(output).saving_inputs(2))
     }
 
@@ -107,9 +108,10 @@ impl Op for Linear {
         let rows = output.with_shape([output.shape.count() / outputs.max(1), outputs].into());
         let x = x.reshape([rows.shape[0], w.shape()[1]]);
         let w = w.with_layout(w.layout().permute(&[1, 0]));
+        let kernel = Kernel::MatMul { precision: precision() };
         let product = match inputs.get(2) {
-            Some(b) => launch(&Kernel::MatMul, &[&x, &w, &b.detach().contiguous()], rows)?,
-            None => launch(&Kernel::MatMul, &[&x, &w], rows)?,
+            Some(b) => launch(&kernel, &[&x, &w, &b.detach().contiguous()], rows)?,
+            None => launch(&kernel, &[&x, &w], rows)?,
         };
         Ok(Forward::new(product.reshape(output.shape)).saving_inputs(2))
     }

@@ -3,9 +3,10 @@
 use super::super::correlate::Correlation;
 use super::super::pack::Panels;
 use super::super::transpose::{prefetch, read, transpose};
-use super::{Extent, kernel};
+use super::{Extent, PLACES, kernel};
 use crate::Float;
 use crate::memory::scratch;
+use crate::multiplier::Multiplier;
 use crate::simd::{Simd, Vector};
 use std::ops::Range;
 
@@ -23,9 +24,42 @@ pub(super) struct Kernels<'a, T> {
 
 impl<T: Float> Kernels<'_, T> {
     /// Packs the transformed kernels of some of the source's channels, `[place][channel][row]`, and
+    /// says how large the kernels' numbers are. There is no odd channel where a packed number holds
+    /// several.
+    #[inline(always)]
+    pub(super) fn pack<M: Multiplier<Scalar = T>>(
+        &self,
+        multiplier: M,
+        group: usize,
+        panel: usize,
+        channels: Range<usize>,
+        out: &mut [M::Packed],
+    ) -> Extent {
+        let isa = multiplier.isa();
+        if let Some(out) = M::as_numbers(out) {
+            return self.copy(isa, group, panel, channels, out);
+        }
+        let width = self.panels.width();
+        let mut extent = Extent::default();
+        let mut numbers = scratch(PLACES * KERNELS * width);
+        for first in channels.clone().step_by(KERNELS) {
+            let block = first..channels.end.min(first + KERNELS);
+            let len = block.len() * width;
+            let copied = self.copy(isa, group, panel, block, &mut numbers[..PLACES * len]);
+            extent = extent.and(copied);
+            for (place, numbers) in numbers.chunks_exact(len).take(PLACES).enumerate() {
+                let channel = place * channels.len() + first - channels.start;
+                let out = &mut out[channel / M::STEPS * width..][..len / M::STEPS];
+                multiplier.pack_lines(numbers, width, out);
+            }
+        }
+        extent
+    }
+
+    /// Copies the transformed kernels of some of the source's channels to `[place][channel][row]`, and
     /// says how large the kernels' numbers are.
     #[inline(always)]
-    pub(super) fn pack<S: Simd>(
+    fn copy<S: Simd>(
         &self,
         isa: S,
         group: usize,

@@ -16,12 +16,14 @@ use super::kernel::Kernels;
 use super::source::{Input, Transformed, View, Views};
 use super::{Extent, PLACES, output};
 use crate::memory::{Scratch, scratch};
+use crate::multiplier::{self, Format, Multiplier, PackedNumbers, Work};
 use crate::simd::{Routine, Simd, Vector};
 use crate::threads::Shared;
-use crate::{Chunks, Float, Machine};
+use crate::{Chunks, Element, Float, Machine};
 use std::ops::Range;
 
-/// How many products, about, are summed in registers before they are added to the others.
+/// How many packed numbers, about, are multiplied and summed in registers before they are added to the
+/// others.
 const DEPTH: usize = 128;
 
 /// How many numbers of a box's transforms stay in the second-level cache.
@@ -52,7 +54,7 @@ pub(in super::super) fn fits<T>(correlation: &Correlation<'_, T>, plan: &Plan) -
 ///
 /// # Panics
 /// If the kernel is not three by three.
-pub(in super::super) fn run<T: Float>(
+pub(in super::super) fn run<T: Float, F: Format<T>>(
     on: Machine,
     correlation: &Correlation<'_, T>,
     plan: &Plan,
@@ -60,25 +62,26 @@ pub(in super::super) fn run<T: Float>(
 ) {
     let Correlation { batch, groups, channels, rows, .. } = *correlation;
     let order = plan.three_by_three().expect("a kernel of three by three");
-    let panels = Panels::new::<T>(on, rows, channels * PLACES);
+    let panels = Panels::new::<T>(on, rows, channels * PLACES / F::STEPS);
     let kernels = Kernels { correlation, order, panels };
     let pitch = apart(channels.next_multiple_of(panels.lanes));
-    let at_once = DEPTH.min(channels);
-    let steps: Vec<[usize; 2]> = (0..at_once).map(|c| [c, c * panels.width()]).collect();
+    let at_once = (DEPTH * F::STEPS).min(channels);
+    let steps = 0..at_once / F::STEPS;
+    let steps: Vec<[usize; 2]> = steps.map(|c| [c, c * panels.width()]).collect();
     let job = &Job { correlation, plan, kernels, pitch, at_once, steps: &steps, out };
     if panels.start(1, 0) >= LARGE_WEIGHT {
         let grid = Grid::new(batch, plan, SHARED_TILES, 1);
         let (views, boxes) = (job.views(&grid), grid.boxes());
         for index in 0..groups * boxes {
             let (group, tiles) = (index / boxes, grid.tiles(plan, index % boxes));
-            job.share(on, group, &tiles, views.view(index % boxes), groups * boxes);
+            job.share::<F>(on, group, &tiles, views.view(index % boxes), groups * boxes);
         }
         return;
     }
     let most = BUDGET / (PLACES * (pitch + panels.width()));
     let grid = Grid::new(batch, plan, most, TASKS.div_ceil(groups * panels.count));
     let boxes = grid.boxes();
-    let (packed, moderate) = job.pack(on);
+    let (packed, moderate) = job.pack::<F>(on);
     let views = job.views(&grid);
     // Few boxes: cut the rows too, though each part then transforms the same images again.
     let row_parts = TASKS.div_ceil(groups * boxes).min(panels.count);
@@ -91,8 +94,8 @@ pub(in super::super) fn run<T: Float>(
         let (group, tiles) = (rest / boxes, grid.tiles(plan, rest % boxes));
         let (packed, source) = (Some(&packed[..]), Source::View(views.view(rest % boxes)));
         let task = Task { job, group, tiles: &tiles, chosen: chosen.clone(), packed, source };
-        if !(moderate && on.isa.run(task)) {
-            job.directly(on, group, &tiles, chosen);
+        if !(moderate && F::run(on.isa, task)) {
+            job.directly::<F>(on, group, &tiles, chosen);
         }
     });
 }
@@ -113,7 +116,7 @@ struct Job<'a, T> {
 
 impl<T: Float> Job<'_, T> {
     /// Transforms the whole weight, and says whether its numbers are moderate.
-    fn pack(&self, on: Machine) -> (Scratch<T>, bool) {
+    fn pack<F: Format<T>>(&self, on: Machine) -> (Scratch<F::Packed>, bool) {
         let Correlation { groups, channels, .. } = *self.correlation;
         let panels = &self.kernels.panels;
         let mut packed = scratch(panels.start(groups, 0));
@@ -123,7 +126,7 @@ impl<T: Float> Job<'_, T> {
         on.for_each(chunks, cost_ns, |index, (out, extent)| {
             let (group, panel) = (index / panels.count, index % panels.count);
             let kernels = self.kernels;
-            extent[0] = on.isa.run(Pack { kernels, group, panel, channels, out });
+            extent[0] = F::run(on.isa, Pack { kernels, group, panel, channels, out });
         });
         (packed, extents.iter().all(|extent| extent.is_moderate()))
     }
@@ -141,7 +144,14 @@ impl<T: Float> Job<'_, T> {
     }
 
     /// Computes one of some boxes, whose transform all tasks share.
-    fn share(&self, on: Machine, group: usize, tiles: &Tiles, view: View<'_>, boxes: usize) {
+    fn share<F: Format<T>>(
+        &self,
+        on: Machine,
+        group: usize,
+        tiles: &Tiles,
+        view: View<'_>,
+        boxes: usize,
+    ) {
         let panels = &self.kernels.panels;
         let cost_ns = self.correlation.cost_ns / boxes;
         let place_len = self.place_len(tiles);
@@ -154,20 +164,27 @@ impl<T: Float> Job<'_, T> {
             extent[0] = on.isa.run(Part { job: self, group, view, blocks: block..block + 1, to });
         });
         let tame = extents.into_iter().fold(Extent::default(), Extent::and).is_tame();
+        let transformed = F::neighbours(on, transformed);
         let source = Source::Shared(&transformed);
         on.parallel(panels.count, cost_ns, |panel| {
             let chosen = panel..panel + 1;
             let (packed, chosen_too) = (None, chosen.clone());
             let task = Task { job: self, group, tiles, chosen: chosen_too, packed, source };
-            if !(tame && on.isa.run(task)) {
-                self.directly(on, group, tiles, chosen);
+            if !(tame && F::run(on.isa, task)) {
+                self.directly::<F>(on, group, tiles, chosen);
             }
         });
     }
 
     /// Computes panels of a box without transforms.
-    fn directly(&self, on: Machine, group: usize, tiles: &Tiles, chosen: Range<usize>) {
-        channels::run_part(
+    fn directly<F: Format<T>>(
+        &self,
+        on: Machine,
+        group: usize,
+        tiles: &Tiles,
+        chosen: Range<usize>,
+    ) {
+        channels::run_part::<T, F>(
             on,
             (self.correlation, self.plan),
             (group, tiles.part),
@@ -178,20 +195,20 @@ impl<T: Float> Job<'_, T> {
 }
 
 /// Transforms a panel of the weight.
-struct Pack<'a, T> {
+struct Pack<'a, T, P> {
     kernels: Kernels<'a, T>,
     group: usize,
     panel: usize,
     channels: usize,
-    out: &'a mut [T],
+    out: &'a mut [P],
 }
 
-impl<T: Float> Routine for Pack<'_, T> {
+impl<T: Float, P: Element> Work<T, P> for Pack<'_, T, P> {
     type Output = Extent;
 
     #[inline(always)]
-    fn run<S: Simd>(self, isa: S) -> Extent {
-        self.kernels.pack(isa, self.group, self.panel, 0..self.channels, self.out)
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) -> Extent {
+        self.kernels.pack(multiplier, self.group, self.panel, 0..self.channels, self.out)
     }
 }
 
@@ -230,38 +247,39 @@ impl<T: Float> Routine for Part<'_, T> {
 
 /// What a task reads.
 #[derive(Clone, Copy)]
-enum Source<'a, T> {
+enum Source<'a, P> {
     /// A box, which it transforms for itself.
     View(View<'a>),
     /// A box that is transformed already.
-    Shared(&'a [T]),
+    Shared(&'a [P]),
 }
 
 /// Some channels of the target in one box.
-struct Task<'a, T> {
+struct Task<'a, T, P> {
     job: &'a Job<'a, T>,
     group: usize,
     tiles: &'a Tiles,
     /// Which panels.
     chosen: Range<usize>,
     /// The whole transformed weight, or none if each task transforms its own.
-    packed: Option<&'a [T]>,
-    source: Source<'a, T>,
+    packed: Option<&'a [P]>,
+    source: Source<'a, P>,
 }
 
-impl<T: Float> Routine for Task<'_, T> {
+impl<T: Float, P: Element> Work<T, P> for Task<'_, T, P> {
     /// False if the numbers are not fit to be transformed, and all must be computed directly.
     type Output = bool;
 
     #[inline(always)]
-    fn run<S: Simd>(self, isa: S) -> bool {
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) -> bool {
+        let isa = multiplier.isa();
         let Job { correlation, kernels, pitch, at_once, .. } = *self.job;
         let panels = &kernels.panels;
         let place_len = self.job.place_len(self.tiles);
         let own_len = if let Source::View(_) = self.source { PLACES * place_len } else { 0 };
         let mut own = scratch(own_len);
         let transformed = match self.source {
-            Source::Shared(transformed) => transformed,
+            Source::Shared(transformed) => PackedNumbers::InPlace(transformed),
             Source::View(view) => {
                 let blocks = 0..correlation.channels.div_ceil(panels.lanes);
                 let to = &Transformed { numbers: &Shared::new(&mut own), pitch, place_len };
@@ -269,10 +287,11 @@ impl<T: Float> Routine for Task<'_, T> {
                 if !part.run(isa).is_tame() {
                     return false;
                 }
-                &own
+                multiplier::neighbours(multiplier, &own)
             }
         };
-        let own_len = PLACES * at_once * panels.width();
+        let (pitch, place_len) = (pitch / M::STEPS, place_len / M::STEPS);
+        let own_len = PLACES * at_once / M::STEPS * panels.width();
         let mut own_block = scratch(if self.packed.is_none() { own_len } else { 0 });
         let count = self.tiles.count();
         let mut rows: Vec<usize> = (0..count).map(|tile| tile * pitch).collect();
@@ -283,16 +302,18 @@ impl<T: Float> Routine for Task<'_, T> {
         for panel in self.chosen.clone() {
             for first in (0..correlation.channels).step_by(at_once) {
                 let channels = first..correlation.channels.min(first + at_once);
-                let len = channels.len() * panels.width();
+                let len = channels.len() / M::STEPS * panels.width();
                 let (block, block_len) = match self.packed {
                     Some(packed) => {
-                        let start = panels.start(self.group, panel) + first * panels.width();
-                        (&packed[start..], correlation.channels * panels.width())
+                        let start = panels.start(self.group, panel);
+                        let start = start + first / M::STEPS * panels.width();
+                        (&packed[start..], correlation.channels / M::STEPS * panels.width())
                     }
                     None => {
                         let block = &mut own_block[..PLACES * len];
                         let range = channels.clone();
-                        if !kernels.pack(isa, self.group, panel, range, block).is_moderate() {
+                        let extent = kernels.pack(multiplier, self.group, panel, range, block);
+                        if !extent.is_moderate() {
                             return false;
                         }
                         (&*block, len)
@@ -302,7 +323,8 @@ impl<T: Float> Routine for Task<'_, T> {
                     let left = &transformed[place * place_len..];
                     let right = &block[place * block_len..][..len];
                     let sums = &mut sums[place * sums_len..][..rows.len() * panels.width()];
-                    self.multiply(isa, panel, channels.clone(), (left, &rows), right, sums);
+                    let steps = channels.start / M::STEPS..channels.end / M::STEPS;
+                    self.multiply(multiplier, (panel, steps), (left, &rows), right, sums);
                 }
             }
             self.outputs(isa, panel, &sums, sums_len, &mut outputs);
@@ -321,23 +343,22 @@ impl<T: Float> Routine for Task<'_, T> {
     }
 }
 
-impl<T: Float> Task<'_, T> {
-    /// Adds the products of some channels in one place of the transforms.
+impl<T: Float, P: Element> Task<'_, T, P> {
+    /// Adds the products of some packed channels in one place of the transforms.
     #[inline(always)]
-    fn multiply<S: Simd>(
+    fn multiply<M: Multiplier<Scalar = T, Packed = P>>(
         &self,
-        isa: S,
-        panel: usize,
-        channels: Range<usize>,
-        (left, rows): (&[T], &[usize]),
-        right: &[T],
+        multiplier: M,
+        (panel, steps): (usize, Range<usize>),
+        (left, rows): (&[P], &[usize]),
+        right: &[P],
         sums: &mut [T],
     ) {
         let panels = &self.job.kernels.panels;
         let (width, vectors) = (panels.width(), panels.filled(panel));
         let count = rows.len() - MOST_ROWS;
-        let left = &left[channels.start..rows[count] + channels.end];
-        assert!(right.len() == channels.len() * width && sums.len() == rows.len() * width);
+        let left = &left[steps.start..rows[count] + steps.end];
+        assert!(right.len() == steps.len() * width && sums.len() == rows.len() * width);
         let mut row = 0;
         while row < count {
             // SAFETY: the left operand holds these channels of each row up to the last one; the
@@ -346,14 +367,14 @@ impl<T: Float> Task<'_, T> {
             row += unsafe {
                 let product = Tile {
                     rows: &rows[row..],
-                    steps: &self.job.steps[..channels.len()],
+                    steps: &self.job.steps[..steps.len()],
                     a: left.as_ptr(),
                     b: right.as_ptr(),
                     c: sums.as_mut_ptr().add(row * width),
                     c_stride: width,
-                    accumulate: channels.start > 0,
+                    accumulate: steps.start > 0,
                 };
-                tile::<T::Vector<S>>(isa, count - row, vectors, product)
+                tile(multiplier, count - row, vectors, product)
             };
         }
     }

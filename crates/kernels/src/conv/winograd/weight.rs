@@ -14,9 +14,10 @@ use super::grid::{Grid, Tiles};
 use super::source::{Grad, Input, Transform, Transformed, View, Views};
 use super::{Extent, PLACES, taps};
 use crate::memory::scratch;
-use crate::simd::{Routine, Simd, Vector};
+use crate::multiplier::{Format, Multiplier, PackedNumbers, Work};
+use crate::simd::{Simd, Vector};
 use crate::threads::Shared;
-use crate::{Float, Machine, Strided};
+use crate::{Element, Float, Machine, Strided};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,7 +46,7 @@ pub(in super::super) fn fits(geometry: &Geometry) -> bool {
 
 /// Computes the gradient by the weight; or does not, and returns false, if the numbers of a box are
 /// not fit to be transformed.
-pub(in super::super) fn run<T: Float>(
+pub(in super::super) fn run<T: Float, F: Format<T>>(
     on: Machine,
     geometry: &Geometry,
     [x, grad]: [Strided<'_, T>; 2],
@@ -103,7 +104,7 @@ pub(in super::super) fn run<T: Float>(
             grad,
             out: (shared, part * len),
         };
-        if tame.load(Ordering::Relaxed) && !on.isa.run(task) {
+        if tame.load(Ordering::Relaxed) && !F::run(on.isa, task) {
             tame.store(false, Ordering::Relaxed);
         }
     });
@@ -138,13 +139,13 @@ struct Task<'a, T> {
     out: (&'a Shared<'a, T>, usize),
 }
 
-impl<T: Float> Routine for Task<'_, T> {
+impl<T: Float, P: Element> Work<T, P> for Task<'_, T> {
     /// False if the numbers are not fit to be transformed.
     type Output = bool;
 
     #[inline(always)]
-    fn run<S: Simd>(self, isa: S) -> bool {
-        let lanes = T::Vector::<S>::LANES;
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) -> bool {
+        let (isa, lanes) = (multiplier.isa(), M::Sums::LANES);
         let width = self.vectors * lanes;
         let place_lens = self.pitches.map(|pitch| apart(self.grid.most() * pitch));
         let mut grad = scratch(PLACES * place_lens[0]);
@@ -159,22 +160,27 @@ impl<T: Float> Routine for Task<'_, T> {
             let range = first + self.rows.start..first + self.rows.end;
             let to = (&mut grad[..], self.pitches[0], place_lens[0]);
             let view = self.views[0].view(index);
-            let extent = transform::<S, T, Grad>(isa, view, &self.grad, range, to);
+            let extent = transform::<M::Isa, T, Grad>(isa, view, &self.grad, range, to);
             let first = self.group * (in_channels / groups);
             let range = first + self.channels.start..first + self.channels.end;
             let to = (&mut input[..], self.pitches[1], place_lens[1]);
             let view = self.views[1].view(index);
-            let input_extent = transform::<S, T, Input>(isa, view, &self.x, range, to);
+            let input_extent = transform::<M::Isa, T, Input>(isa, view, &self.x, range, to);
             if !(extent.is_tame() && input_extent.is_tame()) {
                 return false;
             }
+            let depth = tiles.count().div_ceil(M::STEPS);
             let steps: Vec<[usize; 2]> =
-                (0..tiles.count()).map(|tile| self.pitches.map(|pitch| tile * pitch)).collect();
+                (0..depth).map(|step| self.pitches.map(|pitch| step * pitch)).collect();
+            let [grad_pitch, input_pitch] = self.pitches;
+            let count = tiles.count();
+            let grad = lines(multiplier, &grad, (count, grad_pitch), place_lens[0]);
+            let input = lines(multiplier, &input, (count, input_pitch), place_lens[1]);
             for place in 0..PLACES {
                 let left = &grad[place * place_lens[0]..][..place_lens[0]];
                 let right = &input[place * place_lens[1]..][..place_lens[1]];
                 let totals = &mut totals[place * totals_len..][..totals_len];
-                self.multiply(isa, &steps, left, right, totals);
+                self.multiply(multiplier, &steps, left, right, totals);
             }
         }
         self.write(isa, &totals, totals_len);
@@ -205,18 +211,38 @@ fn transform<S: Simd, T: Float, C: Transform>(
     extent
 }
 
+/// Packs transforms, `[place][tile][channel]`: in each place some tiles to a packed number.
+#[inline(always)]
+fn lines<M: Multiplier>(
+    multiplier: M,
+    numbers: &[M::Scalar],
+    (tiles, pitch): (usize, usize),
+    place_len: usize,
+) -> PackedNumbers<'_, M::Packed> {
+    if let Some(packed) = M::as_packed(numbers) {
+        return PackedNumbers::InPlace(packed);
+    }
+    let mut packed = scratch(numbers.len());
+    let places = numbers.chunks_exact(place_len).zip(packed.chunks_exact_mut(place_len));
+    for (numbers, packed) in places {
+        let packed = &mut packed[..tiles.div_ceil(M::STEPS) * pitch];
+        multiplier.pack_lines(&numbers[..tiles * pitch], pitch, packed);
+    }
+    PackedNumbers::Copied(packed)
+}
+
 impl<T: Float> Task<'_, T> {
     /// Adds the products of some tiles in one place of the transforms.
     #[inline(always)]
-    fn multiply<S: Simd>(
+    fn multiply<M: Multiplier<Scalar = T>>(
         &self,
-        isa: S,
+        multiplier: M,
         steps: &[[usize; 2]],
-        grad: &[T],
-        input: &[T],
+        grad: &[M::Packed],
+        input: &[M::Packed],
         totals: &mut [T],
     ) {
-        let width = self.vectors * T::Vector::<S>::LANES;
+        let width = self.vectors * M::Sums::LANES;
         let rows = self.rows.len();
         let offsets: Vec<usize> = (0..rows + MOST_ROWS).map(|row| row.min(rows - 1)).collect();
         let [last_left, last_right] = steps[steps.len() - 1];
@@ -236,7 +262,7 @@ impl<T: Float> Task<'_, T> {
                     c_stride: width,
                     accumulate: true,
                 };
-                tile::<T::Vector<S>>(isa, rows - row, self.vectors, product)
+                tile(multiplier, rows - row, self.vectors, product)
             };
         }
     }

@@ -8,7 +8,7 @@ use super::matmul::check_types;
 use crate::error::reject;
 use crate::kernel::{ConvDirection, ConvGeometry, Kernel};
 use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch};
-use crate::{OpError, Result, Shape, Tensor};
+use crate::{OpError, Result, Shape, Tensor, precision};
 use smallvec::smallvec;
 
 pub(super) use methods::CASES;
@@ -69,7 +69,8 @@ impl Op for Conv {
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
         let specs: Vec<Spec> = inputs.iter().map(|input| input.spec()).collect();
-        let kernel = Kernel::Conv { direction: self.direction, geometry: self.geometry(&specs)? };
+        let (direction, geometry) = (self.direction, self.geometry(&specs)?);
+        let kernel = Kernel::Conv { direction, geometry, precision: precision() };
         let bias = inputs.get(2).map(|bias| bias.detach().contiguous());
         let inputs: Vec<&Tensor> = inputs[..2].iter().copied().chain(&bias).collect();
         Ok(Forward::new(launch(&kernel, &inputs, output)?).saving_inputs(2))

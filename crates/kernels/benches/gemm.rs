@@ -1,0 +1,44 @@
+//! How fast matrix products are, in GFLOP/s, by precision: the median of several runs.
+//! `cargo bench -p gradus-kernels --bench gemm`
+
+mod median;
+
+use gradus_kernels::gemm::{Bias, Matrix, Size, matmul};
+use gradus_kernels::{Machine, Precision};
+use median::median;
+
+/// Rows, columns and depth.
+const PRODUCTS: &[[usize; 3]] = &[
+    [128, 128, 128],
+    [512, 512, 512],
+    [1024, 1024, 1024],
+    [2048, 2048, 2048],
+    [64, 128, 784],
+    [512, 3072, 768],
+    [2048, 256, 256],
+    [2048, 1024, 256],
+    [256, 1024, 2048],
+];
+
+fn main() {
+    let on = Machine::from_environment().unwrap_or_else(|error| panic!("{error}"));
+    println!("{on:?}");
+    for &[rows, columns, depth] in PRODUCTS {
+        let numbers = |count: usize| -> Vec<f32> {
+            (0..count).map(|i| (i * 37 % 101) as f32 / 101.0 - 0.5).collect()
+        };
+        let (a, b) = (numbers(rows * depth), numbers(depth * columns));
+        let mut out = vec![0.0; rows * columns];
+        let size = Size { batch: 1, rows, columns, depth };
+        let rates = [Precision::Highest, Precision::Medium].map(|precision| {
+            let time = median(|| {
+                let left = |_| Matrix::row_major(&a, depth);
+                let right = |_| Matrix::row_major(&b, columns);
+                matmul(on, precision, size, left, right, Bias::None, &mut out);
+            });
+            let rate = 2.0 * (rows * columns * depth) as f64 / time.as_secs_f64() / 1e9;
+            format!("{precision} {rate:6.0}")
+        });
+        println!("{rows:5} x {depth:5} x {columns:5}: {}", rates.join(", "));
+    }
+}

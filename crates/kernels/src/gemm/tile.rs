@@ -1,0 +1,90 @@
+//! The register tile of packed products.
+
+use crate::element::Number;
+use crate::multiplier::Multiplier;
+use crate::simd::{Simd, Vector};
+
+/// A tile of a product of packed panels: all rows of a panel of the left operand, and so many vectors
+/// as a panel of the right one is wide.
+#[derive(Clone, Copy)]
+pub(super) struct Tile<M: Multiplier> {
+    /// The vectors in a row, no more than [`Simd::TILE_VECTORS`].
+    pub(super) vectors: usize,
+    /// How many packed numbers deep the panels are.
+    pub(super) depth: usize,
+    pub(super) a: *const M::Packed,
+    pub(super) b: *const M::Packed,
+    /// Where the sums lie.
+    pub(super) c: *mut M::Scalar,
+    /// The distance between rows of them.
+    pub(super) c_stride: usize,
+    /// Whether the products are added to what lies there.
+    pub(super) accumulate: bool,
+}
+
+/// Computes a tile, all sums in registers.
+///
+/// # Safety
+/// `a` must be valid for `depth * TILE_ROWS` reads, `b` for `depth * vectors` vectors, and `c` for
+/// `vectors` vectors in each of `TILE_ROWS` rows that lie `c_stride` numbers apart.
+///
+/// # Panics
+/// If there is no tile of that size.
+#[inline(always)]
+pub(super) unsafe fn compute<M: Multiplier>(multiplier: M, tile: Tile<M>) {
+    // Tiles wider than the instruction set's own never occur, and are not compiled.
+    let possible = if tile.vectors > M::Isa::TILE_VECTORS { 0 } else { tile.vectors };
+    // SAFETY: the caller vouches for the panels and the tile.
+    unsafe {
+        match (M::Isa::TILE_ROWS, possible) {
+            (8, 1) => fixed::<M, 8, 1>(multiplier, tile),
+            (8, 2) => fixed::<M, 8, 2>(multiplier, tile),
+            (8, 3) => fixed::<M, 8, 3>(multiplier, tile),
+            (4, 1) => fixed::<M, 4, 1>(multiplier, tile),
+            (4, 2) => fixed::<M, 4, 2>(multiplier, tile),
+            (4, 3) => fixed::<M, 4, 3>(multiplier, tile),
+            (rows, _) => panic!("there is no tile of {rows} rows and {} vectors", tile.vectors),
+        }
+    }
+}
+
+/// The body of [`compute`].
+///
+/// Each step reads a column of `ROWS` packed numbers of `a` and a row of `VECTORS` vectors of `b`, and
+/// adds their outer product.
+///
+/// # Safety
+/// As for [`compute`].
+#[inline(always)]
+unsafe fn fixed<M: Multiplier, const ROWS: usize, const VECTORS: usize>(
+    multiplier: M,
+    tile: Tile<M>,
+) {
+    let (isa, lanes) = (multiplier.isa(), M::Sums::LANES);
+    let mut sums = [[M::Sums::splat(isa, M::Scalar::ZERO); VECTORS]; ROWS];
+    let nothing = multiplier.splat(M::Packed::default());
+    for step in 0..tile.depth {
+        let mut row = [nothing; VECTORS];
+        for (j, vector) in row.iter_mut().enumerate() {
+            // SAFETY: step < depth, so the read lies within the packed panel of `b`.
+            *vector = unsafe { multiplier.read(tile.b.add((step * VECTORS + j) * lanes)) };
+        }
+        for (i, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: step < depth and i < ROWS, so the read lies within the packed panel of `a`.
+            let left = multiplier.splat(unsafe { *tile.a.add(step * ROWS + i) });
+            for (sum, right) in sums.iter_mut().zip(row) {
+                *sum = multiplier.multiply_add(left, right, *sum);
+            }
+        }
+    }
+    for (i, sums) in sums.iter().enumerate() {
+        for (j, sum) in sums.iter().enumerate() {
+            // SAFETY: row i < ROWS and vector j < VECTORS lie within the tile of `c`.
+            unsafe {
+                let to = tile.c.add(i * tile.c_stride + j * lanes);
+                let total = if tile.accumulate { M::Sums::read(isa, to) + *sum } else { *sum };
+                total.write(to);
+            }
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! What the tiles of matrix products multiply: numbers as they are, or pairs of them rounded to
+//! `bf16`.
+//!
+//! A [`Format`] says what operands are packed to. It is chosen before the instruction set is, as it
+//! decides how much is packed. A [`Multiplier`] is what an instruction set can do with packed numbers;
+//! like a token of [`Simd`] it can only be had where the processor has the instructions. Kernels are
+//! written once, as [`Work`] for any multiplier.
+
+use crate::gemm::Operand;
+use crate::memory::{Scratch, scratch};
+use crate::simd::{Routine, Simd, Vector};
+use crate::{Chunks, Element, Float, Isa, Machine, Precision};
+use std::marker::PhantomData;
+use std::ops::{Deref, Range};
+
+/// Multiplies packed numbers in registers. A packed number has `STEPS` steps of depth of one row of
+/// the left operand or one column of the right one.
+pub trait Multiplier: Copy + Send + Sync {
+    /// The instruction set that has the instructions.
+    type Isa: Simd;
+    /// The type of the operands' numbers and of the sums.
+    type Scalar: Float;
+    /// A packed number.
+    type Packed: Element;
+    /// A register full of packed numbers.
+    type Factors: Copy;
+    /// A register full of sums, as many as there are factors in a register.
+    type Sums: Vector<Isa = Self::Isa, Scalar = Self::Scalar>;
+    /// How many numbers are packed to one.
+    const STEPS: usize;
+
+    /// The token of the instruction set.
+    fn isa(self) -> Self::Isa;
+    /// A register full of one packed number.
+    fn splat(self, packed: Self::Packed) -> Self::Factors;
+    /// Reads a register of packed numbers.
+    ///
+    /// # Safety
+    /// `from` must be valid for reads of as many packed numbers as there are sums in a register.
+    unsafe fn read(self, from: *const Self::Packed) -> Self::Factors;
+    /// Adds to each sum its product, which is the sum of those of all steps.
+    fn multiply_add(
+        self,
+        left: Self::Factors,
+        right: Self::Factors,
+        sums: Self::Sums,
+    ) -> Self::Sums;
+
+    /// Numbers as packed ones, if they need no packing.
+    fn as_packed(numbers: &[Self::Scalar]) -> Option<&[Self::Packed]>;
+    /// Space for packed numbers as space for numbers, if these need no packing.
+    fn as_numbers(packed: &mut [Self::Packed]) -> Option<&mut [Self::Scalar]>;
+    /// Packs lines of numbers, each of which is a step of depth: number j of `STEPS` lines becomes
+    /// packed number j of one line. What is missing of the last one counts as zeros.
+    ///
+    /// # Panics
+    /// If there is not as much space as needed, or lines are neither whole vectors nor as long as a
+    /// tile has rows.
+    fn pack_lines(self, numbers: &[Self::Scalar], width: usize, packed: &mut [Self::Packed]);
+    /// Packs numbers that are steps of depth: `STEPS` neighbours become one packed number.
+    ///
+    /// # Panics
+    /// If there is not as much space as needed.
+    fn pack_neighbours(self, numbers: &[Self::Scalar], packed: &mut [Self::Packed]);
+}
+
+/// How many steps of depth are packed at a time: they stay in the innermost cache in between.
+const AT_ONCE: usize = 64;
+
+/// Packs a part of an operand: `panel[k * width + j]` becomes steps of depth k of number j.
+#[inline(always)]
+pub(crate) fn pack<M: Multiplier>(
+    multiplier: M,
+    operand: &impl Operand<M::Scalar>,
+    depth: Range<usize>,
+    across: Range<usize>,
+    width: usize,
+    panel: &mut [M::Packed],
+) {
+    let isa = multiplier.isa();
+    if let Some(panel) = M::as_numbers(panel) {
+        return operand.pack(isa, depth, across, width, panel);
+    }
+    let mut numbers = scratch(AT_ONCE.min(depth.len()) * width);
+    let starts = depth.clone().step_by(AT_ONCE);
+    for (start, packed) in starts.zip(panel.chunks_mut(AT_ONCE / M::STEPS * width)) {
+        let depth = start..depth.end.min(start + AT_ONCE);
+        let packed = &mut packed[..depth.len().div_ceil(M::STEPS) * width];
+        let numbers = &mut numbers[..depth.len() * width];
+        operand.pack(isa, depth, across.clone(), width, numbers);
+        multiplier.pack_lines(numbers, width, packed);
+    }
+}
+
+/// Packed numbers, where they lie or copied.
+pub(crate) enum PackedNumbers<'a, P: Element> {
+    InPlace(&'a [P]),
+    Copied(Scratch<P>),
+}
+
+impl<P: Element> Deref for PackedNumbers<'_, P> {
+    type Target = [P];
+
+    #[inline(always)]
+    fn deref(&self) -> &[P] {
+        match self {
+            Self::InPlace(packed) => packed,
+            Self::Copied(packed) => packed,
+        }
+    }
+}
+
+/// Packs neighbours; see [`Multiplier::pack_neighbours`].
+#[inline(always)]
+pub(crate) fn neighbours<M: Multiplier>(
+    multiplier: M,
+    numbers: &[M::Scalar],
+) -> PackedNumbers<'_, M::Packed> {
+    if let Some(packed) = M::as_packed(numbers) {
+        return PackedNumbers::InPlace(packed);
+    }
+    let mut packed = scratch(numbers.len().div_ceil(M::STEPS));
+    multiplier.pack_neighbours(numbers, &mut packed);
+    PackedNumbers::Copied(packed)
+}
+
+/// Something that is computed with packed numbers, for any multiplier.
+pub trait Work<T: Float, P> {
+    /// What the work gives back.
+    type Output;
+    /// Does the work. Mark it `#[inline(always)]`, and all it calls in its hot loops.
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) -> Self::Output;
+}
+
+/// What numbers are packed to.
+pub trait Format<T: Float>: Copy + Send + Sync + 'static {
+    /// A packed number.
+    type Packed: Element;
+    /// How many numbers are packed to one.
+    const STEPS: usize;
+
+    /// True if an instruction set multiplies such numbers on this processor.
+    fn is_available(isa: Isa) -> bool;
+
+    /// Runs work compiled for an instruction set.
+    ///
+    /// # Panics
+    /// If the processor cannot do it.
+    fn run<W: Work<T, Self::Packed>>(isa: Isa, work: W) -> W::Output;
+
+    /// Packs neighbours on all threads; see [`Multiplier::pack_neighbours`].
+    fn neighbours(on: Machine, numbers: Scratch<T>) -> Scratch<Self::Packed>;
+}
+
+/// True if operands are rounded: a precision allows it, and the processor is faster so.
+pub(crate) fn rounds<T: Float>(on: Machine, precision: Precision) -> bool {
+    precision.rounds() && T::Rounded::STEPS > 1 && T::Rounded::is_available(on.isa)
+}
+
+/// Numbers as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Unrounded;
+
+impl<T: Float> Format<T> for Unrounded {
+    type Packed = T;
+    const STEPS: usize = 1;
+
+    fn is_available(isa: Isa) -> bool {
+        isa.is_available()
+    }
+
+    #[inline]
+    fn run<W: Work<T, T>>(isa: Isa, work: W) -> W::Output {
+        isa.run(InVectors(work, PhantomData))
+    }
+
+    fn neighbours(_: Machine, numbers: Scratch<T>) -> Scratch<T> {
+        numbers
+    }
+}
+
+/// Work that multiplies vectors of numbers as they are.
+struct InVectors<T, W>(W, PhantomData<T>);
+
+impl<T: Float, W: Work<T, T>> Routine for InVectors<T, W> {
+    type Output = W::Output;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) -> W::Output {
+        self.0.run(Vectors::<T::Vector<S>>(isa))
+    }
+}
+
+/// Multiplies vectors of numbers as they are.
+#[derive(Clone, Copy)]
+pub(crate) struct Vectors<V: Vector>(pub(crate) V::Isa);
+
+impl<V: Vector> Multiplier for Vectors<V> {
+    type Isa = V::Isa;
+    type Scalar = V::Scalar;
+    type Packed = V::Scalar;
+    type Factors = V;
+    type Sums = V;
+    const STEPS: usize = 1;
+
+    #[inline(always)]
+    fn isa(self) -> V::Isa {
+        self.0
+    }
+    #[inline(always)]
+    fn splat(self, packed: V::Scalar) -> V {
+        V::splat(self.0, packed)
+    }
+    #[inline(always)]
+    unsafe fn read(self, from: *const V::Scalar) -> V {
+        // SAFETY: the caller vouches for the numbers.
+        unsafe { V::read(self.0, from) }
+    }
+    #[inline(always)]
+    fn multiply_add(self, left: V, right: V, sums: V) -> V {
+        left.mul_add(right, sums)
+    }
+    #[inline(always)]
+    fn as_packed(numbers: &[V::Scalar]) -> Option<&[V::Scalar]> {
+        Some(numbers)
+    }
+    #[inline(always)]
+    fn as_numbers(packed: &mut [V::Scalar]) -> Option<&mut [V::Scalar]> {
+        Some(packed)
+    }
+    #[inline(always)]
+    fn pack_lines(self, numbers: &[V::Scalar], _: usize, packed: &mut [V::Scalar]) {
+        packed.copy_from_slice(numbers);
+    }
+    #[inline(always)]
+    fn pack_neighbours(self, numbers: &[V::Scalar], packed: &mut [V::Scalar]) {
+        packed.copy_from_slice(numbers);
+    }
+}
+
+/// Pairs of numbers rounded to `bf16`: the first in the low half, the second in the high half of 32
+/// bits.
+#[derive(Clone, Copy, Debug)]
+pub struct Bf16Pairs;
+
+impl Format<f32> for Bf16Pairs {
+    type Packed = i32;
+    const STEPS: usize = 2;
+
+    fn is_available(isa: Isa) -> bool {
+        isa.multiplies_pairs()
+    }
+
+    #[inline]
+    fn run<W: Work<f32, i32>>(isa: Isa, work: W) -> W::Output {
+        isa.run_pairs(work)
+    }
+
+    fn neighbours(on: Machine, numbers: Scratch<f32>) -> Scratch<i32> {
+        let mut packed = scratch(numbers.len().div_ceil(Self::STEPS));
+        let cost_ns = numbers.len() / 8;
+        on.for_each(Chunks::new(&mut packed, TASK), cost_ns, |index, packed| {
+            let start = index * TASK * Self::STEPS;
+            let end = numbers.len().min(start + packed.len() * Self::STEPS);
+            Self::run(on.isa, Neighbours { numbers: &numbers[start..end], packed });
+        });
+        packed
+    }
+}
+
+/// How many packed numbers one task makes.
+const TASK: usize = 8192;
+
+/// Packs neighbours.
+struct Neighbours<'a, T, P> {
+    numbers: &'a [T],
+    packed: &'a mut [P],
+}
+
+impl<T: Float, P> Work<T, P> for Neighbours<'_, T, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
+        multiplier.pack_neighbours(self.numbers, self.packed);
+    }
+}
