@@ -33,6 +33,7 @@ mod radam;
 mod rmsprop;
 mod rprop;
 mod sam;
+mod scaler;
 mod sgd;
 mod wolfe;
 
@@ -55,6 +56,7 @@ pub use radam::{RAdam, RAdamOptions};
 pub use rmsprop::{RmsProp, RmsPropOptions};
 pub use rprop::{Rprop, RpropOptions};
 pub use sam::{Sam, SamOptions};
+pub use scaler::{GradScaler, GradScalerOptions};
 pub use sgd::{Sgd, SgdOptions};
 
 use crate::{Module, Param};

@@ -24,7 +24,7 @@ use gradus_nn::schedule::Schedule;
 use gradus_nn::{Layer, LoadOptions};
 use gradus_tensor::io::load_weights;
 use gradus_tensor::op::Spec;
-use gradus_tensor::{DType, Device, Error, Result, Rng, Tensor, no_grad};
+use gradus_tensor::{DType, Device, Error, Result, Rng, Tensor, no_grad, with_precision};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -230,13 +230,13 @@ impl Recipe {
         mut watch: impl FnMut(&Tensor, &Tensor),
     ) -> Result<Vec<(String, f64)>> {
         let (loss, mut metrics) = (self.loss(data)?, self.metrics(data)?);
-        let mut mean = Mean::default();
+        let (mut mean, precision) = (Mean::default(), self.run().precision);
         model.eval();
         // Figures over fewer samples would be others: what cannot be read ends a test.
         for batch in self.loader(part, None, BadSamples::Stop).epoch(0) {
             let batch = batch?;
             let (input, target) = (batch.input(), batch.target());
-            let output = no_grad(|| model.forward(input));
+            let output = with_precision(precision, || no_grad(|| model.forward(input)));
             let value = no_grad(|| loss(&output, target)).to_dtype(DType::F64).item();
             mean.add(value, input.len_of(0) as u64);
             metrics.iter_mut().for_each(|metric| metric.update(&output, target));
@@ -292,6 +292,7 @@ impl Recipe {
         let mut trainer = Trainer::new(model, loss, optimizer)
             .epochs(run.epochs)
             .accumulate(run.accumulate)
+            .precision(run.precision)
             .metrics(self.metrics(data)?);
         if let Some(max) = run.clip_norm {
             trainer = trainer.clip_norm(max);

@@ -13,6 +13,7 @@ use crate::trainer::Loss;
 use gradus_data::BadSamples;
 use gradus_nn::Optimizer;
 use gradus_nn::schedule::Schedule;
+use gradus_tensor::Precision;
 use std::path::PathBuf;
 
 /// The sections, in the order in which they are written.
@@ -60,6 +61,8 @@ pub struct RunOptions {
     pub bad_samples: BadSamples,
     /// What is done where some classes are rarer than others.
     pub balance: Balance,
+    /// What products may lose.
+    pub precision: Precision,
 }
 
 /// What is done where some classes are rarer than others.
@@ -76,6 +79,7 @@ pub enum Balance {
 
 choices! {
     Balance { None = "none", Weights = "weights", Sampling = "sampling" }
+    Precision { Highest = "highest", High = "high", Medium = "medium" }
 }
 
 impl Default for RunOptions {
@@ -91,6 +95,7 @@ impl Default for RunOptions {
             workers: 1,
             bad_samples: BadSamples::Stop,
             balance: Balance::None,
+            precision: Precision::Highest,
         }
     }
 }
@@ -107,6 +112,7 @@ section! {
         workers, 0..=256 => "How many threads make batches ahead.";
         bad_samples => "What is done where a sample cannot be read while the model is trained: stop, or skip it and count. A test always stops, for its figures would be of other samples.";
         balance => "What is done where some classes are rarer than others: `weights` of the loss or `sampling` make all count alike.";
+        precision => "What matrix products and convolutions may lose: `highest` nothing; `medium` rounds what they multiply to `bf16` where the processor is faster so, and sums as before; `high` is today as `highest`. Weights and all else stay as they are.";
     }
 }
 

@@ -8,7 +8,7 @@ use crate::metrics::Mean;
 use crate::skipped::Skipped;
 use gradus_data::{Batch, DataLoader};
 use gradus_nn::{Accumulator, Layer, clip_grad_norm, clip_grad_value};
-use gradus_tensor::{DType, Error, Gradients, Result, Tensor, no_grad};
+use gradus_tensor::{DType, Error, Gradients, Result, Tensor, no_grad, with_precision};
 use std::time::Instant;
 
 /// An epoch in progress.
@@ -176,10 +176,12 @@ impl<M: Layer> Trainer<M> {
 
     /// Forward and backward: the loss of a batch, its gradients, and the output.
     pub(super) fn derive(&mut self, batch: &Batch) -> (f64, Gradients, Tensor) {
-        let output = self.model.forward(batch.input());
-        let loss = (self.loss)(&output, batch.target());
-        let gradients = loss.backward();
-        (number(&loss), gradients, output.detach())
+        with_precision(self.precision, || {
+            let output = self.model.forward(batch.input());
+            let loss = (self.loss)(&output, batch.target());
+            let gradients = loss.backward();
+            (number(&loss), gradients, output.detach())
+        })
     }
 
     /// Clips gradients, if they are to be.
@@ -227,10 +229,12 @@ impl<M: Layer> Trainer<M> {
             let batch = batch?;
             lacking += self.skipped.note(loader, index, &batch);
             let (input, target) = (batch.input(), batch.target());
-            no_grad(|| {
-                let output = self.model.forward(input);
-                mean.add(number(&(self.loss)(&output, target)), batch.len() as u64);
-                self.metrics.iter_mut().for_each(|metric| metric.update(&output, target));
+            with_precision(self.precision, || {
+                no_grad(|| {
+                    let output = self.model.forward(input);
+                    mean.add(number(&(self.loss)(&output, target)), batch.len() as u64);
+                    self.metrics.iter_mut().for_each(|metric| metric.update(&output, target));
+                });
             });
             if interrupt.is_requested() {
                 return Ok(None);

@@ -17,7 +17,7 @@ use crate::skipped::Skipped;
 use batches::Running;
 use gradus_data::DataLoader;
 use gradus_nn::{ClipNorm, Layer, Optimizer};
-use gradus_tensor::{Result, Tensor};
+use gradus_tensor::{Precision, Result, Tensor};
 
 /// A function of a model's output and the target that training makes small.
 pub type Loss = Box<dyn Fn(&Tensor, &Tensor) -> Tensor + Send + Sync>;
@@ -60,6 +60,7 @@ pub struct Trainer<M> {
     accumulate: usize,
     epochs: usize,
     memory_budget_bytes: Option<u64>,
+    precision: Precision,
     running: Running,
     skipped: Skipped,
     /// Where the training is; the part of it that is known.
@@ -107,6 +108,7 @@ impl<M: Layer> Trainer<M> {
             accumulate: 1,
             epochs: 1,
             memory_budget_bytes: None,
+            precision: Precision::Highest,
             running: Running::default(),
             skipped: Skipped::default(),
             position: Position::default(),
@@ -179,6 +181,13 @@ impl<M: Layer> Trainer<M> {
     pub fn accumulate(mut self, batches: usize) -> Self {
         assert!(batches > 0, "a step of 0 batches: give 1 or more");
         self.accumulate = batches;
+        self
+    }
+
+    /// Trains and validates with matrix products and convolutions that may lose as much as this says;
+    /// see [`with_precision`](gradus_tensor::with_precision). Weights and all else stay as they are.
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
         self
     }
 

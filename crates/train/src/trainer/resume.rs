@@ -36,7 +36,7 @@ impl<M: Layer> Trainer<M> {
     /// Everything that the training needs to go on from here to the same bits.
     pub fn checkpoint(&self) -> Checkpoint {
         let whole = Checkpoint::capture(&self.model, &*self.optimizer, &self.history);
-        let mut checkpoint = whole.with(LOOP, self.running.state(self.position.batches));
+        let mut checkpoint = whole.with(LOOP, self.loop_state());
         if let Some(reason) = &self.wishes.stop {
             checkpoint = checkpoint.with("stop", State::new().with("reason", reason.as_str()));
         }
@@ -53,13 +53,20 @@ impl<M: Layer> Trainer<M> {
             .fold(checkpoint, |checkpoint, (name, state)| checkpoint.with(name, state))
     }
 
+    /// What is saved of the loop itself.
+    fn loop_state(&self) -> State {
+        let state = self.running.state(self.position.batches);
+        state.with("precision", self.precision.to_string())
+    }
+
     /// Goes on from a checkpoint.
     ///
     /// # Errors
-    /// [`Error::Mismatch`], if it is that of another model, optimizer, or set of callbacks and
-    /// metrics.
+    /// [`Error::Mismatch`], if it is that of another model, optimizer, precision, or set of callbacks
+    /// and metrics.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         self.check_parts(checkpoint)?;
+        self.check_precision(checkpoint)?;
         self.history = checkpoint.restore(&self.model, &mut *self.optimizer)?;
         (self.running, self.position.batches) = match checkpoint.part(LOOP) {
             Some(state) => Running::load(state, || Accumulator::new(self.optimizer.params()))?,
@@ -94,6 +101,23 @@ impl<M: Layer> Trainer<M> {
             Some(name) => Err(Error::Mismatch(format!(
                 "the checkpoint holds the state of the {name}, which this training lacks: add it, \
                  for without it the training would go another way"
+            ))),
+        }
+    }
+
+    /// Refuses a checkpoint of a training whose products lose more or less.
+    fn check_precision(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let Some(state) = checkpoint.part(LOOP) else {
+            return Ok(());
+        };
+        // Before there was a choice, nothing was lost.
+        let saved = state.get("precision").and_then(Value::as_str);
+        let (saved, own) = (saved.unwrap_or("highest"), self.precision.to_string());
+        match saved == own {
+            true => Ok(()),
+            false => Err(Error::Mismatch(format!(
+                "the checkpoint is of a training whose products have the precision {saved}, not \
+                 {own}: go on with {saved}, for with {own} the training would go another way"
             ))),
         }
     }
