@@ -52,8 +52,11 @@ fn compare(on: &Comparison, workload: &'static Workload, folder: &Path) -> Resul
     }
     let variants = workload.variants.iter().copied();
     let wanted = variants.filter(|name| !(on.no_compile && name.starts_with("compile")));
-    let peers: Vec<Peer> = [Peer::Gradus, Peer::PyTorch("eager")]
+    let rounded = workload.variants.contains(&"bf16").then_some(Peer::Rounded);
+    let peers: Vec<Peer> = [Peer::Gradus]
         .into_iter()
+        .chain(rounded)
+        .chain([Peer::PyTorch("eager")])
         .chain(wanted.map(Peer::PyTorch))
         .collect();
     let peer_first_ms = Peer::PyTorch("eager").first_step_ms(on, workload.name, tensors)?;

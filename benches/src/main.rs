@@ -10,6 +10,7 @@ mod workload;
 
 use clap::{Args, Parser, Subcommand};
 use gradus::tensor::io::safetensors::{self, Contents};
+use gradus::tensor::{Precision, with_precision};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +44,9 @@ enum Command {
         /// Writes the weights and inputs to this file first.
         #[arg(long)]
         tensors: Option<PathBuf>,
+        /// What products may lose: highest, high or medium.
+        #[arg(long, default_value_t)]
+        precision: Precision,
     },
 }
 
@@ -82,8 +86,8 @@ fn main() -> ExitCode {
             WORKLOADS.iter().for_each(|own| println!("{:16} {}", own.name, own.title));
             Ok(())
         }
-        Some(Command::One { name, seconds, losses, tensors }) => {
-            one(&name, seconds, losses, tensors)
+        Some(Command::One { name, seconds, losses, tensors, precision }) => {
+            with_precision(precision, || one(&name, seconds, losses, tensors))
         }
     };
     match done {

@@ -12,6 +12,8 @@ use std::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
     Gradus,
+    /// Gradus with products that may be rounded to `bf16`.
+    Rounded,
     /// PyTorch, in one of the variants that its script knows.
     PyTorch(&'static str),
 }
@@ -26,6 +28,7 @@ impl Peer {
     pub fn name(self) -> &'static str {
         match self {
             Self::Gradus => "Gradus",
+            Self::Rounded => "Gradus bf16",
             Self::PyTorch(variant) => variant,
         }
     }
@@ -65,9 +68,10 @@ impl Peer {
         command.args(["-c", &on.cpus]);
         let threads = on.cpus.split(',').count().to_string();
         match self {
-            Self::Gradus => {
+            Self::Gradus | Self::Rounded => {
+                let precision = if self == Self::Rounded { "medium" } else { "highest" };
                 command.arg(std::env::current_exe()?).args(["one", workload]);
-                command.env("GRADUS_THREADS", &threads);
+                command.args(["--precision", precision]).env("GRADUS_THREADS", &threads);
             }
             Self::PyTorch(variant) => {
                 command.arg(&on.python).arg(script()).args([workload, "--variant", variant]);

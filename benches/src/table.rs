@@ -59,9 +59,10 @@ pub fn page(on: &Comparison, lines: &[Line]) -> Result<String> {
         "Milliseconds a step, medians of {} interleaved rounds of {} s each, every one a process of its \
          own on processors {}; {}, {}, {:?}. Made by `cargo run --release -p gradus-bench`, which \
          first checks that both sides compute the same losses from the same weights and inputs. \
-         Ratios are PyTorch's time divided by ours. \"Best\" is PyTorch's fastest variant that \
-         computes in f32. The share is of the machine's limit in the same second: of its fused \
-         multiply-adds, or of its memory's bandwidth.\n\n",
+         Ratios are PyTorch's time divided by ours; with bf16, that of its autocast by that of \
+         `Precision::Medium`. \"Best\" is PyTorch's fastest variant that computes in f32. The share is of \
+         the machine's limit in the same second: of its fused multiply-adds, or of its memory's \
+         bandwidth.\n\n",
         on.rounds,
         on.seconds,
         on.cpus,
@@ -70,32 +71,34 @@ pub fn page(on: &Comparison, lines: &[Line]) -> Result<String> {
         machine.isa,
     );
     page.push_str(
-        "| workload | Gradus | share | PyTorch eager | ratio | PyTorch best | ratio | PyTorch bf16 \
-         | ratio | MiB, Gradus | MiB, PyTorch | first step ms, Gradus | PyTorch |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| workload | Gradus | share | PyTorch eager | ratio | PyTorch best | ratio | Gradus bf16 \
+         | PyTorch bf16 | ratio | MiB, Gradus | MiB, PyTorch | first step ms, Gradus | PyTorch |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for line in lines {
         let own = line.of(Peer::Gradus).ok_or("Gradus was not timed")?;
         let eager = line.of(Peer::PyTorch("eager")).ok_or("PyTorch was not timed")?;
-        let compared = |found: Option<&Measurement>| match found {
-            Some(found) => {
-                format!("{} | {:.2}", figure(found.step_ms), found.step_ms / own.step_ms)
-            }
-            None => "– | –".into(),
+        let compared = |found: &Measurement, own: &Measurement| {
+            format!("{} | {:.2}", figure(found.step_ms), found.step_ms / own.step_ms)
         };
         let best = line.best().map_or("– | –".into(), |(variant, found)| {
             let ratio = found.step_ms / own.step_ms;
             format!("{} ({variant}) | {ratio:.2}", figure(found.step_ms))
         });
+        let rounded = match (line.of(Peer::Rounded), line.of(Peer::PyTorch("bf16"))) {
+            (Some(own), Some(found)) => {
+                format!("{} | {}", figure(own.step_ms), compared(found, own))
+            }
+            _ => "– | – | –".into(),
+        };
         let share = line.share.map_or("–".into(), |share| format!("{:.0} %", share * 100.0));
         let _ = writeln!(
             page,
-            "| {}: {} | {} | {share} | {} | {best} | {} | {:.0} | {:.0} | {:.0} | {:.0} |",
+            "| {}: {} | {} | {share} | {} | {best} | {rounded} | {:.0} | {:.0} | {:.0} | {:.0} |",
             line.workload.name,
             line.workload.title,
             figure(own.step_ms),
-            compared(Some(eager)),
-            compared(line.of(Peer::PyTorch("bf16"))),
+            compared(eager, own),
             own.peak_mib,
             eager.peak_mib,
             line.first_ms[0],
