@@ -72,7 +72,7 @@ impl CheckpointOptions {
     }
 }
 
-/// Has a [`Trainer`](crate::Trainer) write, in a folder, `last.safetensors`, from which the training
+/// Has a [`Trainer`](crate::Trainer) write, in a folder that it makes, `last.safetensors`, from which the training
 /// can go on, and `best.safetensors`, the weights of the epoch in which a figure was best: the
 /// averages, if a callback averages them. The one before `last.safetensors` is
 /// `last-1.safetensors`, and so on.
@@ -142,6 +142,11 @@ impl Checkpoints {
             }
         }
         damage.into_iter().next().map_or(Ok(None), Err)
+    }
+
+    /// Makes the folder, if it is not there.
+    pub(crate) fn make_folder(&self) -> Result<()> {
+        fs::create_dir_all(&self.folder).map_err(|error| Error::io(&self.folder, error))
     }
 
     /// True if a checkpoint is due after a batch that completed the step of a number.

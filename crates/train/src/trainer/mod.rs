@@ -265,6 +265,9 @@ impl<M: Layer> Trainer<M> {
     ) -> Result<Ending> {
         self.plan(train)?;
         (self.wishes.pause, self.wishes.save) = (None, false);
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.make_folder()?;
+        }
         self.check_memory(train)?;
         self.tell(|callback, session| callback.on_start(session))?;
         let ending = self.go(train, valid.into())?;
