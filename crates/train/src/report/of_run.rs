@@ -181,12 +181,12 @@ fn tested(result: &Value, findings: Option<&Findings>) -> Vec<(String, String)> 
             _ => continue,
         };
         if let Some(value) = value.as_f64() {
-            let mut label = format!("{whose} {}", figure.replace('_', " "));
-            // A recipe's metrics see numbers as the model gives them.
-            if matches!(findings, Some(Findings::Numbers(_))) && SCALED.contains(&figure) {
-                label += ", scaled";
+            // What was found of a single number tells these with its unit.
+            let told = matches!(findings, Some(Findings::Numbers(numbers)) if numbers.len() == 1);
+            if !(told && ["mae", "rmse", "r2"].contains(&figure)) {
+                let label = format!("{whose} {}", figure.replace('_', " "));
+                facts.push((label, unit(figure).written(value)));
             }
-            facts.push((label, unit(figure).written(value)));
         }
     }
     let mut fact = |name: &str, value: f64, unit: &str| {
@@ -208,9 +208,6 @@ fn tested(result: &Value, findings: Option<&Findings>) -> Vec<(String, String)> 
     }
     facts
 }
-
-/// The metrics that change with the scale of numbers.
-const SCALED: [&str; 3] = ["mae", "mse", "rmse"];
 
 /// The headline figures of the training.
 fn trained(
@@ -303,18 +300,17 @@ mod tests {
         assert!(page.contains("id=\"values\"") && page.contains("a table"), "{page}");
         assert!(page.contains("4 of 40 are shown. Of these: mean absolute error 1.000"), "{page}");
 
-        // What was found of numbers has their unit; the metric above has not.
+        // What was found of a number has its unit, and takes the place of the metric.
         let found = NumberFindings::of("price", "€", &[(1.0, 3.0), (2.0, 2.0)]);
         Findings::Numbers(vec![found]).write(&run).unwrap();
         let facts = Report::of_run(&run).unwrap().facts;
         let wanted = [
-            pair("Test rmse, scaled", "0.2500"),
             pair("Test f1", "50.00\u{A0}%"),
             pair("Mean absolute error", "1.000\u{A0}€"),
             pair("Root mean square error", "1.414\u{A0}€"),
             pair("R²", "−7.000"),
         ];
-        assert_eq!(facts[..5], wanted);
+        assert_eq!(facts[..4], wanted);
 
         for (file, text) in [("metrics.jsonl", "{\"epoch\":"), ("result.json", "{")] {
             fs::write(run.file(file), text).unwrap();
