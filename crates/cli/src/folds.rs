@@ -9,8 +9,6 @@ use gradus_train::recipe::lists::data::Data;
 use gradus_train::recipe::{Draft, Recipe};
 use gradus_train::{CrossValidation, RunFolder, is_share, write_json};
 use serde_json::{Map, Value, json};
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Instant;
 
@@ -108,14 +106,14 @@ fn train_fold(own: &RunFolder, recipe: &Recipe, way: &Way<'_>) -> Result<()> {
 
 /// The figures of a fold, if it is done.
 fn figures(fold: &RunFolder) -> Result<Option<Vec<(String, f64)>>> {
-    let path = fold.file("result.json");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io(path, error)),
+    let result = match fold.read_json("result.json")? {
+        None => return Ok(None),
+        Some(Value::Object(result)) => result,
+        Some(_) => {
+            let path = fold.file("result.json");
+            return Err(Error::format(path.display(), "is damaged: it holds no object"));
+        }
     };
-    let damaged = |error| Error::format(path.display(), format_args!("is damaged: {error}"));
-    let result: Map<String, Value> = serde_json::from_str(&text).map_err(damaged)?;
     if result.contains_key("paused") {
         return Ok(None);
     }

@@ -2,7 +2,8 @@
 
 #![cfg(unix)]
 
-use gradus_data::{digits, idx};
+mod few;
+
 use gradus_tensor::io::safetensors;
 use gradus_tensor::{DType, Rng, Tensor};
 use serde_json::Value;
@@ -11,19 +12,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-/// A folder with a few digits in MNIST's files.
-fn few_digits(folder: &Path) {
-    let digits = digits::embedded().unwrap();
-    for (name, set, count) in [("train", &digits.train, 400), ("t10k", &digits.test, 50)] {
-        let write = |kind: &str, x: &Tensor| {
-            let path = folder.join(format!("{name}-{kind}-ubyte"));
-            fs::write(path, idx::encode(x).unwrap()).unwrap();
-        };
-        write("images-idx3", &set.images().narrow(0, 0, count).squeeze(1));
-        write("labels-idx1", &set.labels().narrow(0, 0, count).to_dtype(DType::U8));
-    }
-}
 
 fn train(data: &Path, runs: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradus"));
@@ -40,7 +28,7 @@ fn weights(run: &Path) -> Vec<(String, Vec<f32>)> {
 #[test]
 fn an_interrupted_training_says_how_to_go_on_and_ends_with_the_same_bits() {
     let folder = TempDir::new().unwrap();
-    few_digits(folder.path());
+    few::digits(folder.path(), 400, 50);
     let (quiet, noisy) = (folder.path().join("quiet"), folder.path().join("noisy"));
     assert!(train(folder.path(), &quiet).status().unwrap().success());
 
@@ -114,7 +102,7 @@ fn a_soak_of_kills_at_random_instants_ends_in_the_same_bits() {
     let wanted_kills: u32 =
         std::env::var("GRADUS_SOAK").map_or(3, |count| count.parse().expect("a number"));
     let folder = TempDir::new().unwrap();
-    few_digits(folder.path());
+    few::digits(folder.path(), 400, 50);
     let quiet = folder.path().join("quiet");
     let start = Instant::now();
     assert!(short(folder.path(), &quiet).status().unwrap().success());

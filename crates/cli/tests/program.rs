@@ -1,7 +1,9 @@
 //! The program as its users meet it: commands, files, errors.
 
+mod few;
+
+use gradus_data::digits;
 use gradus_data::image::{Colour, Image, write_png};
-use gradus_data::{digits, idx};
 use gradus_tensor::io::safetensors;
 use gradus_tensor::{DType, Tensor};
 use serde_json::Value;
@@ -31,20 +33,6 @@ fn last_json(lines: &str) -> Value {
     serde_json::from_str(lines.lines().last().unwrap()).unwrap()
 }
 
-/// A folder with a few digits in MNIST's files.
-fn few_digits(folder: &Path, train: usize, test: usize) {
-    let digits = digits::embedded().unwrap();
-    for (name, set, count) in [("train", &digits.train, train), ("t10k", &digits.test, test)] {
-        let write = |kind: &str, x: &Tensor| {
-            let path = folder.join(format!("{name}-{kind}-ubyte"));
-            fs::write(path, idx::encode(x).unwrap()).unwrap();
-        };
-        write("images-idx3", &set.images().narrow(0, 0, count).squeeze(1));
-        let labels = set.labels().narrow(0, 0, count).to_dtype(DType::U8);
-        write("labels-idx1", &labels);
-    }
-}
-
 /// A place to train in: a folder with few digits and one for runs.
 struct Place {
     folder: TempDir,
@@ -53,8 +41,7 @@ struct Place {
 impl Place {
     fn new(train: usize, test: usize) -> Self {
         let place = Self { folder: TempDir::new().unwrap() };
-        fs::create_dir(place.path("data")).unwrap();
-        few_digits(&place.path("data"), train, test);
+        few::digits(&place.path("data"), train, test);
         place
     }
 

@@ -1,8 +1,8 @@
 //! What is made of several trainings, and of data that go bad.
 
+mod few;
+
 use gradus_data::image::{Colour, Image, write_png};
-use gradus_data::{digits, idx};
-use gradus_tensor::{DType, Tensor};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,21 +43,8 @@ fn read_json(path: PathBuf) -> Value {
 /// A folder with a few digits in MNIST's files, in a folder of that name.
 fn few_digits(name: &str, train: usize, test: usize) -> TempDir {
     let folder = TempDir::new().unwrap();
-    add_digits(&folder.path().join(name), train, test);
+    few::digits(&folder.path().join(name), train, test);
     folder
-}
-
-fn add_digits(folder: &Path, train: usize, test: usize) {
-    fs::create_dir(folder).unwrap();
-    let digits = digits::embedded().unwrap();
-    for (name, set, count) in [("train", &digits.train, train), ("t10k", &digits.test, test)] {
-        let write = |kind: &str, x: &Tensor| {
-            let path = folder.join(format!("{name}-{kind}-ubyte"));
-            fs::write(path, idx::encode(x).unwrap()).unwrap();
-        };
-        write("images-idx3", &set.images().narrow(0, 0, count).squeeze(1));
-        write("labels-idx1", &set.labels().narrow(0, 0, count).to_dtype(DType::U8));
-    }
 }
 
 const SMALL: &str = "model.layers=['flatten', {kind='linear', out=16}, 'relu', 'linear']";
@@ -105,7 +92,7 @@ fn two_runs_are_compared_on_the_same_samples() {
     assert!(same.contains("+0.0000 to +0.0000  may be chance"), "{same}");
 
     // Other samples are another question.
-    add_digits(&place.join("other"), 400, 149);
+    few::digits(&place.join("other"), 400, 149);
     succeed(train_on(place, "other", &["--epochs", "1"]).args(["--set", "run.name='third'"]));
     let error = fail(&mut gradus(place, &["compare", runs[0], "runs/third-1"]));
     assert!(error.contains("not tested with the same samples"), "{error}");

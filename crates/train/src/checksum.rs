@@ -4,6 +4,7 @@
 //! checksum; it is a text among the others in the header, so that every reader of safetensors reads
 //! the file.
 
+use crate::file::in_file;
 use gradus_tensor::io::atomic::write_atomically;
 use gradus_tensor::io::safetensors::{Contents, from_bytes, to_bytes};
 use gradus_tensor::{Error, Result};
@@ -32,12 +33,8 @@ pub(crate) fn write(path: &Path, mut contents: Contents) -> Result<()> {
 /// Reads a file, and says whether it has a checksum, which is then right.
 pub(crate) fn read(path: &Path) -> Result<(Contents, bool)> {
     let mut bytes = fs::read(path).map_err(|error| Error::io(path, error))?;
-    let named = |error: Error| match error {
-        Error::Format { message, .. } => Error::format(path.display(), message),
-        error => error,
-    };
     // What is no such file at all is said first, since that says more.
-    let contents = from_bytes(&bytes).map_err(named)?;
+    let contents = in_file(path, from_bytes(&bytes))?;
     let Some(wanted) = contents.text(KEY) else {
         return Ok((contents, false));
     };

@@ -12,6 +12,7 @@ mod caught;
 mod checkpoint;
 mod checksum;
 mod cross;
+mod file;
 mod finder;
 mod findings;
 mod guard;

@@ -118,9 +118,35 @@ impl RunFolder {
     pub fn read_config(&self) -> Result<Value> {
         let path = self.file("config.json");
         let text = fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
-        let damaged = |error| Error::format(path.display(), format_args!("is damaged: {error}"));
-        serde_json::from_str(&text).map_err(damaged)
+        parse(&path, &text)
     }
+
+    /// The text in a file of the folder; none if there is no such file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read_text(&self, name: &str) -> Result<Option<String>> {
+        let path = self.file(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io(path, error)),
+        }
+    }
+
+    /// What a JSON file of the folder holds; none if there is no such file.
+    ///
+    /// # Errors
+    /// If it cannot be read or is damaged.
+    pub fn read_json(&self, name: &str) -> Result<Option<Value>> {
+        let text = self.read_text(name)?;
+        text.map(|text| parse(&self.file(name), &text)).transpose()
+    }
+}
+
+fn parse(path: &Path, text: &str) -> Result<Value> {
+    let damaged = |error| Error::format(path.display(), format_args!("is damaged: {error}"));
+    serde_json::from_str(text).map_err(damaged)
 }
 
 /// After each epoch writes the figures of all epochs to a file, one JSON object a line.

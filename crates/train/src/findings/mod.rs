@@ -8,6 +8,7 @@ pub(crate) use gather::TEMPERATURE;
 pub use gather::{Found, Gather};
 
 use crate::checkpoint::write_json;
+use crate::file::in_file;
 use crate::report::Confusion;
 use crate::run::RunFolder;
 use crate::state::{from_json, to_json};
@@ -15,8 +16,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use gradus_tensor::{Error, Result};
 use serde_json::{Map, Value, json};
-use std::fs;
-use std::io::ErrorKind;
 
 /// What a model answered to samples of its test, kept in `predictions.json`.
 ///
@@ -283,24 +282,14 @@ fn read<T>(
     name: &str,
     understand: impl FnOnce(&Value) -> Result<T>,
 ) -> Result<Option<T>> {
-    let path = run.file(name);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io(&path, error)),
-    };
-    let damaged = |error| Error::format(path.display(), format_args!("is damaged: {error}"));
-    let value: Value = serde_json::from_str(&text).map_err(damaged)?;
-    let found = understand(&value).map_err(|error| match error {
-        Error::Format { message, .. } => Error::format(path.display(), message),
-        error => error,
-    });
-    found.map(Some)
+    let value = run.read_json(name)?;
+    value.map(|value| in_file(&run.file(name), understand(&value))).transpose()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn run() -> (tempfile::TempDir, RunFolder) {
         let folder = tempfile::tempdir().unwrap();

@@ -1,16 +1,16 @@
 //! The report of a run by the files in its folder.
 
 use super::{Best, Chart, Confusion, Report, Series, Unit};
+use crate::file::in_file;
 use crate::findings::{Findings, Predictions};
 use crate::history::{Epoch, History};
 use crate::run::RunFolder;
 use crate::shares::is_share;
 use gradus_nn::grouped;
+use gradus_tensor::Result;
 use gradus_tensor::io::atomic::write_atomically;
-use gradus_tensor::{Error, Result};
 use serde_json::Value;
-use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 
 impl Report {
     /// The report of a run, by what its folder holds: `config.json`, `metrics.jsonl`,
@@ -21,13 +21,7 @@ impl Report {
     /// If a file cannot be read or is damaged.
     pub fn of_run(run: &RunFolder) -> Result<Self> {
         let config = run.read_config()?;
-        let result = match text(run, "result.json")? {
-            Some(text) => serde_json::from_str(&text).map_err(|error| {
-                let path = run.file("result.json");
-                Error::format(path.display(), format_args!("is damaged: {error}"))
-            })?,
-            None => Value::Null,
-        };
+        let result = run.read_json("result.json")?.unwrap_or_default();
         let history = history(run)?;
         let predictions = Predictions::read(run)?;
         let findings = Findings::read(run)?;
@@ -49,7 +43,7 @@ impl Report {
             confusion: Confusion::read(run)?,
             findings,
             predictions,
-            model: text(run, "model.txt")?.unwrap_or_default(),
+            model: run.read_text("model.txt")?.unwrap_or_default(),
         })
     }
 
@@ -67,24 +61,9 @@ impl Report {
     }
 }
 
-/// The text in a file of the run, if it has that.
-fn text(run: &RunFolder, name: &str) -> Result<Option<String>> {
-    let path = run.file(name);
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io(path, error)),
-    }
-}
-
 fn history(run: &RunFolder) -> Result<History> {
-    let text = text(run, "metrics.jsonl")?.unwrap_or_default();
-    History::from_json_lines(&text).map_err(|error| match error {
-        Error::Format { message, .. } => {
-            Error::format(run.file("metrics.jsonl").display(), message)
-        }
-        error => error,
-    })
+    let text = run.read_text("metrics.jsonl")?.unwrap_or_default();
+    in_file(&run.file("metrics.jsonl"), History::from_json_lines(&text))
 }
 
 /// Settings within settings as one list, by names with dots.
@@ -237,6 +216,7 @@ mod tests {
     use super::*;
     use crate::findings::{Answer, NumberFindings, Prediction};
     use serde_json::json;
+    use std::fs;
 
     #[test]
     fn a_report_is_made_of_whatever_files_there_are() {

@@ -122,9 +122,9 @@ impl Task<'_> {
             let input = part.input.to_dtype(DType::F32);
             Ok(Arc::new(TensorDataset::new(input, targets.gather(&rows)?)))
         };
-        let known = arrays::targets(&parts.train, &answers)?;
         let raw = parts.try_map(set)?;
-        let classes = known.classes(&division.train);
+        // Classes are the same whatever numbers are scaled by.
+        let classes = first.classes(&division.train);
         let encoder = match self.known.map(|known| (known, known.input())) {
             None => {
                 let images = &self.options.images;

@@ -1,7 +1,7 @@
 //! Tables, texts in them, and long texts.
 
 use super::{Prepared, Task, no_classes, other_kind};
-use crate::source::answer::Answers;
+use crate::source::answer::{Answers, Targets};
 use crate::source::encoder::{Encoder, Input, read_table};
 use crate::source::folder::{self, Parts};
 use crate::source::options::DataOptions;
@@ -85,8 +85,8 @@ impl Task<'_> {
                 Encoder::new(self.learn_columns(frame, &division.train, csv)?, answers)
             }
         };
-        let encoded = |frame: &Frame, rows: &[usize]| -> Result<Arc<dyn Dataset>> {
-            let known = targets.encode(frame, rows, encoder.answers())?;
+        let known = |frame: &Frame, rows: &[usize]| targets.encode(frame, rows, encoder.answers());
+        let encoded = |frame: &Frame, rows: &[usize], known: Targets| -> Result<Arc<dyn Dataset>> {
             match encoder.input() {
                 Input::Text { texts, column, .. } => {
                     let own = texts_of(frame, column, rows)?;
@@ -102,13 +102,14 @@ impl Task<'_> {
                 _ => Err(other_kind(&encoder)),
             }
         };
-        let known = targets.encode(frame, &division.train, encoder.answers())?;
-        let classes = known.classes(&whole(division.train.len()));
-        let train = encoded(frame, &division.train)?;
+        let learnt = known(frame, &division.train)?;
+        let classes = learnt.classes(&whole(division.train.len()));
+        let train = encoded(frame, &division.train, learnt)?;
+        let part = |frame: &Frame, rows: &[usize]| encoded(frame, rows, known(frame, rows)?);
         let held = |given: &Option<Frame>, rows: &[usize]| match given {
-            Some(frame) => encoded(frame, &whole(frame.rows())).map(Some),
+            Some(frame) => part(frame, &whole(frame.rows())).map(Some),
             None if rows.is_empty() => Ok(None),
-            None => encoded(frame, rows).map(Some),
+            None => part(frame, rows).map(Some),
         };
         Ok(Prepared {
             valid: held(&parts.valid, &division.valid)?,
