@@ -49,18 +49,24 @@ impl Matrix {
 #[test]
 fn products_equal_the_definition_on_every_instruction_set_and_thread_count() {
     for bits in [CodeBits::Eight, CodeBits::Four] {
-        for (rows, columns, depth, group) in
-            [(1, 5, 64, 32), (1, 130, 200, 64), (3, 70, 31, 32), (9, 65, 257, 128), (4, 1, 96, 96)]
-        {
+        for (rows, columns, depth, group) in [
+            (1, 5, 64, 32),
+            (1, 130, 200, 64),
+            (3, 70, 31, 32),
+            (9, 65, 257, 128),
+            (6, 17, 1100, 96),
+        ] {
             let format = CodeFormat { bits, group };
             let matrix = Matrix::new(format, columns, depth);
             let x: Vec<f32> = numbers(rows * depth, 1);
+            let bias: Vec<f32> = numbers(columns, 4);
             for with_zeros in [false, true] {
                 for isa in Isa::available() {
                     let run = |threads| {
                         let mut out = vec![f32::NAN; rows * columns];
                         let on = Machine { isa, threads };
-                        linear(on, depth, &x, matrix.codes(with_zeros), &mut out);
+                        let bias = with_zeros.then_some(&bias[..]);
+                        linear(on, depth, &x, matrix.codes(with_zeros), bias, &mut out);
                         out
                     };
                     let out = run(1);
@@ -71,9 +77,10 @@ fn products_equal_the_definition_on_every_instruction_set_and_thread_count() {
                             let x = x[row * depth + k] as f64;
                             (x * matrix.number(column, k, with_zeros), x.abs())
                         });
-                        let (sum, magnitude) =
-                            products.fold((0.0, 0.0), |(sum, all), (p, x)| (sum + p, all + x));
-                        // Sums of codes, which the zeros make small again.
+                        let bias = if with_zeros { bias[column] as f64 } else { 0.0 };
+                        let (sum, magnitude) = products
+                            .fold((bias, bias.abs()), |(sum, all), (p, x)| (sum + p, all + x));
+                        // A number is the difference of a code and a zero, and errs as these do.
                         let bound = 2e-7 * magnitude * bits.count() as f64;
                         let error = (found as f64 - sum).abs();
                         assert!(error <= bound, "{isa} {format:?}: {found}, not {sum}");
@@ -87,16 +94,16 @@ fn products_equal_the_definition_on_every_instruction_set_and_thread_count() {
 #[test]
 fn a_row_is_the_same_bits_whatever_rows_are_beside_it() {
     let format = CodeFormat { bits: CodeBits::Four, group: CHUNK };
-    let (columns, depth) = (40, 100);
+    let (columns, depth) = (41, 1000);
     let matrix = Matrix::new(format, columns, depth);
     let x: Vec<f32> = numbers(6 * depth, 1);
     for isa in Isa::available() {
         let on = Machine { isa, threads: 2 };
         let mut all = vec![0.0; 6 * columns];
-        linear(on, depth, &x, matrix.codes(true), &mut all);
+        linear(on, depth, &x, matrix.codes(true), None, &mut all);
         for row in 0..6 {
             let mut one = vec![0.0; columns];
-            linear(on, depth, &x[row * depth..][..depth], matrix.codes(true), &mut one);
+            linear(on, depth, &x[row * depth..][..depth], matrix.codes(true), None, &mut one);
             assert_eq!(one, all[row * columns..][..columns], "{isa}, row {row}");
         }
     }
@@ -119,5 +126,5 @@ fn codes_come_back_as_they_were() {
 fn groups_are_whole_chunks() {
     let format = CodeFormat { bits: CodeBits::Eight, group: CHUNK + 1 };
     let weight = Codes { format, codes: &[0; 64], scales: &[1.0, 1.0], zeros: None };
-    linear(Machine { isa: Isa::Portable, threads: 1 }, 64, &[0.0; 64], weight, &mut [0.0]);
+    linear(Machine { isa: Isa::Portable, threads: 1 }, 64, &[0.0; 64], weight, None, &mut [0.0]);
 }

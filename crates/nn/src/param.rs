@@ -88,10 +88,9 @@ impl Param {
     /// x · Wᵀ + b, where this is W: with the codes, if those are kept.
     #[track_caller]
     pub fn linear(&self, x: &Tensor, bias: Option<&Tensor>) -> Tensor {
-        match (self.codes(), bias) {
-            (None, bias) => x.linear(&self.tensor(), bias),
-            (Some(codes), None) => x.linear_quantised(&codes),
-            (Some(codes), Some(bias)) => x.linear_quantised(&codes) + bias,
+        match self.codes() {
+            None => x.linear(&self.tensor(), bias),
+            Some(codes) => x.linear_quantised(&codes, bias),
         }
     }
 

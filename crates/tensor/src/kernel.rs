@@ -92,8 +92,9 @@ pub enum Kernel {
         /// What products of `f32` may lose.
         precision: Precision,
     },
-    /// out = x · Wᵀ for x `[.., D]` of floats, which lie side by side, and codes, scales and maybe
-    /// zeros of W: see [`gradus_kernels::quantised`].
+    /// out = x · Wᵀ + b for x `[.., D]` of floats, which lie side by side, and codes, scales and maybe
+    /// zeros of W, all of them matrices; then, if there is one, b `[N]`. See
+    /// [`gradus_kernels::quantised`].
     LinearQuantised(CodeFormat),
     /// Softmax, or its logarithm, of each row along the last axis.
     Softmax(Softmax),

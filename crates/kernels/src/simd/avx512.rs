@@ -167,6 +167,13 @@ int_vector! {
     shl(a, count) = _mm512_sllv_epi32(a, _mm512_set1_epi32(count));
     shr(a, count) = _mm512_srav_epi32(a, _mm512_set1_epi32(count));
     read_bytes(p) = _mm512_cvtepu8_epi32(_mm_loadu_si128(p.cast()));
+    // A table of what the sixteen codes stand for.
+    line(factor, term) = _mm512_fmadd_ps(
+        _mm512_setr_ps(
+            0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0,
+        ),
+        factor, term);
+    on_line(table, codes) = _mm512_permutexvar_ps(codes, table);
     clamp(a, low, high) = _mm512_min_ps(high, _mm512_max_ps(low, a));
     scale(a, n) = _mm512_scalef_ps(a, n);
     split(a) = {

@@ -322,6 +322,17 @@ pub trait Bits: Vector<Scalar = f32> {
         // SAFETY: the slice holds at least LANES bytes.
         unsafe { Self::read_bytes(isa, bytes.as_ptr()) }
     }
+    /// What [`Bits::on_line`] goes by.
+    #[inline(always)]
+    fn line(factor: Self, term: Self) -> [Self; 2] {
+        [factor, term]
+    }
+    /// code · factor + term for the codes in the lowest four bits of each lane, whatever the other
+    /// bits are.
+    #[inline(always)]
+    fn on_line(line: [Self; 2], codes: Self::Int) -> Self {
+        Self::from_int(codes.and(line[0].int(15))).mul_add(line[0], line[1])
+    }
     /// The lanes as `f64`, in two vectors.
     fn widen(self) -> [<Self::Isa as Simd>::F64; 2];
     /// The lanes of two vectors of `f64`, rounded.

@@ -219,6 +219,8 @@ macro_rules! int_vector {
         shl($la:ident, $lc:ident) = $shl:expr;
         shr($ra:ident, $rc:ident) = $shr:expr;
         read_bytes($rp:ident) = $read_bytes:expr;
+        $(line($nf:ident, $nt:ident) = $line:expr;
+        on_line($nn:ident, $nc:ident) = $on_line:expr;)?
         $(fused($ua:ident, $ub:ident, $uc:ident) = $fused:expr;)?
         $(clamp($ka:ident, $kl:ident, $kh:ident) = $clamp:expr;)?
         $(scale($sc:ident, $sn:ident) = $scale:expr;)?
@@ -260,6 +262,16 @@ macro_rules! int_vector {
                 // the processor has the instructions.
                 $name(unsafe { $read_bytes })
             }
+            $(#[inline(always)]
+            fn line(factor: Self, term: Self) -> [Self; 2] {
+                let ($nf, $nt) = (factor.0, term.0);
+                [Self(intrinsic!($line)); 2]
+            }
+            #[inline(always)]
+            fn on_line(line: [Self; 2], codes: $name) -> Self {
+                let ($nn, $nc) = (line[0].0, codes.0);
+                Self(intrinsic!($on_line))
+            })?
             #[inline(always)]
             fn widen(self) -> [$wide; 2] {
                 let $wi = self.0;

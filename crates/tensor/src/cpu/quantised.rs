@@ -17,8 +17,9 @@ pub(super) fn linear(
     }
     let depth = inputs[0].shape().last().copied().unwrap_or(0);
     let [codes, scales] = [&inputs[1], &inputs[2]];
-    let zeros = inputs.get(3).map(slice);
+    let of_rank = |rank| inputs[3..].iter().find(|input| input.shape().rank() == rank).map(slice);
+    let (zeros, bias) = (of_rank(2), of_rank(1));
     let weight = Codes { format, codes: slice(codes), scales: slice(scales), zeros };
-    kernels::linear(on, depth, slice(&inputs[0]), weight, output(&mut outputs[0]));
+    kernels::linear(on, depth, slice(&inputs[0]), weight, bias, output(&mut outputs[0]));
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::kernel::{CodeBits, CodeFormat, Kernel};
 use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch};
 use crate::{DType, Device, Error, OpError, Result, Tensor};
 use gradus_kernels::quantised::CHUNK;
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
 /// How a matrix is made codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl QuantiseOptions {
 /// let mut rng = Rng::new(1);
 /// let (x, weight) = (Tensor::randn([2, 64], &mut rng), Tensor::randn([10, 64], &mut rng));
 /// let codes = QuantisedMatrix::new(&weight, QuantiseOptions::default()).unwrap();
-/// let error = (x.linear_quantised(&codes) - x.linear(&weight, None)).abs().max(..);
+/// let error = (x.linear_quantised(&codes, None) - x.linear(&weight, None)).abs().max(..);
 /// assert!(error.item::<f32>() < 0.3);
 /// assert_eq!(codes.size_bytes(), 10 * 64 + 10 * 4);
 /// ```
@@ -253,7 +253,7 @@ fn fit(group: &[f32], bits: CodeBits, symmetric: bool) -> (f32, f32) {
     (scale, if symmetric { bits.middle() } else { (-low / scale).round() })
 }
 
-/// y = x · Wᵀ for x: [.., D] and the codes, scales and maybe zeros of W.
+/// y = x · Wᵀ + b for x: [.., D], the codes, scales and maybe zeros of W, and maybe b: [N].
 #[derive(Debug)]
 struct LinearQuantised(QuantisedMatrix);
 
@@ -271,34 +271,56 @@ impl Op for LinearQuantised {
         if x.shape.last() != Some(&depth) {
             reject!("the weight takes {depth} features, but the input is {}", x.shape);
         }
+        if let Some(bias) = inputs.get(self.parts()) {
+            if bias.shape != [outputs] {
+                reject!("the weight wants a bias [{outputs}], not {}", bias.shape);
+            }
+            if bias.dtype != x.dtype {
+                reject!("types differ: {} and {}", x.dtype, bias.dtype);
+            }
+        }
         let shape = x.shape.with(x.shape.rank() - 1, outputs);
         Ok(Spec { shape, dtype: x.dtype, device: common_device(inputs)? })
     }
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
         let x = inputs[0].detach().contiguous();
-        let all: Vec<&Tensor> = [&x].into_iter().chain(inputs[1..].iter().copied()).collect();
+        let bias = inputs.get(self.parts()).map(|bias| bias.detach().contiguous());
+        let parts = inputs[1..self.parts()].iter().copied();
+        let all: SmallVec<[&Tensor; 5]> = [&x].into_iter().chain(parts).chain(&bias).collect();
         Ok(Forward::new(launch(&Kernel::LinearQuantised(self.0.format), &all, output)?))
     }
 
-    /// dx = dy · W.
+    /// dx = dy · W, db = Σ dy.
     fn backward(&self, context: &Context<'_>, grad: &Tensor) -> Result<Grads> {
-        let mut grads: Grads = smallvec![Some(grad.matmul(&self.numbers_as(grad)?))];
-        grads.resize(context.inputs.len(), None);
+        let by_x = context.if_needed(0, || Ok(grad.matmul(&self.numbers_as(grad)?)))?;
+        let mut grads: Grads = smallvec![by_x];
+        grads.resize(self.parts(), None);
+        if context.inputs.len() > self.parts() {
+            let rows = [grad.count() / self.0.shape()[0].max(1), self.0.shape()[0]];
+            grads.push(context.if_needed(self.parts(), || Ok(grad.reshape(rows).sum(0)))?);
+        }
         Ok(grads)
     }
 
     fn composite(&self, inputs: &[&Tensor]) -> Option<Result<Tensor>> {
-        Some(self.numbers_as(inputs[0]).map(|weight| inputs[0].linear(&weight, None)))
+        let bias = inputs.get(self.parts()).copied();
+        Some(self.numbers_as(inputs[0]).map(|weight| inputs[0].linear(&weight, bias)))
     }
 
     fn flops(&self, inputs: &[Spec], output: &Spec) -> u64 {
         let depth = inputs[0].shape.last().copied().unwrap_or(1);
-        2 * output.shape.count() as u64 * depth as u64
+        let bias = inputs.len().saturating_sub(self.parts()) as u64;
+        output.shape.count() as u64 * (2 * depth as u64 + bias)
     }
 }
 
 impl LinearQuantised {
+    /// How many inputs x and the parts of W are: the bias comes behind them.
+    fn parts(&self) -> usize {
+        3 + self.0.zeros.is_some() as usize
+    }
+
     /// The numbers of W in the type of another tensor.
     fn numbers_as(&self, x: &Tensor) -> Result<Tensor> {
         Ok(self.0.numbers()?.to_dtype(x.dtype()))
@@ -306,33 +328,35 @@ impl LinearQuantised {
 }
 
 impl Tensor {
-    /// y = x · Wᵀ with a matrix W that is kept as codes, which are turned into numbers on the way, so
-    /// that no more memory is read than they take. Gradients flow to x.
+    /// y = x · Wᵀ + b with a matrix W that is kept as codes, which are turned into numbers on the way,
+    /// so that no more memory is read than they take. Gradients flow to x and b.
     ///
     /// # Shapes
-    /// `x: [.., D], W: [N, D] -> [.., N]`.
+    /// `x: [.., D], W: [N, D], b: [N] -> [.., N]`.
     ///
     /// # Panics
-    /// If x is of another length or not of floats.
+    /// If x is of another length or not of floats, or b does not fit.
     #[track_caller]
-    pub fn linear_quantised(&self, weight: &QuantisedMatrix) -> Self {
-        let all = [Some(self), Some(&weight.codes), Some(&weight.scales), weight.zeros.as_ref()];
-        let inputs: Vec<&Self> = all.into_iter().flatten().collect();
+    pub fn linear_quantised(&self, weight: &QuantisedMatrix, bias: Option<&Self>) -> Self {
+        let QuantisedMatrix { codes, scales, zeros, .. } = weight;
+        let all = [Some(self), Some(codes), Some(scales), zeros.as_ref(), bias];
+        let inputs: SmallVec<[&Self; 5]> = all.into_iter().flatten().collect();
         Self::apply(LinearQuantised(weight.clone()), &inputs)
     }
 }
 
 pub(super) const CASES: &[Case] = &[Case {
     name: "linear_quantised",
-    formula: "x · Wᵀ, W of few bits",
+    formula: "x · Wᵀ + b, W of few bits",
     torch: "",
     gradient: Gradient::Twice,
     samples: || {
         let sample = |shape: &[usize], options: QuantiseOptions| {
             let weight = Tensor::randn([5, 40], &mut crate::Rng::new(4));
             let weight = QuantisedMatrix::new(&weight, options);
-            Sample::new(vec![Arg::floats(shape, -1.0..1.0)], move |x| match &weight {
-                Ok(weight) => x[0].linear_quantised(&weight.to_device(x[0].device())),
+            let args = [shape, &[5]].map(|shape| Arg::floats(shape, -1.0..1.0));
+            Sample::new(args.to_vec(), move |x| match &weight {
+                Ok(weight) => x[0].linear_quantised(&weight.to_device(x[0].device()), Some(&x[1])),
                 Err(error) => panic!("{error}"),
             })
         };
