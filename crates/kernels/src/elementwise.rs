@@ -1,7 +1,7 @@
 //! The tables of element-wise operations on floats: what each computes, lane by lane.
 
 use crate::math::Real;
-use crate::simd::{Mask, Simd, Vector};
+use crate::simd::{MAX_LANES, Mask, Simd, Vector};
 use crate::strided::Strided;
 use crate::tiles::{Code1, Code2, run1, run2};
 use crate::{Float, Machine};
@@ -46,8 +46,49 @@ trait UnaryCode: Copy {
 #[inline(always)]
 fn map_tile<S: Simd, T: Float, C: UnaryCode>(isa: S, code: C, x: &[T], out: &mut [T]) {
     let lanes = T::Vector::<S>::LANES;
-    for (x, out) in x.chunks(lanes).zip(out.chunks_mut(lanes)) {
-        code.apply(T::Vector::<S>::load_chunk(isa, x)).store_chunk(out);
+    let whole = out.len() - out.len() % lanes;
+    let (x, x_rest) = x.split_at(whole);
+    let (out, out_rest) = out.split_at_mut(whole);
+    let mut rest = Rest::new(isa, x_rest);
+    // A loop around the loop, so that the code stands once.
+    for (x, out) in [(x, out), rest.vectors(lanes)] {
+        for (x, out) in x.chunks_exact(lanes).zip(out.chunks_exact_mut(lanes)) {
+            code.apply(T::Vector::<S>::load(isa, x)).store(out);
+        }
+    }
+    rest.write(isa, out_rest);
+}
+
+/// Numbers that fill no vector, with ones behind them, and the results of these.
+struct Rest<T> {
+    x: [T; MAX_LANES],
+    out: [T; MAX_LANES],
+    len: usize,
+}
+
+impl<T: Float> Rest<T> {
+    #[inline(always)]
+    fn new<S: Simd>(isa: S, x: &[T]) -> Self {
+        let mut rest = Self { x: [T::ONE; MAX_LANES], out: [T::ONE; MAX_LANES], len: x.len() };
+        if !x.is_empty() {
+            T::Vector::<S>::load_partial(isa, x, T::ONE).store(&mut rest.x);
+        }
+        rest
+    }
+
+    /// The numbers and where their results go: a whole vector, if there are any.
+    #[inline(always)]
+    fn vectors(&mut self, lanes: usize) -> (&[T], &mut [T]) {
+        let len = if self.len > 0 { lanes } else { 0 };
+        (&self.x[..len], &mut self.out[..len])
+    }
+
+    /// Writes the results.
+    #[inline(always)]
+    fn write<S: Simd>(&self, isa: S, out: &mut [T]) {
+        if !out.is_empty() {
+            T::Vector::<S>::load(isa, &self.out).store_partial(out);
+        }
     }
 }
 
@@ -199,6 +240,49 @@ unary_table! {
     } = |x| x.pow(x.of(exponent));
 }
 
+impl Unary {
+    /// True if the operation takes no longer than reading its numbers from memory.
+    pub(crate) fn is_cheap(self) -> bool {
+        use Unary::*;
+        matches!(
+            self,
+            Neg | Abs
+                | Sign
+                | Round
+                | Floor
+                | Ceil
+                | Trunc
+                | Square
+                | Relu
+                | LeakyRelu { .. }
+                | HardSigmoid
+                | HardSwish
+                | Clamp { .. }
+                | AddScalar { .. }
+                | MulScalar { .. }
+        )
+    }
+}
+
+impl Binary {
+    /// True if the operation takes no longer than reading its numbers from memory.
+    pub(crate) fn is_cheap(self) -> bool {
+        use Binary::*;
+        matches!(
+            self,
+            Add | Sub
+                | Mul
+                | Maximum
+                | Minimum
+                | ReluGrad
+                | LeakyReluGrad { .. }
+                | ClampGrad { .. }
+                | SigmoidGrad
+                | TanhGrad
+        )
+    }
+}
+
 /// (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, which is a logistic function.
 #[inline(always)]
 fn gelu_gate<V: Real>(x: V) -> V {
@@ -255,10 +339,19 @@ trait BinaryCode: Copy {
 #[inline(always)]
 fn zip_tile<S: Simd, T: Float, C: BinaryCode>(isa: S, code: C, x: &[T], y: &[T], out: &mut [T]) {
     let lanes = T::Vector::<S>::LANES;
-    for ((x, y), out) in x.chunks(lanes).zip(y.chunks(lanes)).zip(out.chunks_mut(lanes)) {
-        code.apply(T::Vector::<S>::load_chunk(isa, x), T::Vector::<S>::load_chunk(isa, y))
-            .store_chunk(out);
+    let whole = out.len() - out.len() % lanes;
+    let ((x, x_rest), (y, y_rest)) = (x.split_at(whole), y.split_at(whole));
+    let (out, out_rest) = out.split_at_mut(whole);
+    let (mut x_rest, mut y_rest) = (Rest::new(isa, x_rest), Rest::new(isa, y_rest));
+    let (last_x, last) = x_rest.vectors(lanes);
+    let (last_y, _) = y_rest.vectors(lanes);
+    for (x, y, out) in [(x, y, out), (last_x, last_y, last)] {
+        let inputs = x.chunks_exact(lanes).zip(y.chunks_exact(lanes));
+        for ((x, y), out) in inputs.zip(out.chunks_exact_mut(lanes)) {
+            code.apply(T::Vector::<S>::load(isa, x), T::Vector::<S>::load(isa, y)).store(out);
+        }
     }
+    x_rest.write(isa, out_rest);
 }
 
 // The gradients of activations take the activation's input or output, as their name says, and the

@@ -13,6 +13,7 @@
 //! not depend on the number of threads.
 
 pub mod attention;
+pub mod chain;
 pub mod conv;
 pub mod ctc;
 pub mod dropout;
@@ -57,7 +58,7 @@ pub use gather::{gather, index_add, index_select, out_of_range, scatter, scatter
 pub use isa::Isa;
 pub use pad::pad;
 pub use precision::Precision;
-pub use reduce::{Extreme, Reducible, Reduction, arg_extreme, reduce};
+pub use reduce::{Extreme, Reducible, Reduction, arg_extreme, reduce, reduce_chain};
 pub use scan::{Scan, Scannable, Way, linear_scan, scan};
 pub use softmax::{
     CrossEntropy, Labelled, Softmax, cross_entropy, cross_entropy_gradient, softmax,

@@ -4,13 +4,14 @@
 //! of threads, and the blocks' results are combined in their order. Sums of `f32` add the sums of
 //! blocks in `f64`, so their error does not grow with the length.
 
+use crate::chain::Chain;
 use crate::element::{Element, Float, Number};
 use crate::memory::scratch;
 use crate::simd::{Routine, Simd, Vector};
 use crate::strided::{Axes, Strided, TILE, Tiles};
 use crate::threads::Shared;
-use crate::{Bool, Chunks, Machine};
-use std::ops::{Add, Mul};
+use crate::{Bool, Chunks, Isa, Machine};
+use std::ops::{Add, Mul, Range};
 
 /// What a reduction computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,17 +73,48 @@ pub fn reduce<T: Reducible>(
     kept: usize,
     out: &mut [T],
 ) {
-    let view = View::new(x, kept);
+    let memory = Memory { data: x.data, tiles: Tiles::new(x) };
+    reduce_view(on, reduction, &View::new(x.offset, x.shape, x.strides, kept, memory), out);
+}
+
+/// Reduces a view of the results of a chain as [`reduce`] would the view of their memory, which they
+/// are never written to. The bits are the same. False if that cannot be done for such a view.
+///
+/// # Panics
+/// As [`reduce`], or if the view reaches beyond the results.
+pub fn reduce_chain<T: Reducible + Float>(
+    on: Machine,
+    reduction: Reduction,
+    chain: &Chain<'_, T>,
+    (shape, strides): (&[usize], &[isize]),
+    kept: usize,
+    out: &mut [T],
+) -> bool {
+    let results = Results { chain, isa: on.isa };
+    let view = View::new(0, shape, strides, kept, results);
+    let fits = view.columns_are_contiguous() || Axes::joined(shape, strides).is_contiguous();
+    if fits {
+        reduce_view(on, reduction, &view, out);
+    }
+    fits
+}
+
+fn reduce_view<T: Reducible>(
+    on: Machine,
+    reduction: Reduction,
+    view: &View<impl Numbers<Number = T>>,
+    out: &mut [T],
+) {
     assert_eq!(out.len(), view.kept.len());
     if view.columns_are_contiguous() {
-        return reduce_columns(on, reduction, &view, out);
+        return reduce_columns(on, reduction, view, out);
     }
     let blocks = view.reduced.len().div_ceil(BLOCK);
     let cost_ns = view.kept.len() * view.reduced.len() / 4;
     if blocks <= 1 {
         let rows = (BLOCK / view.reduced.len().max(1)).max(1);
         on.for_each(Chunks::new(out, rows), cost_ns, |index, out| {
-            on.isa.run(RowsTask { reduction, view: &view, first: index * rows, out });
+            on.isa.run(RowsTask { reduction, view, first: index * rows, out });
         });
         return;
     }
@@ -91,30 +123,98 @@ pub fn reduce<T: Reducible>(
     on.for_each(Chunks::new(&mut partial, 1), cost_ns, |index, partial| {
         let (row, block) = (index / blocks, index % blocks);
         let (start, end) = (block * BLOCK, view.reduced.len().min((block + 1) * BLOCK));
-        partial[0] = on.isa.run(BlockTask { reduction, view: &view, row, start, end });
+        partial[0] = on.isa.run(BlockTask { reduction, view, row, start, end });
     });
     for (out, partial) in out.iter_mut().zip(partial.chunks_exact(blocks)) {
         *out = T::combine_blocks(reduction, partial);
     }
 }
 
-/// The input of a reduction, its axes parted in two.
-struct View<'a, T> {
+/// Where the numbers of a reduction come from.
+trait Numbers: Sync {
+    /// Their type.
+    type Number;
+
+    /// How long the buffer must be in which `len` numbers are read.
+    fn space(&self, len: usize) -> usize;
+
+    /// The numbers of the view in row-major order, from `start` on.
+    fn read<'b>(
+        &'b self,
+        start: usize,
+        len: usize,
+        buffer: &'b mut [Self::Number],
+    ) -> &'b [Self::Number];
+
+    /// The numbers as they lie in memory, from a position on.
+    fn at<'b>(
+        &'b self,
+        position: usize,
+        len: usize,
+        buffer: &'b mut [Self::Number],
+    ) -> &'b [Self::Number];
+}
+
+struct Memory<'a, T> {
     data: &'a [T],
-    offset: usize,
-    kept: Axes,
-    reduced: Axes,
     tiles: Tiles<'a, T>,
 }
 
-impl<'a, T: Element> View<'a, T> {
-    fn new(x: Strided<'a, T>, kept: usize) -> Self {
+impl<T: Element> Numbers for Memory<'_, T> {
+    type Number = T;
+
+    fn space(&self, len: usize) -> usize {
+        len
+    }
+
+    #[inline(always)]
+    fn read<'b>(&'b self, start: usize, len: usize, buffer: &'b mut [T]) -> &'b [T] {
+        self.tiles.read(start, &mut buffer[..len])
+    }
+
+    #[inline(always)]
+    fn at<'b>(&'b self, position: usize, len: usize, _: &'b mut [T]) -> &'b [T] {
+        &self.data[position..][..len]
+    }
+}
+
+/// The results of a chain, of which a view in row-major order is as they would lie in memory.
+struct Results<'a, T> {
+    chain: &'a Chain<'a, T>,
+    isa: Isa,
+}
+
+impl<T: Float> Numbers for Results<'_, T> {
+    type Number = T;
+
+    fn space(&self, len: usize) -> usize {
+        self.chain.space(len)
+    }
+
+    fn read<'b>(&'b self, start: usize, len: usize, buffer: &'b mut [T]) -> &'b [T] {
+        self.chain.read(self.isa, start, len, buffer)
+    }
+
+    fn at<'b>(&'b self, position: usize, len: usize, buffer: &'b mut [T]) -> &'b [T] {
+        self.chain.read(self.isa, position, len, buffer)
+    }
+}
+
+/// The input of a reduction, its axes parted in two.
+struct View<N> {
+    offset: usize,
+    kept: Axes,
+    reduced: Axes,
+    numbers: N,
+}
+
+impl<N> View<N> {
+    fn new(offset: usize, shape: &[usize], strides: &[isize], kept: usize, numbers: N) -> Self {
         Self {
-            data: x.data,
-            offset: x.offset,
-            kept: Axes::joined(&x.shape[..kept], &x.strides[..kept]),
-            reduced: Axes::joined(&x.shape[kept..], &x.strides[kept..]),
-            tiles: Tiles::new(x),
+            offset,
+            kept: Axes::joined(&shape[..kept], &strides[..kept]),
+            reduced: Axes::joined(&shape[kept..], &strides[kept..]),
+            numbers,
         }
     }
 
@@ -279,44 +379,51 @@ fn fold_row<S: Simd, T: Float>(isa: S, code: impl Combine<T>, x: &[T], out: &mut
 }
 
 /// Rows short enough for one block each.
-struct RowsTask<'a, T> {
+struct RowsTask<'a, T, N> {
     reduction: Reduction,
-    view: &'a View<'a, T>,
+    view: &'a View<N>,
     first: usize,
     out: &'a mut [T],
 }
 
-impl<T: Reducible> Routine for RowsTask<'_, T> {
+impl<T: Reducible, N: Numbers<Number = T>> Routine for RowsTask<'_, T, N> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
         let len = self.view.reduced.len();
-        let mut buffer = scratch(len);
-        for (index, out) in self.out.iter_mut().enumerate() {
-            let row = self.view.tiles.read((self.first + index) * len, &mut buffer);
-            *out = T::reduce_slice(isa, self.reduction, row);
+        // Several short rows are read at a time.
+        let rows = (TILE / len.max(1)).clamp(1, self.out.len().max(1));
+        let mut buffer = scratch(self.view.numbers.space(rows * len));
+        for (index, out) in self.out.chunks_mut(rows).enumerate() {
+            let start = (self.first + index * rows) * len;
+            let numbers = self.view.numbers.read(start, out.len() * len, &mut buffer);
+            for (row, out) in out.iter_mut().enumerate() {
+                *out = T::reduce_slice(isa, self.reduction, &numbers[row * len..][..len]);
+            }
         }
     }
 }
 
 /// One block of a long row.
-struct BlockTask<'a, T> {
+struct BlockTask<'a, N> {
     reduction: Reduction,
-    view: &'a View<'a, T>,
+    view: &'a View<N>,
     row: usize,
     start: usize,
     end: usize,
 }
 
-impl<T: Reducible> Routine for BlockTask<'_, T> {
-    type Output = T;
+impl<N: Numbers<Number: Reducible>> Routine for BlockTask<'_, N> {
+    type Output = N::Number;
 
     #[inline(always)]
-    fn run<S: Simd>(self, isa: S) -> T {
-        let mut buffer = scratch(self.end - self.start);
+    fn run<S: Simd>(self, isa: S) -> N::Number {
+        let len = self.end - self.start;
+        let mut buffer = scratch(self.view.numbers.space(len));
         let start = self.row * self.view.reduced.len() + self.start;
-        T::reduce_slice(isa, self.reduction, self.view.tiles.read(start, &mut buffer))
+        let numbers = self.view.numbers.read(start, len, &mut buffer);
+        Reducible::reduce_slice(isa, self.reduction, numbers)
     }
 }
 
@@ -330,7 +437,7 @@ const COLUMNS: usize = 1024;
 fn reduce_columns<T: Reducible>(
     on: Machine,
     reduction: Reduction,
-    view: &View<'_, T>,
+    view: &View<impl Numbers<Number = T>>,
     out: &mut [T],
 ) {
     let (rows, columns) = (view.reduced.len(), out.len());
@@ -356,24 +463,26 @@ fn reduce_columns<T: Reducible>(
 }
 
 /// Some columns of a block of rows.
-struct ColumnsTask<'a, T> {
+struct ColumnsTask<'a, T, N> {
     reduction: Reduction,
-    view: &'a View<'a, T>,
-    rows: std::ops::Range<usize>,
+    view: &'a View<N>,
+    rows: Range<usize>,
     start: usize,
     out: &'a mut [T],
 }
 
-impl<T: Reducible> Routine for ColumnsTask<'_, T> {
+impl<T: Reducible, N: Numbers<Number = T>> Routine for ColumnsTask<'_, T, N> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
+        let numbers = &self.view.numbers;
+        let mut buffer = scratch(numbers.space(self.out.len()));
         self.out.fill(self.reduction.start());
         for row in self.rows {
             let step = row as isize * self.view.reduced.strides[0];
             let first = self.view.offset.wrapping_add_signed(step) + self.start;
-            let x = &self.view.data[first..][..self.out.len()];
+            let x = numbers.at(first, self.out.len(), &mut buffer);
             T::reduce_rows(isa, self.reduction, x, self.out);
         }
     }
@@ -400,7 +509,7 @@ pub fn arg_extreme<T: Element>(
     kept: usize,
     out: &mut [i64],
 ) {
-    let view = View::new(x, kept);
+    let view = View::new(x.offset, x.shape, x.strides, kept, Tiles::new(x));
     assert_eq!(out.len(), view.kept.len());
     let len = view.reduced.len();
     assert!(len > 0 || out.is_empty());
@@ -408,7 +517,7 @@ pub fn arg_extreme<T: Element>(
     on.for_each(Chunks::new(out, rows), view.kept.len() * len, |index, out| {
         let mut buffer = scratch(len);
         for (row, out) in out.iter_mut().enumerate() {
-            let row = view.tiles.read((index * rows + row) * len, &mut buffer);
+            let row = view.numbers.read((index * rows + row) * len, &mut buffer);
             let mut best = 0;
             for (i, &value) in row.iter().enumerate().skip(1) {
                 let better = match extreme {

@@ -69,6 +69,27 @@ impl Axes {
         self.rank == 0 || (self.rank == 1 && self.strides[0] == 1)
     }
 
+    /// The indices of an element along each axis, and where it lies.
+    #[inline(always)]
+    fn place(&self, element: usize) -> ([usize; MAX_RANK], isize) {
+        let mut index = [0; MAX_RANK];
+        let mut rest = element;
+        for axis in (0..self.rank).rev() {
+            index[axis] = rest % self.shape[axis];
+            rest /= self.shape[axis];
+        }
+        let position = (0..self.rank).map(|axis| index[axis] as isize * self.strides[axis]).sum();
+        (index, position)
+    }
+
+    /// Where `len` elements lie side by side from `start` on, if they do so within the last axis.
+    #[inline(always)]
+    fn stretch(&self, start: usize, len: usize) -> Option<isize> {
+        let last = self.rank.checked_sub(1).filter(|&last| self.strides[last] == 1)?;
+        let within = start % self.shape[last].max(1) + len <= self.shape[last];
+        (within && len > 0).then(|| self.place(start).1)
+    }
+
     /// Calls `run(position, stride, count)` for each stretch along the last axis, in row-major
     /// order, that covers the elements `start .. start + len`.
     #[inline(always)]
@@ -80,14 +101,7 @@ impl Axes {
             return run(0, 0, len);
         }
         let last = self.rank - 1;
-        let mut index = [0; MAX_RANK];
-        let mut rest = start;
-        for axis in (0..self.rank).rev() {
-            index[axis] = rest % self.shape[axis];
-            rest /= self.shape[axis];
-        }
-        let mut position: isize =
-            (0..self.rank).map(|axis| index[axis] as isize * self.strides[axis]).sum();
+        let (mut index, mut position) = self.place(start);
         let mut done = 0;
         while done < len {
             let count = (self.shape[last] - index[last]).min(len - done);
@@ -135,6 +149,9 @@ impl<'a, T: Element> Tiles<'a, T> {
     pub(crate) fn read<'b>(&'b self, start: usize, buffer: &'b mut [T]) -> &'b [T] {
         if self.axes.is_contiguous() {
             return &self.data[self.offset + start..][..buffer.len()];
+        }
+        if let Some(position) = self.axes.stretch(start, buffer.len()) {
+            return &self.data[self.offset.wrapping_add_signed(position)..][..buffer.len()];
         }
         self.gather(start, buffer);
         buffer

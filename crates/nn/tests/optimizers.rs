@@ -26,6 +26,20 @@ fn adamw_has_a_way_to_pytorchs_weight_decay() {
 }
 
 #[test]
+fn what_waits_to_be_computed_is_of_the_numbers_before_the_step() {
+    // So many numbers that they are computed when they are read.
+    let param = Param::new(Tensor::randn([600, 600], &mut Rng::new(2)));
+    let old = param.tensor().to_vec::<f32>();
+    let next = param.tensor().detach() + 1.0;
+    let gradients = (param.tensor().square() * 0.5).sum(..).backward();
+    let options = SgdOptions { learning_rate: 0.25, ..SgdOptions::default() };
+    Sgd::new(vec![param.clone()], options).step(&gradients);
+    let times = |factor: f32| old.iter().map(|x| x * factor).collect::<Vec<_>>();
+    assert_eq!(param.tensor().to_vec::<f32>(), times(0.75));
+    assert_eq!(next.to_vec::<f32>(), old.iter().map(|x| x + 1.0).collect::<Vec<_>>());
+}
+
+#[test]
 fn sgd_refuses_settings_that_cannot_be() {
     let sgd = |options| complaint(move || drop(Sgd::new(vec![], options)));
     let plain = SgdOptions::default();

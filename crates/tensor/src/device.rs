@@ -6,7 +6,7 @@ use crate::storage::Buffer;
 use crate::{DType, Error, Layout, Result, Shape};
 use gradus_kernels::Machine;
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// Who computes: the processor, a device of another crate, or nobody.
 #[derive(Clone, Copy)]
@@ -90,7 +90,7 @@ impl fmt::Debug for Device {
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
     /// The memory it lies in.
-    pub buffer: &'a Buffer,
+    pub buffer: &'a Arc<Buffer>,
     /// Where in that memory.
     pub layout: &'a Layout,
     /// The type of its elements.
@@ -150,7 +150,8 @@ pub trait Backend: Send + Sync + 'static {
         outputs: &mut [Output<'_>],
     ) -> Result<()>;
 
-    /// Waits until everything that was launched has run.
+    /// Waits until everything that was launched has run, but for results that are computed when they
+    /// are read.
     ///
     /// # Errors
     /// If the device fails.

@@ -3,6 +3,7 @@
 use crate::Shape;
 use crate::error::{OpError, reject};
 use gradus_kernels::MAX_RANK;
+use smallvec::SmallVec;
 
 /// A shape with, for each axis, the distance in memory between neighbours, and where the first
 /// element lies. Distances are counted in elements and may be zero or negative.
@@ -63,6 +64,20 @@ impl Layout {
             }
         }
         true
+    }
+
+    /// True if the elements fill memory without a gap, each of them once, in whatever order of axes.
+    pub fn is_dense(&self) -> bool {
+        let axes = self.shape.iter().zip(self.strides()).filter(|(len, _)| **len > 1);
+        let mut axes: SmallVec<[(isize, usize); MAX_RANK]> =
+            axes.map(|(&len, &stride)| (stride, len)).collect();
+        axes.sort_unstable();
+        let mut next = 1;
+        axes.into_iter().all(|(stride, len)| {
+            let fits = stride == next;
+            next = next.saturating_mul(signed(len));
+            fits
+        })
     }
 
     /// For matrices [.., S, D], each of them row after row, that lie equally far from each other: how

@@ -309,6 +309,8 @@ pub fn update(kernel: &Kernel, inputs: &[&Tensor], targets: &mut [&mut Tensor]) 
         return Ok(());
     };
     let inputs: SmallVec<[Input<'_>; 6]> = inputs.iter().map(|input| input.view()).collect();
+    // What waits to be computed from a target's memory holds it, until it is.
+    inputs.iter().for_each(|input| _ = input.buffer.host());
     let mut outputs: SmallVec<[Output<'_>; 12]> = SmallVec::new();
     for target in targets {
         outputs.push(target.output()?);

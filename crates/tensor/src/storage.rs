@@ -1,5 +1,6 @@
 //! The memory behind tensors.
 
+use crate::cpu::Deferred;
 use gradus_kernels::memory::Block;
 use std::any::Any;
 use std::fmt;
@@ -8,6 +9,8 @@ use std::fmt;
 pub enum Buffer {
     /// Memory of the machine itself.
     Host(Block),
+    /// Memory of the machine itself, whose numbers are computed when somebody asks for it.
+    Deferred(Box<Deferred>),
     /// No memory at all: of tensors that have a shape only.
     Nothing,
     /// Memory of another device, known to its backend.
@@ -15,10 +18,11 @@ pub enum Buffer {
 }
 
 impl Buffer {
-    /// The machine's own memory, if that is what it is.
+    /// The machine's own memory, if that is what it is. What waits to be computed is, first.
     pub fn host(&self) -> Option<&Block> {
         match self {
             Self::Host(block) => Some(block),
+            Self::Deferred(deferred) => Some(deferred.block()),
             _ => None,
         }
     }
@@ -27,6 +31,7 @@ impl Buffer {
     pub fn host_mut(&mut self) -> Option<&mut Block> {
         match self {
             Self::Host(block) => Some(block),
+            Self::Deferred(deferred) => Some(deferred.block_mut()),
             _ => None,
         }
     }
@@ -36,6 +41,7 @@ impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Host(block) => block.fmt(f),
+            Self::Deferred(deferred) => deferred.fmt(f),
             Self::Nothing => f.write_str("Nothing"),
             Self::Device(_) => f.write_str("Device"),
         }

@@ -1,9 +1,11 @@
 //! Element-wise kernels, by the type of their elements.
 
+use super::deferred::defer;
 use super::{output, slice, strided, unsupported};
 use crate::device::{Input, Output};
 use crate::dtype::with_dtype;
 use crate::{DType, Layout, Result};
+use gradus_kernels::chain::{Source, Step};
 use gradus_kernels::{self as kernels, Binary, Comparison, Element, Machine, Unary};
 use half::{bf16, f16};
 
@@ -45,6 +47,9 @@ pub(super) fn map(
     outputs: &mut [Output<'_>],
 ) -> Result<()> {
     let (x, out) = (&inputs[0], &mut outputs[0]);
+    if defer(on, Step::Map(op, Source::Input(0)), inputs, out) {
+        return Ok(());
+    }
     with_dtype!(x.dtype, float T => kernels::map::<T>(on, op, strided(x), output(out)), else {
         if !op.takes_integers() {
             return unsupported(&format!("{op:?}"), x.dtype);
@@ -63,6 +68,9 @@ pub(super) fn zip(
     outputs: &mut [Output<'_>],
 ) -> Result<()> {
     let (x, y, out) = (&inputs[0], &inputs[1], &mut outputs[0]);
+    if defer(on, Step::Zip(op, Source::Input(0), Source::Input(1)), inputs, out) {
+        return Ok(());
+    }
     with_dtype!(x.dtype, float T => {
         kernels::zip::<T>(on, op, strided(x), strided(y), output(out));
     }, else {

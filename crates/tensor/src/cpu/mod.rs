@@ -3,6 +3,7 @@
 mod attention;
 mod conv;
 mod ctc;
+mod deferred;
 mod elementwise;
 mod half;
 mod index;
@@ -26,6 +27,8 @@ use crate::{DType, Error, Result};
 use gradus_kernels::memory::{Block, Scratch, scratch};
 use gradus_kernels::{Element, Machine, Strided};
 use std::ops::Deref;
+
+pub use deferred::Deferred;
 
 /// The processor.
 #[derive(Debug)]

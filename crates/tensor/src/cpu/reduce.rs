@@ -1,6 +1,6 @@
 //! Reductions, by the type of their elements.
 
-use super::{output, strided, unsupported};
+use super::{deferred, output, strided, unsupported};
 use crate::Result;
 use crate::device::{Input, Output};
 use crate::dtype::with_dtype;
@@ -14,6 +14,9 @@ pub(super) fn reduce(
     outputs: &mut [Output<'_>],
 ) -> Result<()> {
     let (x, out) = (&inputs[0], &mut outputs[0]);
+    if deferred::reduce(on, reduction, kept, x, out) {
+        return Ok(());
+    }
     with_dtype!(x.dtype, computed T => {
         kernels::reduce::<T>(on, reduction, strided(x), kept, output(out));
     }, else return unsupported("a reduction", x.dtype));
