@@ -16,8 +16,12 @@ use std::ops::Range;
 /// bits, byte j of such a part holds code j in its low half and code j + `CHUNK` / 2 in its high one.
 pub const CHUNK: usize = 32;
 
-/// How many rows of codes one task multiplies.
-const TASK: usize = 64;
+/// How many rows of codes one task multiplies at least and at most, and how many tasks there are
+/// between: longer tasks read longer stretches of memory.
+const TASK: [usize; 2] = [32, 512];
+
+/// See [`TASK`].
+const TASKS: usize = 24;
 
 /// How many rows of codes are numbers at a time, and how many sums are finished together: a multiple
 /// of every vector's length.
@@ -167,8 +171,11 @@ pub fn linear(
     let x = if whole == depth { x } else { &filled_up };
     let out = &Shared::new(out);
     let cost_ns = (1 + rows) * columns * depth / 48;
-    on.parallel(columns.div_ceil(TASK), cost_ns, |task| {
-        let columns = task * TASK..columns.min((task + 1) * TASK);
+    let [least, most] = TASK;
+    let task_columns = columns.div_ceil(TASKS).next_multiple_of(BLOCK).clamp(least, most);
+    on.parallel(columns.div_ceil(task_columns), cost_ns, |task| {
+        let start = task * task_columns;
+        let columns = start..columns.min(start + task_columns);
         on.isa.run(Task { x, rows, depth: whole, weight, bytes, groups, bias, columns, out });
     });
 }
@@ -253,7 +260,8 @@ impl Task<'_> {
         let x = self.x[..self.depth].as_ptr();
         let zero = S::F32::splat(isa, 0.0);
         let mut totals = [zero; N];
-        // What comes next in memory, asked for at the same pace.
+        // What comes next in memory, asked for at the same pace, but for what is another task's.
+        let last = self.weight.codes[..self.columns.end * self.bytes].as_ptr_range().end;
         let mut ahead = codes.wrapping_add(N * self.bytes);
         for index in 0..self.groups {
             let mut lines = [[zero; 2]; N];
@@ -263,7 +271,7 @@ impl Task<'_> {
             let start = index * group;
             for at in (start..self.depth.min(start + group)).step_by(CHUNK) {
                 for _ in 0..N * bits.bytes(CHUNK) / LINE {
-                    isa.prefetch(ahead);
+                    isa.prefetch(ahead.min(last));
                     ahead = ahead.wrapping_add(LINE);
                 }
                 for (i, total) in totals.iter_mut().enumerate() {
