@@ -69,6 +69,12 @@ const DOWN: i32 = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
 const UP: i32 = _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC;
 const TO_ZERO: i32 = _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC;
 
+/// The mask of the first lanes, of which there are at most sixteen.
+#[inline(always)]
+fn first(count: usize) -> u32 {
+    (1 << count) - 1
+}
+
 // The max and min instructions give their second operand where either is NaN: one more select
 // makes NaN win wherever it stands.
 float_vector! {
@@ -106,6 +112,8 @@ float_vector! {
         (_mm512_permutex2var_ps(a, even, b), _mm512_permutex2var_ps(a, odd, b))
     };
     write_ints(p, v) = _mm512_storeu_si512(p.cast(), _mm512_cvtps_epi32(v));
+    load_partial(p, count, rest) = _mm512_mask_loadu_ps(rest, first(count) as __mmask16, p);
+    store_partial(p, count, v) = _mm512_mask_storeu_ps(p, first(count) as __mmask16, v);
 }
 
 float_vector! {
@@ -142,6 +150,8 @@ float_vector! {
         (_mm512_permutex2var_pd(a, even, b), _mm512_permutex2var_pd(a, odd, b))
     };
     write_ints(p, v) = _mm256_storeu_si256(p.cast(), _mm512_cvtpd_epi32(v));
+    load_partial(p, count, rest) = _mm512_mask_loadu_pd(rest, first(count) as __mmask8, p);
+    store_partial(p, count, v) = _mm512_mask_storeu_pd(p, first(count) as __mmask8, v);
 }
 impl Real for F64x8 {}
 

@@ -12,6 +12,8 @@ pub(crate) use intrinsic;
 
 /// Defines a vector of floats: `name(arguments) = intrinsics` for each primitive of
 /// [`Vector`](super::Vector).
+///
+/// The last rows may be left out where the instruction set has nothing better than the trait.
 macro_rules! float_vector {
     (
         $(#[$doc:meta])*
@@ -40,6 +42,8 @@ macro_rules! float_vector {
         select($m:ident, $yes:ident, $no:ident) = $select:expr;
         deinterleave($va:ident, $vb:ident) = $deinterleave:expr;
         write_ints($it:ident, $iw:ident) = $write_ints:expr;
+        $(load_partial($lp:ident, $lc:ident, $lr:ident) = $load_partial:expr;
+        store_partial($sp:ident, $sc:ident, $sw:ident) = $store_partial:expr;)?
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
@@ -192,6 +196,20 @@ macro_rules! float_vector {
                 // SAFETY: the vector proves the instruction set; the caller vouches for the pointer.
                 unsafe { $write_ints }
             }
+            $(#[inline(always)]
+            fn load_partial(isa: $isa, values: &[$scalar], rest: $scalar) -> Self {
+                let $lr = Self::splat(isa, rest).0;
+                let ($lp, $lc) = (values.as_ptr(), values.len().min($lanes));
+                // SAFETY: the token proves the instruction set; the slice holds so many numbers.
+                Self(unsafe { $load_partial })
+            }
+            #[inline(always)]
+            fn store_partial(self, values: &mut [$scalar]) {
+                let $sw = self.0;
+                let ($sp, $sc) = (values.as_mut_ptr(), values.len().min($lanes));
+                // SAFETY: the vector proves the instruction set; the slice holds so many numbers.
+                unsafe { $store_partial }
+            })?
         }
     };
 }
