@@ -15,6 +15,7 @@
 pub mod attention;
 pub mod chain;
 pub mod conv;
+mod counted;
 pub mod ctc;
 pub mod dropout;
 mod element;
@@ -61,7 +62,7 @@ pub use precision::Precision;
 pub use reduce::{Extreme, Reducible, Reduction, arg_extreme, reduce, reduce_chain};
 pub use scan::{Scan, Scannable, Way, linear_scan, scan};
 pub use softmax::{
-    CrossEntropy, Labelled, Softmax, cross_entropy, cross_entropy_gradient, softmax,
+    CrossEntropy, Labelled, Softmax, Total, cross_entropy, cross_entropy_gradient, softmax,
     softmax_gradient,
 };
 pub use sort::{MAX_SORTED, Order, Sortable, argsort};

@@ -7,6 +7,8 @@
 //!
 //! All memory is initialised: zero when it comes from the system, old numbers when it is reused.
 
+pub use crate::counted::Counted;
+
 use crate::Element;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::RefCell;

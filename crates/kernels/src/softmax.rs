@@ -4,6 +4,7 @@
 //! numbers are minus infinity, or one is infinity or NaN, gives NaN.
 
 use crate::math::Real;
+use crate::memory::scratch;
 use crate::reduce::{Reduction, fold};
 use crate::rows::{Code, ExpMinus, Product, Same, Times, change, rows_per_task, sum_of, write_of};
 use crate::simd::{Routine, Simd, Vector};
@@ -160,6 +161,19 @@ pub struct CrossEntropy {
     pub label_smoothing: f64,
     /// Rows with this target count for nothing.
     pub ignore_index: Option<i64>,
+    /// What becomes of the losses of the rows.
+    pub total: Total,
+}
+
+/// What becomes of the losses of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Total {
+    /// They are given as they are.
+    Rows,
+    /// Their sum.
+    Sum,
+    /// Their sum divided by the sum of the weights of their classes, those of ignored rows left out.
+    Mean,
 }
 
 /// The rows of logits, the class each belongs to, and the weights of the classes.
@@ -196,6 +210,12 @@ impl<T: Float> Labelled<'_, T> {
         (Some(target) != ignore_index).then_some(target as usize)
     }
 
+    /// The sum of the weights of the rows that are not ignored.
+    fn total_weight(&self, ignore_index: Option<i64>) -> f64 {
+        let classes = (0..self.target.len()).filter_map(|row| self.class(row, ignore_index));
+        classes.fold(0.0, |total, class| total + self.weight_of(class))
+    }
+
     #[inline(always)]
     fn row(&self, row: usize) -> &[T] {
         &self.logits[row * self.classes..][..self.classes]
@@ -208,7 +228,8 @@ impl<T: Float> Labelled<'_, T> {
 }
 
 /// For each row x with target t and weights w, with l = ln Σ e^xᵢ: the loss
-/// (1 - ε) wₜ (l - xₜ) + ε/C Σᵢ wᵢ (l - xᵢ), and l. The loss of an ignored row is 0.
+/// (1 - ε) wₜ (l - xₜ) + ε/C Σᵢ wᵢ (l - xᵢ), and l. The loss of an ignored row is 0. If the losses
+/// are totalled, there is one number for them, and behind the l another: by what their sum was divided.
 ///
 /// # Panics
 /// If the lengths do not fit, or a target is no class.
@@ -219,8 +240,30 @@ pub fn cross_entropy<T: Float>(
     loss: &mut [T],
     log_sum: &mut [f64],
 ) {
+    let count = rows.target.len();
+    rows.check(count, options.ignore_index);
+    let (log_sum, divisor) = log_sum.split_at_mut(count);
+    if options.total == Total::Rows {
+        return row_losses(on, options, rows, loss, log_sum);
+    }
+    let ([loss], [divisor]) = (loss, divisor) else { panic!("the losses have one total") };
+    let mut losses = scratch::<T>(count);
+    row_losses(on, options, rows, &mut losses, log_sum);
+    *divisor = match options.total {
+        Total::Mean => rows.total_weight(options.ignore_index),
+        _ => 1.0,
+    };
+    *loss = T::from_f64(losses.iter().fold(0.0, |sum, loss| sum + loss.to_f64()) / *divisor);
+}
+
+fn row_losses<T: Float>(
+    on: Machine,
+    options: CrossEntropy,
+    rows: Labelled<'_, T>,
+    loss: &mut [T],
+    log_sum: &mut [f64],
+) {
     assert_eq!(loss.len(), log_sum.len());
-    rows.check(loss.len(), options.ignore_index);
     let part = rows_per_task(rows.classes);
     let chunks = (Chunks::new(loss, part), Chunks::new(log_sum, part));
     on.for_each(chunks, rows.logits.len(), |index, (loss, log_sum)| {
@@ -241,7 +284,7 @@ impl<T: Float> Routine for LossTask<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
-        let CrossEntropy { label_smoothing, ignore_index } = self.options;
+        let CrossEntropy { label_smoothing, ignore_index, .. } = self.options;
         for (i, (loss, log_sum)) in self.loss.iter_mut().zip(self.log_sum).enumerate() {
             let x = self.rows.row(self.first + i);
             let highest = fold(isa, Reduction::Max, x);
@@ -271,7 +314,8 @@ impl<T: Float> Routine for LossTask<'_, T> {
     }
 }
 
-/// The gradient by the logits, from ln Σ e^x of each row and the gradient g of its loss:
+/// The gradient by the logits, from what [`cross_entropy`] gave beside the losses and the gradient by
+/// each loss, or by their total: with g for the gradient by a row's loss,
 /// g (S e^(xᵢ - l) - qᵢ) with qᵢ = (1 - ε) wₜ [i = t] + ε/C wᵢ and S = Σ q.
 ///
 /// # Panics
@@ -283,8 +327,17 @@ pub fn cross_entropy_gradient<T: Float>(
     (log_sum, grad): (&[f64], &[T]),
     out: &mut [T],
 ) {
-    assert!(log_sum.len() == grad.len() && out.len() == rows.logits.len());
-    rows.check(grad.len(), options.ignore_index);
+    let count = rows.target.len();
+    let (log_sum, divisor) = log_sum.split_at(count);
+    rows.check(count, options.ignore_index);
+    assert_eq!(out.len(), rows.logits.len());
+    let grad = match (options.total, divisor, grad) {
+        (Total::Rows, [], grad) if grad.len() == count => RowGradients::Each(grad),
+        (Total::Sum | Total::Mean, [divisor], [grad]) => {
+            RowGradients::Same(grad.to_f64() / divisor)
+        }
+        _ => panic!("there is a gradient for each loss"),
+    };
     if out.is_empty() {
         return;
     }
@@ -295,12 +348,29 @@ pub fn cross_entropy_gradient<T: Float>(
     });
 }
 
+/// The gradients by the losses of rows.
+#[derive(Clone, Copy)]
+enum RowGradients<'a, T> {
+    Each(&'a [T]),
+    Same(f64),
+}
+
+impl<T: Float> RowGradients<'_, T> {
+    #[inline(always)]
+    fn of(self, row: usize) -> f64 {
+        match self {
+            Self::Each(gradients) => gradients[row].to_f64(),
+            Self::Same(gradient) => gradient,
+        }
+    }
+}
+
 struct LossGradientTask<'a, T> {
     options: CrossEntropy,
     rows: Labelled<'a, T>,
     first: usize,
     log_sum: &'a [f64],
-    grad: &'a [T],
+    grad: RowGradients<'a, T>,
     out: &'a mut [T],
 }
 
@@ -309,7 +379,7 @@ impl<T: Float> Routine for LossGradientTask<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
-        let CrossEntropy { label_smoothing, ignore_index } = self.options;
+        let CrossEntropy { label_smoothing, ignore_index, .. } = self.options;
         let even = label_smoothing / self.rows.classes as f64;
         let weights = match self.rows.weight {
             None => self.rows.classes as f64,
@@ -321,7 +391,7 @@ impl<T: Float> Routine for LossGradientTask<'_, T> {
                 out.fill(T::ZERO);
                 continue;
             };
-            let (x, grad) = (self.rows.row(row), self.grad[row].to_f64());
+            let (x, grad) = (self.rows.row(row), self.grad.of(row));
             let hit = (1.0 - label_smoothing) * self.rows.weight_of(class);
             let shift = T::from_f64(self.log_sum[row]);
             let code = Spread {

@@ -3,8 +3,8 @@
 
 use gradus_kernels::random::{Distribution, fill};
 use gradus_kernels::{
-    CrossEntropy, Isa, Labelled, Machine, Softmax, cross_entropy, cross_entropy_gradient, softmax,
-    softmax_gradient,
+    CrossEntropy, Isa, Labelled, Machine, Softmax, Total, cross_entropy, cross_entropy_gradient,
+    softmax, softmax_gradient,
 };
 
 /// Rows and their lengths: shorter and longer than vectors and tiles, and several tasks.
@@ -95,14 +95,17 @@ fn cross_entropy_and_its_gradient_equal_the_definition() {
             let grad = normal(rows, 1.0, 5);
             let weight = weighted.then_some(&weights[..]);
             let view = Labelled { logits: &logits, classes, target: &target, weight };
-            let options = CrossEntropy { label_smoothing, ignore_index: Some(-1) };
+            let options =
+                CrossEntropy { label_smoothing, ignore_index: Some(-1), total: Total::Rows };
 
-            let (mut losses, mut sums, mut gradients) = (vec![], vec![], vec![]);
+            let (mut losses, mut sums, mut slopes) = (vec![], vec![], vec![]);
+            let mut weight_sum = 0.0;
             for (row, x) in logits.chunks(classes).enumerate() {
                 let sum = log_sum(x);
                 sums.push(sum);
                 let mut q = vec![0.0; classes];
                 if let Ok(class) = usize::try_from(target[row]) {
+                    weight_sum += if weighted { weights[class] as f64 } else { 1.0 };
                     for (i, q) in q.iter_mut().enumerate() {
                         let w = if weighted { weights[i] as f64 } else { 1.0 };
                         let hit = if i == class { 1.0 - label_smoothing } else { 0.0 };
@@ -111,10 +114,12 @@ fn cross_entropy_and_its_gradient_equal_the_definition() {
                 }
                 losses.push(q.iter().zip(x).map(|(q, &x)| q * (sum - x as f64)).sum::<f64>());
                 let total: f64 = q.iter().sum();
-                let gradient =
-                    |(q, &x): (&f64, &f32)| grad[row] as f64 * (total * (x as f64 - sum).exp() - q);
-                gradients.extend(q.iter().zip(x).map(gradient));
+                let slope = |(q, &x): (&f64, &f32)| total * (x as f64 - sum).exp() - q;
+                slopes.extend(q.iter().zip(x).map(slope));
             }
+            let each = slopes.chunks(classes).zip(&grad);
+            let gradients: Vec<f64> =
+                each.flat_map(|(row, &g)| row.iter().map(move |slope| slope * g as f64)).collect();
             for on in machines() {
                 let what = format!("{rows} x {classes}, {options:?}, {weighted} on {on:?}");
                 let (mut loss, mut log_sum) = (vec![0f32; rows], vec![0f64; rows]);
@@ -125,6 +130,18 @@ fn cross_entropy_and_its_gradient_equal_the_definition() {
                 let mut gradient = vec![0f32; rows * classes];
                 cross_entropy_gradient(on, options, view, (&log_sum, &grad), &mut gradient);
                 assert_near(&gradient, &gradients, 2e-6, &what);
+
+                for (total, divisor) in [(Total::Sum, 1.0), (Total::Mean, weight_sum)] {
+                    let options = CrossEntropy { total, ..options };
+                    let (mut loss, mut log_sum) = ([0f32], vec![0f64; rows + 1]);
+                    cross_entropy(on, options, view, &mut loss, &mut log_sum);
+                    let bound = 2e-5 * rows as f64 / divisor;
+                    assert_near(&loss, &[losses.iter().sum::<f64>() / divisor], bound, &what);
+                    let given = (&log_sum[..], &[1.5][..]);
+                    cross_entropy_gradient(on, options, view, given, &mut gradient);
+                    let wanted: Vec<f64> = slopes.iter().map(|x| x * 1.5 / divisor).collect();
+                    assert_near(&gradient, &wanted, 4e-6 / divisor, &what);
+                }
             }
         }
     }

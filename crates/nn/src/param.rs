@@ -22,6 +22,7 @@ struct ParamInner {
 }
 
 /// The value of a parameter.
+#[derive(Clone)]
 struct Value {
     /// A leaf; where there are codes, one of the same shape without numbers.
     tensor: Tensor,
@@ -88,8 +89,10 @@ impl Param {
     /// x · Wᵀ + b, where this is W: with the codes, if those are kept.
     #[track_caller]
     pub fn linear(&self, x: &Tensor, bias: Option<&Tensor>) -> Tensor {
-        match self.codes() {
-            None => x.linear(&self.tensor(), bias),
+        let Value { tensor, codes } = self.read().clone();
+        match codes {
+            None if self.is_trainable() => x.linear(&tensor, bias),
+            None => x.linear(&tensor.detach(), bias),
             Some(codes) => x.linear_quantised(&codes, bias),
         }
     }

@@ -14,8 +14,8 @@ pub use gradus_kernels::random::Distribution;
 pub use gradus_kernels::recurrent::{Cell, Steps};
 pub use gradus_kernels::resize::{Interpolation, Resize};
 pub use gradus_kernels::{
-    Binary, Comparison, CrossEntropy, Extreme, Order, Precision, Reduction, Scan, Softmax, Unary,
-    Way,
+    Binary, Comparison, CrossEntropy, Extreme, Order, Precision, Reduction, Scan, Softmax, Total,
+    Unary, Way,
 };
 
 /// What a device must compute. Inputs and outputs come beside it; see
@@ -103,9 +103,11 @@ pub enum Kernel {
     SoftmaxGradient(Softmax),
     /// The loss of each row of logits `[N, C]` whose class is the second input, `i64` `[N]`, and
     /// ln Σ e^x of each row as `f64`. A third input, if there is one, is the weights of the classes.
+    /// If the losses are totalled, the first output is one number, and the second has one more: by
+    /// what their sum was divided.
     CrossEntropy(CrossEntropy),
-    /// The gradient by the logits: from the logits, their classes, ln Σ e^x and the gradient by the
-    /// loss of each row, and the weights if there are any.
+    /// The gradient by the logits: from the logits, their classes, the second output of
+    /// [`Kernel::CrossEntropy`], the gradient by the first, and the weights if there are any.
     CrossEntropyGradient(CrossEntropy),
     /// out = Σ x² over all numbers of all inputs, of which there is one at least: a single `f64`.
     SumOfSquares,

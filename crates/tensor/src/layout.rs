@@ -121,6 +121,14 @@ impl Layout {
         view
     }
 
+    /// The view of matrices with rows and columns exchanged.
+    pub(crate) fn turned(mut self) -> Self {
+        let rank = self.shape.rank();
+        self.shape.swap(rank - 2, rank - 1);
+        self.strides.swap(rank - 2, rank - 1);
+        self
+    }
+
     /// The view that repeats axes of length 1 to reach `shape`, without a copy.
     ///
     /// # Errors

@@ -231,8 +231,8 @@ impl Tensor {
             return Ok(forward.output);
         }
         let Forward { output, saved } = forward;
-        let node = Node::record(Box::new(op), inputs, specs, saved, &output);
-        Ok(output.with_node(Some(Arc::new(node))))
+        let node = Node::record(Box::new(op), inputs, &specs, &saved, &output);
+        Ok(output.with_node(Some(node)))
     }
 }
 
@@ -260,11 +260,16 @@ pub fn common_device(inputs: &[Spec]) -> Result<Device, OpError> {
 /// # Errors
 /// If the device fails or does not know the kernel.
 pub fn launch(kernel: &Kernel, inputs: &[&Tensor], output: Spec) -> Result<Tensor> {
+    let inputs: SmallVec<[Input<'_>; 4]> = inputs.iter().map(|input| input.view()).collect();
+    launch_views(kernel, &inputs, output)
+}
+
+/// As [`launch`], with views of tensors for which there need be no tensors.
+pub(crate) fn launch_views(kernel: &Kernel, inputs: &[Input<'_>], output: Spec) -> Result<Tensor> {
     let backend = output.device.backend();
     let mut buffer = backend.allocate(output.dtype, output.shape.try_count()?)?;
-    let inputs: SmallVec<[Input<'_>; 4]> = inputs.iter().map(|input| input.view()).collect();
     let view = Output { buffer: &mut buffer, shape: output.shape, dtype: output.dtype };
-    backend.launch(kernel, &inputs, &mut [view])?;
+    backend.launch(kernel, inputs, &mut [view])?;
     let layout = Layout::contiguous(output.shape);
     Ok(Tensor::from_parts(Arc::new(buffer), layout, output.dtype, output.device))
 }

@@ -15,7 +15,11 @@ use std::sync::atomic::Ordering;
 /// A tensor is a value: it never changes, and copying one copies a reference. Operations on tensors
 /// give new tensors, some of which are views of the same memory.
 #[derive(Clone)]
-pub struct Tensor(Arc<Inner>);
+pub struct Tensor {
+    inner: Arc<Inner>,
+    /// Beside what it belongs to, so that the same numbers can be had with and without a history.
+    node: Option<Arc<Node>>,
+}
 
 // A tensor never changes, so a panic leaves none half-changed.
 impl std::panic::UnwindSafe for Tensor {}
@@ -26,7 +30,6 @@ struct Inner {
     layout: Layout,
     dtype: DType,
     device: Device,
-    node: Option<Arc<Node>>,
 }
 
 impl Tensor {
@@ -36,55 +39,46 @@ impl Tensor {
         dtype: DType,
         device: Device,
     ) -> Self {
-        Self(Arc::new(Inner { buffer, layout, dtype, device, node: None }))
+        Self { inner: Arc::new(Inner { buffer, layout, dtype, device }), node: None }
     }
 
     /// Another view of the same memory.
     pub(crate) fn with_layout(&self, layout: Layout) -> Self {
-        Self::from_parts(self.0.buffer.clone(), layout, self.0.dtype, self.0.device)
+        let Inner { buffer, dtype, device, .. } = &*self.inner;
+        Self::from_parts(buffer.clone(), layout, *dtype, *device)
     }
 
     /// The same tensor, made by another node.
-    pub(crate) fn with_node(mut self, node: Option<Arc<Node>>) -> Self {
-        if let Some(inner) = Arc::get_mut(&mut self.0) {
-            inner.node = node;
-            return self;
-        }
-        let Inner { buffer, layout, dtype, device, .. } = &*self.0;
-        let (buffer, layout, dtype, device) = (buffer.clone(), *layout, *dtype, *device);
-        Self(Arc::new(Inner { buffer, layout, dtype, device, node }))
+    pub(crate) fn with_node(self, node: Option<Arc<Node>>) -> Self {
+        Self { node, ..self }
     }
 
     pub(crate) fn node(&self) -> Option<&Arc<Node>> {
-        self.0.node.as_ref()
-    }
-
-    /// The node, if nobody else holds this tensor.
-    pub(crate) fn into_node(self) -> Option<Arc<Node>> {
-        Arc::into_inner(self.0)?.node
+        self.node.as_ref()
     }
 
     pub(crate) fn view(&self) -> Input<'_> {
-        Input { buffer: &self.0.buffer, layout: &self.0.layout, dtype: self.0.dtype }
+        let Inner { buffer, layout, dtype, .. } = &*self.inner;
+        Input { buffer, layout, dtype: *dtype }
     }
 
     /// The tensor's memory, to be written: its own, and nobody else's, from now on.
     pub(crate) fn output(&mut self) -> Result<Output<'_>> {
-        let whole = self.is_contiguous() && self.0.layout.offset() == 0;
-        let alone = Arc::get_mut(&mut self.0)
+        let whole = self.is_contiguous() && self.layout().offset() == 0;
+        let alone = Arc::get_mut(&mut self.inner)
             .is_some_and(|inner| whole && Arc::get_mut(&mut inner.buffer).is_some());
         if !alone {
             let copy = launch(&Kernel::Copy, &[self], self.spec())?;
-            *self = copy.with_node(self.0.node.clone());
+            *self = copy.with_node(self.node.take());
         }
-        let inner = Arc::get_mut(&mut self.0).expect("nobody else holds this tensor");
+        let inner = Arc::get_mut(&mut self.inner).expect("nobody else holds this tensor");
         let buffer = Arc::get_mut(&mut inner.buffer).expect("nobody else holds its memory");
         Ok(Output { buffer, shape: *inner.layout.shape(), dtype: inner.dtype })
     }
 
     /// The lengths of the axes.
     pub fn shape(&self) -> &Shape {
-        self.0.layout.shape()
+        self.inner.layout.shape()
     }
 
     /// The number of axes.
@@ -111,32 +105,32 @@ impl Tensor {
 
     /// The type of the elements.
     pub fn dtype(&self) -> DType {
-        self.0.dtype
+        self.inner.dtype
     }
 
     /// Who computes with it.
     pub fn device(&self) -> Device {
-        self.0.device
+        self.inner.device
     }
 
     /// Where its elements lie in memory.
     pub fn layout(&self) -> &Layout {
-        &self.0.layout
+        &self.inner.layout
     }
 
     /// Shape, type and device.
     pub fn spec(&self) -> Spec {
-        Spec { shape: *self.shape(), dtype: self.0.dtype, device: self.0.device }
+        Spec { shape: *self.shape(), dtype: self.inner.dtype, device: self.inner.device }
     }
 
     /// True if the elements lie side by side in row-major order.
     pub fn is_contiguous(&self) -> bool {
-        self.0.layout.is_contiguous()
+        self.inner.layout.is_contiguous()
     }
 
     /// True if gradients flow to this tensor.
     pub fn needs_grad(&self) -> bool {
-        self.0.node.is_some()
+        self.node.is_some()
     }
 
     /// True if this is a tensor that gradients are wanted by, not the result of an op.
@@ -158,18 +152,18 @@ impl Tensor {
         if !self.dtype().is_float() {
             fail(OpError::dtype(self.dtype(), "floats").named("requires_grad"));
         }
-        self.clone().with_node(Some(Arc::new(Node::leaf())))
+        self.detach().with_node(Some(Arc::new(Node::leaf())))
     }
 
     /// The same numbers without their history: no gradient flows through.
     pub fn detach(&self) -> Self {
-        if self.needs_grad() { self.clone().with_node(None) } else { self.clone() }
+        Self { inner: self.inner.clone(), node: None }
     }
 
     /// The tensor's numbers in the place of another's: a leaf with the identity of `leaf`, to which
     /// its gradients belong. This is how a parameter keeps its identity while its value changes.
     pub fn in_place_of(&self, leaf: &Self) -> Self {
-        self.clone().with_node(leaf.node().cloned())
+        self.detach().with_node(leaf.node().cloned())
     }
 
     /// Asks backward passes to keep the gradient by this tensor, though it is no leaf.
@@ -213,15 +207,14 @@ impl Tensor {
         }
         let packed = self.detach().contiguous();
         let (start, count) = (packed.layout().offset(), packed.count());
-        if let Some(block) = packed.0.buffer.host() {
-            let stored = &block.slice::<T::Stored>()[start..][..count];
+        if let Some(stored) = packed.host_elements::<T>() {
             return Ok(stored.iter().map(|&x| T::from_stored(x)).collect());
         }
         // A view into the middle of another device's memory is first copied to a buffer of its own.
         let packed = if start > 0 { packed.copied() } else { packed };
         let mut stored = vec![T::Stored::default(); count];
         let bytes = bytemuck::cast_slice_mut(&mut stored);
-        packed.device().backend().download(&packed.0.buffer, bytes)?;
+        packed.device().backend().download(&packed.inner.buffer, bytes)?;
         Ok(stored.into_iter().map(T::from_stored).collect())
     }
 
@@ -246,7 +239,19 @@ impl Tensor {
                 format_args!("shape {} is not a single number", self.shape()),
             ));
         }
-        self.to_vec()[0]
+        match self.host_elements::<T>() {
+            Some(stored) => T::from_stored(stored[0]),
+            None => self.to_vec()[0],
+        }
+    }
+
+    /// The elements where they lie, if that is side by side in the machine's own memory, and of this
+    /// type.
+    fn host_elements<T: Element>(&self) -> Option<&[T::Stored]> {
+        let Inner { buffer, layout, dtype, .. } = &*self.inner;
+        let block = buffer.host()?;
+        (T::DTYPE == *dtype && layout.is_contiguous())
+            .then(|| &block.slice::<T::Stored>()[layout.offset()..][..self.count()])
     }
 
     /// How many elements are NaN.

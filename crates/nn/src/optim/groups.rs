@@ -5,6 +5,7 @@ use gradus_tensor::kernel::Kernel;
 use gradus_tensor::kernel::optimizer::{Rule, Step};
 use gradus_tensor::op::update;
 use gradus_tensor::{DType, Error, Gradients, Result, Tensor, no_grad};
+use smallvec::{SmallVec, smallvec};
 use std::collections::HashSet;
 use std::fmt::Debug;
 
@@ -57,6 +58,9 @@ impl State {
     }
 }
 
+/// A step of so many parameters asks nobody for memory.
+const FEW: usize = 8;
+
 /// A step that the kernel is to make for a parameter.
 struct Planned<'a> {
     step: Step,
@@ -78,12 +82,11 @@ impl Planned<'_> {
 fn launch(mut planned: &mut [Planned<'_>]) -> Result<()> {
     while let [first, others @ ..] = &*planned {
         let step = first.step;
-        let mut values = Vec::with_capacity(planned.len());
-        values.push(first.param.lock());
+        let mut values: SmallVec<[_; FEW]> = smallvec![first.param.lock()];
         values.extend(others.iter().map_while(|other| other.param.try_lock()));
         let (now, later) = std::mem::take(&mut planned).split_at_mut(values.len());
-        let mut gradients = Vec::with_capacity(now.len());
-        let mut targets = Vec::with_capacity(now.len() * (1 + now[0].remembered.len()));
+        let mut gradients = SmallVec::<[_; FEW]>::new();
+        let mut targets = SmallVec::<[_; 3 * FEW]>::new();
         for (Planned { gradient, remembered, .. }, value) in now.iter_mut().zip(&mut values) {
             gradients.push(&*gradient);
             targets.push(value.tensor());
@@ -142,7 +145,7 @@ struct Slot {
 
 impl<M: Method> Group<M> {
     fn step(&mut self, gradients: &Gradients) -> Result<()> {
-        let mut planned = Vec::with_capacity(self.slots.len());
+        let mut planned = SmallVec::<[_; FEW]>::new();
         for Slot { param, state } in &mut self.slots {
             let Some(gradient) = param.grad(gradients).filter(|_| param.is_trainable()) else {
                 continue;

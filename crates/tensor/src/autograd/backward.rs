@@ -1,68 +1,50 @@
 //! Walking the tape backwards.
 
-use super::node::{Node, Recorded, Saved, Unpacked};
+use super::node::{Node, Origin, Recorded};
 use super::{Mode, mode, with_mode};
 use crate::error::fail;
 use crate::op::{Context, Grads};
 use crate::{Error, OpError, Result, Tensor};
 use smallvec::SmallVec;
-use std::collections::{BinaryHeap, HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// The gradients of one number by many tensors.
 #[derive(Clone, Debug, Default)]
 pub struct Gradients {
-    by_id: ByNode<Tensor>,
+    /// By the nodes' numbers, in falling order: that in which a walk finds them.
+    by_id: Vec<(u64, Tensor)>,
 }
-
-/// A table by the numbers of nodes.
-type ByNode<T> = HashMap<u64, T, BuildHasherDefault<Spread>>;
-
-/// Spreads numbers that follow each other over a table: nodes' numbers are nobody's choice, so that
-/// nothing costlier is needed.
-#[derive(Clone, Copy, Debug, Default)]
-struct Spread(u64);
-
-impl Hasher for Spread {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        // 2⁶⁴ divided by the golden ratio: Knuth, "The Art of Computer Programming", section 6.4.
-        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn finish(&self) -> u64 {
-        // Tables go by the lowest bits, the product is spread best in the highest.
-        self.0.rotate_left(32)
-    }
-}
-
-/// How many nodes a walk has room for from the start.
-const ROOM: usize = 24;
 
 impl Gradients {
     /// The gradient by a tensor: a leaf ([`Tensor::requires_grad`]) or one that was marked with
     /// [`Tensor::retain_grad`]. None if no gradient reached it.
     pub fn get(&self, tensor: &Tensor) -> Option<&Tensor> {
-        self.by_id.get(&tensor.node()?.id)
+        let place = self.place(tensor.node()?.id).ok()?;
+        Some(&self.by_id[place].1)
     }
 
     /// The gradient by a tensor, to be taken out.
     pub fn remove(&mut self, tensor: &Tensor) -> Option<Tensor> {
-        self.by_id.remove(&tensor.node()?.id)
+        let place = self.place(tensor.node()?.id).ok()?;
+        Some(self.by_id.remove(place).1)
     }
 
     /// Replaces the gradient by a tensor, if the tensor can have one.
     pub fn insert(&mut self, tensor: &Tensor, grad: Tensor) {
         if let Some(node) = tensor.node() {
-            self.by_id.insert(node.id, grad);
+            match self.place(node.id) {
+                Ok(place) => self.by_id[place].1 = grad,
+                Err(place) => self.by_id.insert(place, (node.id, grad)),
+            }
         }
+    }
+
+    /// Where the gradient by a node is, or would be.
+    fn place(&self, id: u64) -> Result<usize, usize> {
+        self.by_id.binary_search_by(|(own, _)| id.cmp(own))
     }
 
     /// How many gradients there are.
@@ -163,8 +145,7 @@ pub(super) fn run(
     let mut pass = Pass {
         options,
         targets: targets.map(Targets::new).transpose()?,
-        pending: ByNode::with_capacity_and_hasher(ROOM, Default::default()),
-        order: BinaryHeap::with_capacity(ROOM),
+        pending: BTreeMap::new(),
         found: Gradients::default(),
     };
     if let Some(targets) = &mut pass.targets {
@@ -182,10 +163,8 @@ pub(super) fn run(
         }
         // Numbers grow from inputs to outputs: when a node has the largest of those that wait, all
         // that use it have been there, and its gradient is complete.
-        while let Some(id) = pass.order.pop() {
-            if let Some((node, grad)) = pass.pending.remove(&id) {
-                pass.visit(&node, grad)?;
-            }
+        while let Some((_, (node, grad))) = pass.pending.pop_last() {
+            pass.visit(&node, grad)?;
         }
         Ok(pass.found)
     })
@@ -195,21 +174,23 @@ pub(super) fn run(
 struct Pass {
     options: BackwardOptions,
     targets: Option<Targets>,
-    /// Nodes that have received a part of their gradient.
-    pending: ByNode<(Arc<Node>, Tensor)>,
-    order: BinaryHeap<u64>,
+    /// Nodes that have received a part of their gradient, by their numbers.
+    pending: BTreeMap<u64, (Arc<Node>, Tensor)>,
     found: Gradients,
 }
 
 impl Pass {
     /// Adds to the gradient of a node.
     fn receive(&mut self, node: &Arc<Node>, grad: Tensor) -> Result<()> {
-        if let Some((_, sum)) = self.pending.get_mut(&node.id) {
-            *sum = sum.try_add(&grad)?;
-            return Ok(());
+        match self.pending.entry(node.id) {
+            Entry::Occupied(mut entry) => {
+                let (_, sum) = entry.get_mut();
+                *sum = sum.try_add(&grad)?;
+            }
+            Entry::Vacant(entry) => {
+                entry.insert((node.clone(), grad));
+            }
         }
-        self.order.push(node.id);
-        self.pending.insert(node.id, (node.clone(), grad));
         Ok(())
     }
 
@@ -219,12 +200,13 @@ impl Pass {
             Some(targets) => targets.ids.contains(&node.id),
             None => node.recorded.is_none() || node.retained.load(Ordering::Relaxed),
         };
-        if wanted {
-            self.found.by_id.insert(node.id, grad.clone());
-        }
         let Some(recorded) = &node.recorded else {
+            self.found.by_id.extend(wanted.then_some((node.id, grad)));
             return Ok(());
         };
+        if wanted {
+            self.found.by_id.push((node.id, grad.clone()));
+        }
         let needed: SmallVec<[bool; 4]> = recorded
             .inputs
             .iter()
@@ -262,14 +244,7 @@ impl Pass {
         grad: &Tensor,
     ) -> Result<Grads> {
         let keep = self.options.retain_graph || self.options.create_graph;
-        let unpack = |saved: &Saved| match saved {
-            Saved::Input(_, tensor) | Saved::Value(tensor) => tensor.clone(),
-            Saved::Output(tensor) if self.options.create_graph => {
-                tensor.clone().with_node(Some(node.clone()))
-            }
-            Saved::Output(tensor) => tensor.clone(),
-        };
-        let Some(saved) = recorded.take_saved(keep, unpack) else {
+        let Some(mut saved) = recorded.take_saved(keep) else {
             let message = format_args!(
                 "{} was walked over before and has given up what it saved: call the first pass \
                  with retain_graph",
@@ -277,12 +252,19 @@ impl Pass {
             );
             return Err(Error::Op(OpError::of("backward", message)));
         };
-        if self.options.create_graph
-            && let Some(grads) = through_composite(recorded, &saved, needed, grad)
-        {
-            return grads;
+        if self.options.create_graph {
+            for (tensor, origin) in saved.iter_mut().zip(&recorded.origins) {
+                *tensor = tensor.detach().with_node(match *origin {
+                    Origin::Input(input) => recorded.inputs[input as usize].clone(),
+                    Origin::Output => Some(node.clone()),
+                    Origin::Value => None,
+                });
+            }
+            if let Some(grads) = through_composite(recorded, &saved, needed, grad) {
+                return grads;
+            }
         }
-        let context = Context { saved: &saved.tensors, inputs: &recorded.specs, needed };
+        let context = Context { saved: &saved, inputs: &recorded.specs, needed };
         recorded.op.backward(&context, grad)
     }
 }
@@ -290,14 +272,15 @@ impl Pass {
 /// The gradients by the inputs of an op that has a composite, such that they can be derived again.
 fn through_composite(
     recorded: &Recorded,
-    saved: &Unpacked,
+    saved: &[Tensor],
     needed: &[bool],
     grad: &Tensor,
 ) -> Option<Result<Grads>> {
     let inputs: Option<Vec<&Tensor>> = (0..recorded.specs.len())
         .map(|input| {
-            let place = saved.inputs.iter().position(|saved| *saved == Some(input))?;
-            Some(&saved.tensors[place])
+            let input = Origin::Input(input as u32);
+            let place = recorded.origins.iter().position(|own| *own == input)?;
+            Some(&saved[place])
         })
         .collect();
     super::functional::through_composite(&*recorded.op, &inputs?, needed, grad)

@@ -2,7 +2,7 @@
 
 use super::mode;
 use crate::Tensor;
-use crate::op::{Op, Save, Specs};
+use crate::op::{Op, Save, Spec, Specs};
 use gradus_kernels::Precision;
 use smallvec::SmallVec;
 use std::fmt;
@@ -17,8 +17,11 @@ pub(crate) struct Node {
     pub(crate) recorded: Option<Recorded>,
     /// Whether the gradient is kept though this is no leaf.
     pub(crate) retained: AtomicBool,
-    hooks: OnceLock<Mutex<Vec<(u64, HookFn)>>>,
+    /// Apart, for few nodes have any.
+    hooks: OnceLock<Box<Hooks>>,
 }
+
+type Hooks = Mutex<Vec<(u64, HookFn)>>;
 
 /// An op that was applied.
 pub(crate) struct Recorded {
@@ -28,17 +31,25 @@ pub(crate) struct Recorded {
     pub(crate) specs: Specs,
     /// That of its products, and so of those of its gradients.
     pub(crate) precision: Precision,
-    /// What forward kept, until a backward pass has used it.
-    saved: Mutex<Option<SmallVec<[Saved; 3]>>>,
+    /// What forward kept, until a backward pass has used it: without nodes, for an output would hold
+    /// itself.
+    saved: Mutex<Option<Saved>>,
+    /// What each of it is.
+    pub(crate) origins: SmallVec<[Origin; 4]>,
 }
 
-/// Something that forward kept.
-pub(crate) enum Saved {
-    /// An input, with its node.
-    Input(usize, Tensor),
-    /// The output, without its node, which would hold itself.
-    Output(Tensor),
-    Value(Tensor),
+/// Tensors that forward kept.
+pub(crate) type Saved = SmallVec<[Tensor; 3]>;
+
+/// What forward kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// An input, by its number.
+    Input(u32),
+    /// The output.
+    Output,
+    /// Something else.
+    Value,
 }
 
 /// A function of a gradient that may replace it.
@@ -56,21 +67,32 @@ impl Node {
     pub(crate) fn record(
         op: Box<dyn Op>,
         inputs: &[&Tensor],
-        specs: Specs,
-        saved: SmallVec<[Save; 4]>,
+        specs: &[Spec],
+        saved: &[Save],
         output: &Tensor,
-    ) -> Self {
-        let saved = saved.into_iter().map(|save| match save {
-            Save::Input(index) => Saved::Input(index, inputs[index].clone()),
-            Save::Output => Saved::Output(output.clone()),
-            Save::Value(value) => Saved::Value(value),
+    ) -> Arc<Self> {
+        let origins = saved.iter().map(|save| match save {
+            Save::Input(index) => Origin::Input(*index as u32),
+            Save::Output => Origin::Output,
+            Save::Value(_) => Origin::Value,
         });
-        let saved = Mutex::new(Some(saved.collect()));
-        let inputs = inputs.iter().map(|input| input.node().cloned()).collect();
-        let precision = mode().precision;
-        Self::new(Some(Recorded { op, inputs, specs, precision, saved }))
+        let saved = saved.iter().map(|save| match save {
+            Save::Input(index) => inputs[*index].detach(),
+            Save::Output => output.detach(),
+            Save::Value(value) => value.detach(),
+        });
+        // In one piece: a node is large, and copies of it on its way would count.
+        Arc::new(Self::new(Some(Recorded {
+            op,
+            inputs: inputs.iter().map(|input| input.node().cloned()).collect(),
+            specs: Specs::from_slice(specs),
+            precision: mode().precision,
+            saved: Mutex::new(Some(saved.collect())),
+            origins: origins.collect(),
+        })))
     }
 
+    #[inline]
     fn new(recorded: Option<Recorded>) -> Self {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Self { id, recorded, retained: AtomicBool::new(false), hooks: OnceLock::new() }
@@ -97,30 +119,13 @@ impl Node {
 
 impl Recorded {
     /// What forward kept. It is given up unless `keep`; none if it was given up before.
-    pub(crate) fn take_saved(
-        &self,
-        keep: bool,
-        unpack: impl Fn(&Saved) -> Tensor,
-    ) -> Option<Unpacked> {
+    pub(crate) fn take_saved(&self, keep: bool) -> Option<Saved> {
         let mut saved = lock(&self.saved);
-        let tensors = saved.as_ref()?.iter().map(&unpack).collect();
-        let inputs = saved.as_ref()?.iter().map(|saved| match saved {
-            Saved::Input(index, _) => Some(*index),
-            _ => None,
-        });
-        let unpacked = Unpacked { tensors, inputs: inputs.collect() };
-        if !keep && !unpacked.tensors.is_empty() {
-            *saved = None;
+        match keep || saved.as_ref()?.is_empty() {
+            true => saved.clone(),
+            false => saved.take(),
         }
-        Some(unpacked)
     }
-}
-
-/// What forward kept, ready for use.
-pub(crate) struct Unpacked {
-    pub(crate) tensors: SmallVec<[Tensor; 4]>,
-    /// Which of them is which input.
-    pub(crate) inputs: SmallVec<[Option<usize>; 4]>,
 }
 
 /// A hook on a gradient, to be removed when it is no longer wanted; see [`Tensor::register_hook`].
@@ -160,7 +165,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// each and overflow the stack.
 impl Drop for Node {
     fn drop(&mut self) {
-        let mut nodes = Vec::new();
+        let mut nodes = SmallVec::<[Arc<Self>; 8]>::new();
         self.dismantle(&mut nodes);
         while let Some(node) = nodes.pop() {
             if let Some(mut node) = Arc::into_inner(node) {
@@ -172,15 +177,9 @@ impl Drop for Node {
 
 impl Node {
     /// Hands over everything that may hold the last reference to another node.
-    fn dismantle(&mut self, nodes: &mut Vec<Arc<Node>>) {
-        let Some(recorded) = &mut self.recorded else {
-            return;
-        };
-        nodes.extend(recorded.inputs.drain(..).flatten());
-        let saved = recorded.saved.get_mut().unwrap_or_else(|poison| poison.into_inner());
-        for saved in saved.take().into_iter().flatten() {
-            let (Saved::Input(_, tensor) | Saved::Output(tensor) | Saved::Value(tensor)) = saved;
-            nodes.extend(tensor.into_node());
+    fn dismantle(&mut self, nodes: &mut SmallVec<[Arc<Self>; 8]>) {
+        if let Some(recorded) = &mut self.recorded {
+            nodes.extend(recorded.inputs.drain(..).flatten());
         }
     }
 }

@@ -31,9 +31,13 @@ impl Op for Zip {
     }
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
-        let (x, y) =
-            (inputs[0].broadcast_view(output.shape)?, inputs[1].broadcast_view(output.shape)?);
-        let forward = Forward::new(launch(&Kernel::Zip(self.0), &[&x, &y], output)?);
+        let kernel = Kernel::Zip(self.0);
+        let forward = Forward::new(if inputs.iter().all(|x| *x.shape() == output.shape) {
+            launch(&kernel, inputs, output)?
+        } else {
+            let view = |x: &Tensor| x.broadcast_view(output.shape);
+            launch(&kernel, &[&view(inputs[0])?, &view(inputs[1])?], output)?
+        });
         Ok(match saves(self.0) {
             Saves::Inputs => forward.saving_inputs(2),
             Saves::Nothing => forward,
@@ -83,7 +87,7 @@ impl Tensor {
         if !function.takes_integers() {
             dtype = dtype.to_float();
         }
-        Self::try_apply(Zip(function), &[&self.to_dtype(dtype), &other.to_dtype(dtype)])
+        Self::try_apply(Zip(function), &[&self.in_dtype(dtype), &other.in_dtype(dtype)])
     }
 
     /// x + y as [`Tensor::add`], with an error instead of a panic.

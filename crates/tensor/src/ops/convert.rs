@@ -6,6 +6,7 @@ use crate::op::{Context, Forward, Grads, Op, Spec, launch};
 use crate::{DType, Device, Layout, OpError, Result, Tensor};
 use gradus_kernels::{Isa, Machine};
 use smallvec::smallvec;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// y = x, converted to another type.
@@ -79,6 +80,15 @@ impl Tensor {
     #[track_caller]
     pub fn to_dtype(&self, dtype: DType) -> Self {
         if self.dtype() == dtype { self.clone() } else { Self::apply(Cast(dtype), &[self]) }
+    }
+
+    /// [`Tensor::to_dtype`] without another handle where there is nothing to convert.
+    #[track_caller]
+    pub(super) fn in_dtype(&self, dtype: DType) -> Cow<'_, Self> {
+        match self.dtype() == dtype {
+            true => Cow::Borrowed(self),
+            false => Cow::Owned(self.to_dtype(dtype)),
+        }
     }
 
     /// The tensor on another device. PyTorch: `Tensor.to`.

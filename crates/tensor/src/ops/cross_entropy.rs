@@ -2,10 +2,10 @@
 
 use super::case::{Arg, Case, Gradient, Sample};
 use crate::error::{fail, reject};
-use crate::kernel::{CrossEntropy, Kernel};
+use crate::kernel::{CrossEntropy, Kernel, Total};
 use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch, launch_many};
 use crate::{DType, OpError, Result, Shape, Tensor};
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
 /// What becomes of the losses of single elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,8 +56,8 @@ impl Default for CrossEntropyOptions {
     }
 }
 
-/// The losses of single elements: of logits [B, C, …] or [C], classes [B, …], and maybe weights
-/// [C].
+/// The losses of single elements, or their total: of logits [B, C, …] or [C], classes [B, …], and
+/// maybe weights [C].
 #[derive(Debug)]
 struct Losses(CrossEntropy);
 
@@ -77,9 +77,23 @@ fn rows(logits: &Tensor) -> Tensor {
 
 /// The view of logits with the classes behind the other axes.
 fn classes_last(x: &Tensor, axis: usize) -> Tensor {
+    if axis + 1 == x.rank() {
+        return x.clone();
+    }
     let mut order: Vec<isize> = (0..x.rank() as isize).collect();
     let class = order.remove(axis);
     order.push(class);
+    x.permute(&order)
+}
+
+/// The view of what has the classes behind the other axes with them in their place.
+fn classes_back(x: &Tensor, axis: usize) -> Tensor {
+    let last = x.rank() - 1;
+    if axis == last {
+        return x.clone();
+    }
+    let mut order: Vec<isize> = (0..last as isize).collect();
+    order.insert(axis, last as isize);
     x.permute(&order)
 }
 
@@ -98,41 +112,73 @@ impl Op for Losses {
         if target.shape != wanted {
             reject!("logits {} want classes of shape {wanted}, not {}", logits.shape, target.shape);
         }
-        Ok(Spec { shape: wanted, dtype: logits.dtype, device: common_device(inputs)? })
+        let shape = if self.0.total == Total::Rows { wanted } else { ().into() };
+        Ok(Spec { shape, dtype: logits.dtype, device: common_device(inputs)? })
     }
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
-        let count = Shape::from([output.shape.count()]);
+        let count = inputs[1].count();
         let (x, target) = (rows(inputs[0]), inputs[1].reshape(count));
-        let mut given = vec![&x, &target];
-        given.extend(inputs.get(2));
-        let specs = [output.with_shape(count), output.with_shape(count).with_dtype(DType::F64)];
+        let mut given: SmallVec<[&Tensor; 3]> = smallvec![&x, &target];
+        given.extend(inputs.get(2).copied());
+        let (loss, sums) = match self.0.total {
+            Total::Rows => (Shape::from(count), count),
+            _ => (output.shape, count + 1),
+        };
+        let specs =
+            [output.with_shape(loss), output.with_shape(sums.into()).with_dtype(DType::F64)];
         let outputs = launch_many(&Kernel::CrossEntropy(self.0), &given, &specs)?;
         let forward = Forward::new(outputs[0].reshape(output.shape));
         Ok(forward.saving_inputs(inputs.len()).saving(outputs[1].clone()))
     }
 
     fn backward(&self, context: &Context<'_>, grad: &Tensor) -> Result<Grads> {
-        let count = Shape::from([grad.count()]);
-        let (logits, target) = (&context.saved[0], context.saved[1].reshape(count));
+        let (logits, target) = (&context.saved[0], &context.saved[1]);
         let (inputs, log_sum) = (context.inputs.len(), &context.saved[context.inputs.len()]);
-        let (x, grad) = (rows(logits), grad.reshape(count));
-        let mut given = vec![&x, &target, log_sum, &grad];
+        let (x, target) = (rows(logits), target.reshape(target.count()));
+        let grad = grad.reshape(grad.count());
+        let mut given: SmallVec<[&Tensor; 5]> = smallvec![&x, &target, log_sum, &grad];
         given.extend(&context.saved[2..inputs]);
         let by_rows = launch(&Kernel::CrossEntropyGradient(self.0), &given, x.spec())?;
         // Back from [N, C] to [B, C, …].
         let axis = class_axis(logits.rank());
-        let mut order: Vec<isize> = (0..logits.rank() as isize - 1).collect();
-        order.insert(axis, logits.rank() as isize - 1);
-        let by_logits = by_rows.reshape(*classes_last(logits, axis).shape()).permute(&order);
+        let by_logits = classes_back(&by_rows.reshape(*classes_last(logits, axis).shape()), axis);
         let mut grads: Grads = smallvec![Some(by_logits)];
         grads.resize(inputs, None);
         Ok(grads)
     }
 
     fn composite(&self, inputs: &[&Tensor]) -> Option<Result<Tensor>> {
+        let losses = self.rows_composite(inputs);
+        let (target, ignore_index) = (inputs[1], self.0.ignore_index);
+        // Sums of many halves would leave their range.
+        let dtype = losses.dtype();
+        let wide = if dtype.is_half() { DType::F32 } else { dtype };
+        let total = match (self.0.total, inputs.get(2), ignore_index) {
+            (Total::Rows, ..) => return Some(Ok(losses)),
+            (Total::Sum, ..) => return Some(Ok(losses.sum(..))),
+            (Total::Mean, None, None) => return Some(Ok(losses.mean(..))),
+            (Total::Mean, None, Some(index)) => target.ne_scalar(index).sum(..).to_dtype(wide),
+            (Total::Mean, Some(weight), None) => weight.to_dtype(wide).take(target).sum(..),
+            (Total::Mean, Some(weight), Some(index)) => {
+                let ignored = target.eq_scalar(index);
+                let weights = weight.to_dtype(wide).take(&target.masked_fill(&ignored, 0));
+                weights.masked_fill(&ignored, 0.0).sum(..)
+            }
+        };
+        Some(Ok((losses.to_dtype(wide).sum(..) / total).to_dtype(dtype)))
+    }
+
+    fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
+        4 * inputs[0].shape.count() as u64
+    }
+}
+
+impl Losses {
+    /// The losses of single elements, in other ops.
+    fn rows_composite(&self, inputs: &[&Tensor]) -> Tensor {
         let (logits, target) = (inputs[0], inputs[1]);
-        let CrossEntropy { label_smoothing, ignore_index } = self.0;
+        let CrossEntropy { label_smoothing, ignore_index, .. } = self.0;
         let axis = class_axis(logits.rank());
         let (hot, counts) = one_hot(logits.spec(), target, ignore_index);
         let losses = -logits.log_softmax(axis as isize);
@@ -143,15 +189,11 @@ impl Op for Losses {
         let sum = |x: &Tensor| x.sum(axis as isize);
         let of_class = sum(&hot.where_cond(&losses, &losses.zeros_like()));
         if label_smoothing == 0.0 {
-            return Some(Ok(of_class));
+            return of_class;
         }
         let even = sum(&losses) * (label_smoothing / logits.shape()[axis] as f64);
         let even = counts.where_cond(&even, &even.zeros_like());
-        Some(Ok(of_class * (1.0 - label_smoothing) + even))
-    }
-
-    fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
-        4 * inputs[0].shape.count() as u64
+        of_class * (1.0 - label_smoothing) + even
     }
 }
 
@@ -240,28 +282,17 @@ impl Tensor {
             return with_probabilities(&logits, target, weight.as_ref(), options);
         }
         let CrossEntropyOptions { label_smoothing, ignore_index, reduction, .. } = *options;
-        let op = Losses(CrossEntropy { label_smoothing, ignore_index });
-        let target = target.to_dtype(DType::I64);
-        let mut inputs = vec![&logits, &target];
-        inputs.extend(&weight);
-        let losses = Self::apply(op, &inputs);
-        if reduction != LossReduction::Mean {
-            return reduction.apply(&losses);
-        }
-        // Sums of many halves would leave their range.
-        let dtype = losses.dtype();
-        let wide = if dtype.is_half() { DType::F32 } else { dtype };
-        let total = match (&weight, ignore_index) {
-            (None, None) => return losses.mean(..),
-            (None, Some(index)) => target.ne_scalar(index).sum(..).to_dtype(wide),
-            (Some(weight), None) => weight.to_dtype(wide).take(&target).sum(..),
-            (Some(weight), Some(index)) => {
-                let ignored = target.eq_scalar(index);
-                let weights = weight.to_dtype(wide).take(&target.masked_fill(&ignored, 0));
-                weights.masked_fill(&ignored, 0.0).sum(..)
-            }
+        let total = match reduction {
+            LossReduction::Mean => Total::Mean,
+            LossReduction::Sum => Total::Sum,
+            LossReduction::None => Total::Rows,
         };
-        (losses.to_dtype(wide).sum(..) / total).to_dtype(dtype)
+        let op = Losses(CrossEntropy { label_smoothing, ignore_index, total });
+        let target = target.to_dtype(DType::I64);
+        match &weight {
+            Some(weight) => Self::apply(op, &[&logits, &target, weight]),
+            None => Self::apply(op, &[&logits, &target]),
+        }
     }
 }
 

@@ -3,17 +3,19 @@
 use super::case::{Arg, Case, Gradient, Sample};
 use crate::error::{fail, reject};
 use crate::kernel::{Extreme, Kernel, Reduction};
-use crate::op::{Context, Forward, Grads, Op, Spec, launch};
+use crate::op::{Context, Forward, Grads, Op, Spec, launch_views};
 use crate::shape::AxisList;
-use crate::{Axes, DType, Error, OpError, Result, Shape, Tensor};
+use crate::{Axes, DType, Error, Input, Layout, OpError, Result, Shape, Tensor};
 use smallvec::smallvec;
 
-/// y = the sum (product, maximum, minimum) of x over some axes, which stay with length 1.
+/// y = the sum (product, maximum, minimum) of x over some axes.
 #[derive(Debug)]
 struct Reduce {
     reduction: Reduction,
     /// In ascending order.
     axes: AxisList,
+    /// Whether the axes stay, with length 1.
+    keep: bool,
 }
 
 impl Op for Reduce {
@@ -28,18 +30,20 @@ impl Op for Reduce {
 
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         let x = inputs[0];
-        let shape = self.axes.iter().fold(x.shape, |shape, &axis| shape.with(axis, 1));
+        let shape = self.kept_shape(x.shape);
         let extreme = matches!(self.reduction, Reduction::Max | Reduction::Min);
         if extreme && x.shape.count() == 0 && shape.count() > 0 {
             reject!("there is no extreme of nothing: shape {}", x.shape);
         }
-        Ok(x.with_shape(shape))
+        let rest = self.axes.iter().rev().filter(|_| !self.keep);
+        Ok(x.with_shape(rest.fold(shape, |shape, &axis| shape.without(axis))))
     }
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
-        let (x, kept) = axes_last(inputs[0], &self.axes);
+        let (layout, kept) = axes_last(inputs[0].layout(), &self.axes);
         let kernel = Kernel::Reduce { reduction: self.reduction, kept };
-        let forward = Forward::new(launch(&kernel, &[&x], output)?);
+        let x = Input { layout: &layout, ..inputs[0].view() };
+        let forward = Forward::new(launch_views(&kernel, &[x], output)?);
         Ok(match self.reduction {
             Reduction::Sum => forward,
             _ => forward.saving_input(0).saving_output(),
@@ -48,11 +52,13 @@ impl Op for Reduce {
 
     fn backward(&self, context: &Context<'_>, grad: &Tensor) -> Result<Grads> {
         let shape = context.inputs[0].shape;
+        let kept = self.kept_shape(shape);
+        let grad = grad.reshape(kept);
         let grad = match (self.reduction, context.saved) {
-            (Reduction::Product, [x, y]) => self.product_gradient(x, y, grad),
+            (Reduction::Product, [x, y]) => self.product_gradient(x, &y.reshape(kept), &grad),
             (_, [x, y]) => {
                 // Where several elements are the extreme, they share its gradient.
-                let extreme = x.eq(y).to_dtype(x.dtype());
+                let extreme = x.eq(&y.reshape(kept)).to_dtype(x.dtype());
                 let count = extreme.sum_keepdim(&self.signed_axes()[..]);
                 extreme * (grad / count)
             }
@@ -63,6 +69,11 @@ impl Op for Reduce {
 }
 
 impl Reduce {
+    /// The shape of the result with the axes kept.
+    fn kept_shape(&self, shape: Shape) -> Shape {
+        self.axes.iter().fold(shape, |shape, &axis| shape.with(axis, 1))
+    }
+
     fn signed_axes(&self) -> Vec<isize> {
         self.axes.iter().map(|&axis| axis as isize).collect()
     }
@@ -83,11 +94,12 @@ impl Reduce {
 }
 
 /// The view of a tensor with some axes moved behind the others, and the number of others.
-fn axes_last(x: &Tensor, axes: &[usize]) -> (Tensor, usize) {
-    let mut order: AxisList = (0..x.rank()).filter(|axis| !axes.contains(axis)).collect();
+fn axes_last(x: &Layout, axes: &[usize]) -> (Layout, usize) {
+    let rank = x.shape().rank();
+    let mut order: AxisList = (0..rank).filter(|axis| !axes.contains(axis)).collect();
     let kept = order.len();
     order.extend_from_slice(axes);
-    (x.with_layout(x.layout().permute(&order)), kept)
+    (x.permute(&order), kept)
 }
 
 /// y = the index, along an axis or among all elements, of the first extreme.
@@ -115,9 +127,10 @@ impl Op for ArgReduce {
     }
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
-        let (x, kept) = axes_last(inputs[0], &self.axes);
+        let (layout, kept) = axes_last(inputs[0].layout(), &self.axes);
         let kernel = Kernel::ArgExtreme { extreme: self.extreme, kept };
-        Ok(Forward::new(launch(&kernel, &[&x], output)?))
+        let x = Input { layout: &layout, ..inputs[0].view() };
+        Ok(Forward::new(launch_views(&kernel, &[x], output)?))
     }
 
     fn backward(&self, _: &Context<'_>, _: &Tensor) -> Result<Grads> {
@@ -128,14 +141,13 @@ impl Op for ArgReduce {
 impl Tensor {
     #[track_caller]
     fn reduce(&self, reduction: Reduction, axes: Axes, keep: bool) -> Self {
-        let name = Reduce { reduction, axes: AxisList::new() }.name();
+        let name = Reduce { reduction, axes: AxisList::new(), keep }.name();
         let axes = axes.resolve(self.shape()).unwrap_or_else(|error| fail(error.named(name)));
         // Sums and products of small integers and truth values would overflow their type.
         let adds = matches!(reduction, Reduction::Sum | Reduction::Product);
         let x =
             if adds && !self.dtype().is_float() { self.to_dtype(DType::I64) } else { self.clone() };
-        let reduced = Self::apply(Reduce { reduction, axes: axes.clone() }, &[&x]);
-        if keep { reduced } else { reduced.without_axes(&axes) }
+        Self::apply(Reduce { reduction, axes, keep }, &[&x])
     }
 
     #[track_caller]
@@ -166,9 +178,11 @@ impl Tensor {
             return Err(Error::Op(OpError::of("sum_to", message)));
         }
         let added = self.rank() - shape.rank();
-        let axes = (0..self.rank())
-            .filter(|&axis| axis < added || (shape[axis - added] == 1 && self.shape()[axis] != 1));
-        let sum = Reduce { reduction: Reduction::Sum, axes: axes.collect() };
+        let axes: AxisList = (0..self.rank())
+            .filter(|&axis| axis < added || (shape[axis - added] == 1 && self.shape()[axis] != 1))
+            .collect();
+        let keep = axes.len() > added;
+        let sum = Reduce { reduction: Reduction::Sum, axes, keep };
         Ok(Self::try_apply(sum, &[self])?.reshape(shape))
     }
 

@@ -73,11 +73,11 @@ impl Tensor {
     #[track_caller]
     pub fn squared_error(&self, target: &Self, reduction: LossReduction) -> Self {
         let dtype = self.dtype().promote(target.dtype()).to_float();
-        let (x, y) = (self.to_dtype(dtype), target.to_dtype(dtype));
+        let (x, y) = (self.in_dtype(dtype), target.in_dtype(dtype));
         let scale = match reduction {
             LossReduction::Mean => 1.0 / x.count() as f64,
             LossReduction::Sum => 1.0,
-            LossReduction::None => return (x - y).square(),
+            LossReduction::None => return (&*x - &*y).square(),
         };
         Self::apply(SquaredError { scale }, &[&x, &y])
     }
