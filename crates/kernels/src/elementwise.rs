@@ -5,7 +5,6 @@ use crate::simd::{MAX_LANES, Mask, Simd, Vector};
 use crate::strided::Strided;
 use crate::tiles::{Code1, Code2, run1, run2};
 use crate::{Float, Machine};
-use std::f64::consts::PI;
 
 /// Defines operations of one number: an enum to name them, and the code of each.
 macro_rules! unary_table {
@@ -394,7 +393,10 @@ binary_table! {
     /// Of tanh, from its output: g (1 - y²)
     TanhGrad = |y, g| g * (y.of(1.0) - y) * (y.of(1.0) + y);
     /// Of x Φ(x), from its input: g (Φ(x) + x φ(x))
-    GeluGrad = |x, g| g * (x * normal_density(x) + x.normal_cdf());
+    GeluGrad = |x, g| {
+        let (share, density) = x.normal();
+        g * x.mul_add(density, share)
+    };
     /// Of the tanh approximation of GELU, from its input
     GeluTanhGrad = |x, g| g * gelu_tanh_slope(x);
     /// Of x σ(x), from its input: g σ (1 + x (1 - σ))
@@ -402,12 +404,6 @@ binary_table! {
         let gate = x.sigmoid();
         g * gate * (x * (x.of(1.0) - gate) + x.of(1.0))
     };
-}
-
-/// φ(x) = e^(-x²/2) / √(2π)
-#[inline(always)]
-fn normal_density<V: Real>(x: V) -> V {
-    (x * x * x.of(-0.5)).exp() * x.of(1.0 / (2.0 * PI).sqrt())
 }
 
 #[inline(always)]

@@ -84,6 +84,7 @@ unary! {
     atanh = libm::atanh, 1.76, 1.76;
     erf = libm::erf, 0.94, 1.18;
     normal_cdf = |x| 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2), 4.50, 5.69;
+    normal_density = |x| (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt(), 1.28, 1.41;
     sigmoid = |x| 1.0 / (1.0 + (-x).exp()), 1.66, 1.87;
 }
 

@@ -40,6 +40,28 @@ fn what_waits_to_be_computed_is_of_the_numbers_before_the_step() {
 }
 
 #[test]
+fn clipped_gradients_are_scaled_in_the_step_to_the_same_bits() {
+    // One is so large that the product would wait to be read, the other not.
+    let step = |read: bool, maximize: bool| {
+        let rng = &mut Rng::new(3);
+        let params = [600, 3].map(|rows| Param::new(Tensor::randn([rows, 600], rng)));
+        let loss = |param: &Param| (param.tensor().square() * 0.3).sum(..);
+        let mut gradients = (loss(&params[0]) + loss(&params[1])).backward();
+        let clip = ClipNorm { max: 0.7, p: 2.0 };
+        assert!(clip_grad_norm(&params, &mut gradients, clip) > 100.0);
+        if read {
+            params.iter().for_each(|param| drop(param.grad(&gradients).unwrap().to_vec::<f32>()));
+        }
+        let options = AdamOptions { weight_decay: 0.1, maximize, ..AdamOptions::default() };
+        Adam::new(params.to_vec(), options).step(&gradients);
+        params.map(|param| param.tensor().to_vec::<f32>())
+    };
+    for maximize in [false, true] {
+        assert_eq!(step(true, maximize), step(false, maximize));
+    }
+}
+
+#[test]
 fn sgd_refuses_settings_that_cannot_be() {
     let sgd = |options| complaint(move || drop(Sgd::new(vec![], options)));
     let plain = SgdOptions::default();

@@ -4,6 +4,7 @@ use crate::autograd::{self, Node};
 use crate::device::{Input, Output};
 use crate::error::fail;
 use crate::kernel::Kernel;
+use crate::storage::Buffer;
 use crate::{DType, Device, Error, Layout, OpError, Result, Shape, Tensor};
 use smallvec::SmallVec;
 use std::fmt::{self, Debug};
@@ -302,6 +303,17 @@ pub fn launch_many(
             Tensor::from_parts(Arc::new(buffer), layout, spec.dtype, spec.device)
         })
         .collect())
+}
+
+/// The tensor and the number whose product a tensor is, where that waits to be computed: who can take
+/// both spares a pass over memory.
+pub fn as_product(x: &Tensor) -> Option<(Tensor, f64)> {
+    let Buffer::Deferred(deferred) = &**x.view().buffer else {
+        return None;
+    };
+    let (buffer, layout, factor) = deferred.product()?;
+    let as_it_is = x.is_contiguous() && layout.shape() == x.shape();
+    as_it_is.then(|| (Tensor::from_parts(buffer, layout, x.dtype(), x.device()), factor))
 }
 
 /// Runs a kernel that updates tensors in place. Where other tensors share a target's memory, they

@@ -3,6 +3,7 @@
 use super::exp::{expm1_small, power_of_two, reduce};
 use super::{polynomial, polynomial_by_halves};
 use crate::simd::Bits;
+use std::f64::consts::PI;
 
 /// The error function: a polynomial below 0.8, 1 - e^(-|x|·Q(|x|)) above.
 #[inline(always)]
@@ -28,12 +29,13 @@ pub(super) fn erf<V: Bits>(x: V) -> V {
     V::select(x.abs().less(x.of(0.8)), small, large.copysign(x))
 }
 
-/// Φ(x) = (1 + erf(x/√2)) / 2, the share of the standard normal distribution below x.
+/// Φ(x) = (1 + erf(x/√2)) / 2, the share of the standard normal distribution below x, and its slope
+/// φ(x) = e^(-x²/2) / √(2π).
 ///
 /// Φ(-a) = e^(-a²/2)·G(a), and G is smooth: the quotient of two polynomials serves.
 #[inline(always)]
-pub(super) fn normal_cdf<V: Bits>(x: V) -> V {
-    // Beyond 14.2 the result is below the smallest number.
+pub(super) fn normal<V: Bits>(x: V) -> (V, V) {
+    // Beyond 14.2 the share is below the smallest number.
     let a = x.abs().clamp(x.zero(), x.of(14.5));
     // Error 2^-26.7.
     let numerator =
@@ -49,7 +51,9 @@ pub(super) fn normal_cdf<V: Bits>(x: V) -> V {
     let square = a * a;
     let lost = a.fused(a, -square);
     let (n, r) = reduce(square * minus_half);
-    let r = lost.mul_add(minus_half, r);
-    let below = g.mul_add(expm1_small(r), g).scale(n);
-    V::select(x.less(x.zero()), below, x.of(1.0) - below)
+    let power = expm1_small(lost.mul_add(minus_half, r));
+    let below = g.mul_add(power, g).scale(n);
+    let top = x.of(1.0 / (2.0 * PI).sqrt());
+    let density = top.mul_add(power, top).scale(n);
+    (V::select(x.less(x.zero()), below, x.of(1.0) - below), density)
 }

@@ -3,7 +3,7 @@
 use crate::Param;
 use gradus_tensor::kernel::Kernel;
 use gradus_tensor::kernel::optimizer::{Rule, Step};
-use gradus_tensor::op::update;
+use gradus_tensor::op::{as_product, update};
 use gradus_tensor::{DType, Error, Gradients, Result, Tensor, no_grad};
 use smallvec::{SmallVec, smallvec};
 use std::collections::HashSet;
@@ -153,7 +153,15 @@ impl<M: Method> Group<M> {
             let gradient = gradient.detach().contiguous();
             let state = state.get_or_insert_with(|| self.method.start(&param.tensor().detach()));
             state.steps += 1;
-            if let Some(step) = self.method.step(param, &gradient, state)? {
+            if let Some(mut step) = self.method.step(param, &gradient, state)? {
+                // One that was just clipped need not be written before it is read.
+                let gradient = match as_product(&gradient).filter(|(x, _)| x.is_contiguous()) {
+                    Some((whole, factor)) => {
+                        step.scale *= factor;
+                        whole
+                    }
+                    None => gradient,
+                };
                 planned.push(Planned { step, param, gradient, remembered: &mut state.tensors });
             }
         }

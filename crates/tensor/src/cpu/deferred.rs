@@ -11,7 +11,7 @@ use crate::storage::Buffer;
 use crate::{DType, Layout};
 use gradus_kernels::chain::{Chain, MAX_STEPS, Source, Step};
 use gradus_kernels::memory::Block;
-use gradus_kernels::{self as kernels, Float, Machine, Reducible, Reduction, Strided};
+use gradus_kernels::{self as kernels, Float, Machine, Reducible, Reduction, Strided, Unary};
 use smallvec::SmallVec;
 use std::fmt;
 use std::mem::replace;
@@ -121,6 +121,18 @@ impl Deferred {
     pub(crate) fn block_mut(&mut self) -> &mut Block {
         self.block();
         self.done.get_mut().expect("it has been computed")
+    }
+
+    /// What this waits to be the product of with a number, and the number.
+    pub(crate) fn product(&self) -> Option<(Arc<Buffer>, Layout, f64)> {
+        let waiting = self.waiting();
+        let (call, _) = waiting.as_ref()?;
+        match (call.step, &call.operands[..]) {
+            (Step::Map(Unary::MulScalar { value }, _), [operand]) => {
+                Some((operand.buffer.clone(), operand.layout, value))
+            }
+            _ => None,
+        }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Option<(Call, Block)>> {
