@@ -1,13 +1,16 @@
-"""PyTorch on one workload: times steps, or prints their losses, as a line of JSON.
+"""PyTorch on one workload, as it is asked to: "losses 5" or "time 1.0", a line each way.
 
-    python pytorch.py W3.train --variant eager --tensors FILE [--losses 5]
+    python pytorch.py W3.train --variant eager --tensors FILE [--once]
 
-FILE has the weights and inputs that Gradus wrote, so that both do the same work.
+FILE has the weights and inputs that Gradus wrote, so that both do the same work. With --once it makes
+one step and ends.
 """
 
 import argparse
 import json
+import os
 import resource
+import sys
 import time
 
 import torch
@@ -311,6 +314,9 @@ WORKLOADS = {
     ),
     "W8.adam": lambda work: work.adam(),
 }
+PRODUCTS = ["128", "512", "1024", "64x784x128", "512x768x3072", "1x4096x4096"]
+for product in PRODUCTS:
+    WORKLOADS[f"product.{product}"] = lambda work: work.piece(torch.mm, "x", "w", backward=False)
 
 
 def timed(step, count):
@@ -320,28 +326,52 @@ def timed(step, count):
     return (time.perf_counter() - start) / count
 
 
+def page_faults():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_minflt + used.ru_majflt
+
+
+def peak_mib():
+    """Of this program: getrusage would also count what its parent had."""
+    with open("/proc/self/status") as status:
+        line = next(line for line in status if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+
+def losses(step, count):
+    return {"losses": [step().item() for _ in range(count)]}
+
+
+def measured(step, seconds):
+    group = max(1, round(0.002 / timed(step, 1) + 0.5))
+    times, before, end = [], page_faults(), time.perf_counter() + seconds
+    while len(times) < 2 or time.perf_counter() < end:
+        times.append(timed(step, group) * 1e3)
+    faults = (page_faults() - before) / (len(times) * group)
+    times.sort()
+    return {"step_ms": times[len(times) // 2], "peak_mib": peak_mib(), "faults": faults}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("workload", choices=WORKLOADS)
     parser.add_argument("--variant", choices=VARIANTS, default="eager")
     parser.add_argument("--tensors", required=True)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--losses", type=int)
+    parser.add_argument("--once", action="store_true")
     options = parser.parse_args()
+    # Nothing but answers goes where the answers go.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     torch.set_num_threads(options.threads)
     step = WORKLOADS[options.workload](Work(options.variant, load_file(options.tensors)))
-    if options.losses is not None:
-        print(json.dumps({"losses": [step().item() for _ in range(options.losses)]}))
+    if options.once:
+        print(json.dumps(losses(step, 1)), file=answers)
         return
-    timed(step, 3)
-    group = max(1, round(0.002 / timed(step, 1) + 0.5))
-    times, end = [], time.perf_counter() + options.seconds
-    while len(times) < 3 or time.perf_counter() < end:
-        times.append(timed(step, group) * 1e3)
-    times.sort()
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"step_ms": times[len(times) // 2], "peak_mib": peak_mib}))
+    for request in sys.stdin:
+        word, number = request.split()
+        answer = losses(step, int(number)) if word == "losses" else measured(step, float(number))
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,38 @@
 //! The comparison: everyone in turn, round after round.
 
-use crate::limit::Peak;
+use crate::limit::Probe;
+use crate::line::{Line, Outcome};
 use crate::measure::{Measurement, median};
-use crate::peer::Peer;
-use crate::table::{self, Line};
-use crate::workload::{WORKLOADS, Workload};
-use crate::{Comparison, Result};
-use gradus_kernels::Machine;
+use crate::peer::{Peer, Serving, exe};
+use crate::workload::{Ratio, Workload};
+use crate::workloads::WORKLOADS;
+use crate::{Comparison, Result, page};
+use gradus_kernels::{Isa, Machine, Precision};
 use std::path::Path;
+use std::process::Command;
 
 /// How far the losses of the first steps may be apart, relative. Rounding grows with each step.
 const LOSS_TOLERANCE: f64 = 2e-3;
 
+/// How many steps are compared; they warm up as well.
+const COMPARED_STEPS: usize = 5;
+
+/// PyTorch's variants that the first round shows to take so many times as long as its fastest are not
+/// run again: they would take most of the time, and change nothing.
+const HOPELESS: f64 = 1.25;
+
+/// What a comparison runs on.
+struct Setting<'a> {
+    on: &'a Comparison,
+    /// With the instruction set that Gradus chooses, and as many threads as processors.
+    machine: Machine,
+    probe: Probe,
+}
+
 /// Runs the comparison and prints it.
+///
+/// # Errors
+/// If no workload is named so, or a workload could not be compared: the others are, and shown, before.
 pub fn run(on: &Comparison) -> Result<()> {
     let chosen = |own: &&Workload| {
         on.names.is_empty() || on.names.iter().any(|name| own.name.starts_with(name.as_str()))
@@ -21,75 +41,190 @@ pub fn run(on: &Comparison) -> Result<()> {
     if workloads.is_empty() {
         return Err("no workload's name begins so: 'gradus-bench list' shows them".into());
     }
-    let folder = tempfile::tempdir()?;
-    let mut lines = vec![];
+    if let Some(isa) = on.isa.iter().find(|isa| !isa.is_available()) {
+        return Err(format!("this processor does not have {isa}").into());
+    }
+    let machine = Machine { threads: on.threads(), ..Machine::from_environment()? };
+    let mut setting = Setting { on, machine, probe: Probe::new() };
+    let (mut lines, mut failures) = (vec![], vec![]);
     for workload in workloads {
         eprintln!("{}: {}", workload.name, workload.title);
-        let line = compare(on, workload, folder.path())?;
-        if on.json {
-            println!("{}", line.json());
+        match setting.compare(workload) {
+            Ok(line) => {
+                if on.json {
+                    println!("{}", line.json());
+                }
+                lines.push(line);
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                failures.push(error.to_string());
+            }
         }
-        lines.push(line);
     }
-    let page = table::page(on, &lines)?;
+    let page = page::page(on, machine, &lines, &failures)?;
     if !on.json {
         println!("{page}");
     }
     if let Some(path) = &on.write {
         std::fs::write(path, &page).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    Ok(())
+    match failures.as_slice() {
+        [] => Ok(()),
+        some => Err(format!("{} workloads could not be compared", some.len()).into()),
+    }
 }
 
-fn compare(on: &Comparison, workload: &'static Workload, folder: &Path) -> Result<Line> {
-    let tensors = &folder.join("tensors.safetensors");
-    let machine = Machine { threads: on.cpus.split(',').count(), ..Machine::from_environment()? };
-    let first_ms = Peer::Gradus.first_step_ms(on, workload.name, tensors)?;
-    match workload.exact {
-        true => check_same_work(on, workload, tensors)?,
-        // The peers still need the weights and inputs.
-        false => drop(Peer::Gradus.losses(on, workload.name, tensors)?),
+/// One who takes part.
+struct Contestant {
+    peer: Peer,
+    /// None once it is not run again.
+    process: Option<Serving>,
+    times: Vec<Measurement>,
+    /// Of the machine's limit.
+    shares: Vec<f64>,
+}
+
+impl Setting<'_> {
+    /// Everyone who does a workload, Gradus first.
+    fn peers(&self, workload: &Workload) -> Vec<Peer> {
+        let own = self.machine.isa;
+        let others = self.on.isa.iter().copied().filter(|isa| *isa != own).map(Peer::Gradus);
+        let variants = workload.variants.iter().copied();
+        let wanted = variants.filter(|name| !(self.on.no_compile && name.starts_with("compile")));
+        let mut peers = vec![Peer::Gradus(own)];
+        peers.extend(others);
+        peers.extend(workload.rounded.then_some(Peer::Rounded(own)));
+        peers.push(Peer::DEFAULT);
+        peers.extend(wanted.map(Peer::PyTorch));
+        peers.extend(workload.rounded.then_some(Peer::AUTOCAST));
+        peers
     }
-    let variants = workload.variants.iter().copied();
-    let wanted = variants.filter(|name| !(on.no_compile && name.starts_with("compile")));
-    let rounded = workload.variants.contains(&"bf16").then_some(Peer::Rounded);
-    let peers: Vec<Peer> = [Peer::Gradus]
-        .into_iter()
-        .chain(rounded)
-        .chain([Peer::PyTorch("eager")])
-        .chain(wanted.map(Peer::PyTorch))
-        .collect();
-    let peer_first_ms = Peer::PyTorch("eager").first_step_ms(on, workload.name, tensors)?;
-    let mut times: Vec<Vec<Measurement>> = vec![vec![]; peers.len()];
-    let mut shares = vec![];
-    for _ in 0..on.rounds {
-        for (peer, times) in peers.iter().zip(&mut times) {
-            let peak = (*peer == Peer::Gradus).then(|| Peak::measure(machine));
-            let measured = peer.measure(on, workload.name, tensors)?;
-            let share = peak.and_then(|peak| workload.limit.share(peak, measured.step_ms));
-            shares.extend(share);
-            times.push(measured);
+
+    fn compare(&mut self, workload: &'static Workload) -> Result<Line> {
+        let folder = tempfile::tempdir()?;
+        let tensors = &folder.path().join("tensors.safetensors");
+        write_tensors(workload, tensors)?;
+        let (mut contestants, notes) = self.gather(workload, tensors)?;
+        let mut first_ms = [vec![], vec![]];
+        for round in 0..self.on.rounds {
+            if workload.bar(Ratio::FirstStep).is_some() {
+                let both = [Peer::Gradus(self.machine.isa), Peer::DEFAULT];
+                for (peer, times) in both.iter().zip(&mut first_ms) {
+                    times.push(peer.first_step_ms(self.on, workload.name, tensors)?);
+                }
+            }
+            for contestant in &mut contestants {
+                self.time(workload, contestant)?;
+            }
+            if round == 0 {
+                drop_the_hopeless(&mut contestants);
+            }
+        }
+        let outcomes = contestants.into_iter().map(Contestant::outcome).collect();
+        let first_ms = first_ms.map(|mut times| (!times.is_empty()).then(|| median(&mut times)));
+        Ok(Line { workload, own: self.machine.isa, outcomes, first_ms, notes })
+    }
+
+    /// Starts everyone, and has them show by their losses that they do the same. A peer that does not, or
+    /// that cannot, is left out with a note; without Gradus and PyTorch as it is there is no comparison.
+    fn gather(
+        &self,
+        workload: &Workload,
+        tensors: &Path,
+    ) -> Result<(Vec<Contestant>, Vec<String>)> {
+        let (mut contestants, mut notes) = (vec![], vec![]);
+        let mut expected: Option<Vec<f64>> = None;
+        for peer in self.peers(workload) {
+            let begin = || -> Result<(Serving, Vec<f64>)> {
+                let mut process = peer.start(self.on, workload.name, tensors)?;
+                let losses = process.losses(COMPARED_STEPS)?;
+                let exact = workload.exact && !matches!(peer, Peer::Rounded(_) | Peer::AUTOCAST);
+                if let Some(expected) = expected.as_ref().filter(|_| exact) {
+                    check_same_work(workload, peer, &losses, expected)?;
+                }
+                Ok((process, losses))
+            };
+            match begin() {
+                Ok((process, losses)) => {
+                    expected.get_or_insert(losses);
+                    let (times, shares) = (vec![], vec![]);
+                    contestants.push(Contestant { peer, process: Some(process), times, shares });
+                }
+                Err(error) if expected.is_none() || peer == Peer::DEFAULT => return Err(error),
+                Err(error) => {
+                    eprintln!("left out: {error}");
+                    notes.push(error.to_string());
+                }
+            }
+        }
+        Ok((contestants, notes))
+    }
+
+    /// Times one, and for Gradus the machine's limit just before.
+    fn time(&mut self, workload: &Workload, contestant: &mut Contestant) -> Result<()> {
+        let Some(process) = &mut contestant.process else { return Ok(()) };
+        let mut probe = |isa: Isa, precision| {
+            let on = Machine { isa, ..self.machine };
+            self.probe.measure(workload.limit, on, precision)
+        };
+        let reached = match contestant.peer {
+            Peer::Gradus(isa) => Some(probe(isa, Precision::Highest)),
+            Peer::Rounded(isa) => Some(probe(isa, Precision::Medium)),
+            _ => None,
+        };
+        let measured = process.measure(self.on.seconds)?;
+        let share = reached.and_then(|reached| reached.share(measured.step_ms));
+        contestant.shares.extend(share);
+        contestant.times.push(measured);
+        Ok(())
+    }
+}
+
+impl Contestant {
+    fn outcome(self) -> Outcome {
+        let Self { peer, times, mut shares, .. } = self;
+        let figure =
+            |pick: fn(&Measurement) -> f64| median(&mut times.iter().map(pick).collect::<Vec<_>>());
+        let found = Measurement {
+            step_ms: figure(|it| it.step_ms),
+            peak_mib: figure(|it| it.peak_mib),
+            faults: figure(|it| it.faults),
+        };
+        let share = (!shares.is_empty()).then(|| median(&mut shares));
+        Outcome { peer, rounds: times.len(), found, share }
+    }
+}
+
+/// Ends the processes of PyTorch's variants that cannot be its fastest.
+fn drop_the_hopeless(contestants: &mut [Contestant]) {
+    let variant =
+        |one: &&mut Contestant| matches!(one.peer, Peer::PyTorch(_)) && one.peer != Peer::AUTOCAST;
+    let time = |one: &Contestant| one.times.last().map_or(f64::INFINITY, |it| it.step_ms);
+    let variants: Vec<&mut Contestant> = contestants.iter_mut().filter(variant).collect();
+    let fastest = variants.iter().map(|one| time(one)).fold(f64::INFINITY, f64::min);
+    for one in variants {
+        if one.peer != Peer::DEFAULT && time(one) > HOPELESS * fastest {
+            one.process = None;
         }
     }
-    let results = peers.into_iter().zip(times.iter().map(|times| middle(times))).collect();
-    let share = (!shares.is_empty()).then(|| median(&mut shares));
-    Ok(Line { workload, results, share, first_ms: [first_ms, peer_first_ms] })
 }
 
-/// Fails unless PyTorch's losses, from the same weights and inputs, are those of Gradus.
-fn check_same_work(on: &Comparison, workload: &Workload, tensors: &Path) -> Result<()> {
-    let own = Peer::Gradus.losses(on, workload.name, tensors)?;
-    let other = Peer::PyTorch("eager").losses(on, workload.name, tensors)?;
-    let near = |(a, b): (&f64, &f64)| (a - b).abs() <= LOSS_TOLERANCE * b.abs().max(1e-3);
-    if own.len() != other.len() || !own.iter().zip(&other).all(near) {
-        let name = workload.name;
-        return Err(format!("{name}: the losses are {own:?}, but PyTorch's are {other:?}").into());
+/// Has a process of its own write the weights and inputs, so that this one stays small.
+fn write_tensors(workload: &Workload, to: &Path) -> Result<()> {
+    let output = Command::new(exe()?).args(["tensors", workload.name]).arg(to).output()?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).trim().into()),
     }
-    Ok(())
 }
 
-fn middle(times: &[Measurement]) -> Measurement {
-    let figure =
-        |pick: fn(&Measurement) -> f64| median(&mut times.iter().map(pick).collect::<Vec<_>>());
-    Measurement { step_ms: figure(|it| it.step_ms), peak_mib: figure(|it| it.peak_mib) }
+/// Fails unless the losses, from the same weights and inputs, are those of Gradus.
+fn check_same_work(workload: &Workload, peer: Peer, losses: &[f64], own: &[f64]) -> Result<()> {
+    let near = |(a, b): (&f64, &f64)| (a - b).abs() <= LOSS_TOLERANCE * b.abs().max(1e-3);
+    if own.len() == losses.len() && losses.iter().zip(own).all(near) {
+        return Ok(());
+    }
+    let name = workload.name;
+    Err(format!("{name}: the losses are {own:?}, but those of {peer} {losses:?}").into())
 }

@@ -1,14 +1,14 @@
 //! What the machine can do at most, measured while the peers are.
 
-use gradus_kernels::simd::{Routine, Simd, Vector};
-use gradus_kernels::{Isa, Machine};
+use gradus_kernels::{Machine, Precision, multiply_adds};
 use std::hint::black_box;
+use std::thread;
 use std::time::Instant;
 
 /// Which limit a workload runs against, and how much of it a step needs.
 #[derive(Clone, Copy, Debug)]
 pub enum Limit {
-    /// Multiplications and additions in `f32`, each counted.
+    /// Multiplications and additions, each counted.
     Arithmetic(f64),
     /// Bytes that must be read from memory or written to it.
     Memory(f64),
@@ -17,83 +17,76 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// The share of the machine's limit that a step of this length uses.
-    pub fn share(self, peak: Peak, step_ms: f64) -> Option<f64> {
+    /// 10⁹ operations or bytes a second, if a step takes so long.
+    pub fn rate(self, step_ms: f64) -> Option<f64> {
         match self {
-            Self::Arithmetic(operations) => Some(operations / (step_ms * 1e6) / peak.gflops),
-            Self::Memory(bytes) => Some(bytes / (step_ms * 1e6) / peak.gigabytes_per_s),
+            Self::Arithmetic(amount) | Self::Memory(amount) => Some(amount / (step_ms * 1e6)),
             Self::None => None,
         }
     }
 }
 
-/// What all threads together can do.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Peak {
-    /// Fused multiply-adds of `f32`, two operations each, in 10⁹ a second.
-    pub gflops: f64,
-    /// Copying between large arrays, read and written, in 10⁹ bytes a second.
-    pub gigabytes_per_s: f64,
+/// What measures the machine's limits: two large arrays.
+pub struct Probe {
+    from: Vec<f32>,
+    to: Vec<f32>,
 }
 
-impl Peak {
-    /// Measures both, in about a tenth of a second.
-    pub fn measure(on: Machine) -> Self {
-        Self { gflops: arithmetic(on), gigabytes_per_s: memory(on) }
+/// The limit of a workload as it is now, in 10⁹ operations or bytes a second.
+#[derive(Clone, Copy, Debug)]
+pub struct Reached {
+    limit: Limit,
+    rate: f64,
+}
+
+impl Reached {
+    /// The share of the limit that a step of this length uses.
+    pub fn share(self, step_ms: f64) -> Option<f64> {
+        Some(self.limit.rate(step_ms)? / self.rate)
     }
 }
 
-/// Chains of multiply-adds that do not wait for each other: more than any processor keeps in flight.
-const CHAINS: usize = 16;
+impl Probe {
+    /// Makes the arrays: 64 MiB each, more than any cache holds.
+    pub fn new() -> Self {
+        const LEN: usize = 16 << 20;
+        Self { from: vec![1.0; LEN], to: vec![2.0; LEN] }
+    }
 
-struct MultiplyAdds {
-    rounds: usize,
-}
+    /// Measures what bounds a workload, in some hundredths of a second: multiply-adds of numbers as
+    /// the precision has them, or copying between the arrays, read and written.
+    pub fn measure(&mut self, limit: Limit, on: Machine, precision: Precision) -> Reached {
+        let rate = match limit {
+            Limit::Arithmetic(_) => arithmetic(on, precision),
+            Limit::Memory(_) => self.memory(on),
+            Limit::None => f64::NAN,
+        };
+        Reached { limit, rate }
+    }
 
-impl Routine for MultiplyAdds {
-    /// The operations that were done.
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, isa: S) -> f64 {
-        let mut sums = [S::F32::splat(isa, black_box(1.0)); CHAINS];
-        let (factor, term) = (S::F32::splat(isa, black_box(0.5)), S::F32::splat(isa, 0.25));
-        for _ in 0..self.rounds {
-            for sum in &mut sums {
-                *sum = sum.mul_add(factor, term);
-            }
-        }
-        let total: f32 = sums.into_iter().map(Vector::sum).sum();
-        black_box(total);
-        (2 * CHAINS * S::F32::LANES * self.rounds) as f64
+    fn memory(&mut self, on: Machine) -> f64 {
+        let Self { from, to } = self;
+        best_rate(|| {
+            thread::scope(|scope| {
+                let len = from.len().div_ceil(on.threads);
+                for (to, from) in to.chunks_mut(len).zip(from.chunks(len)) {
+                    scope.spawn(move || to.copy_from_slice(from));
+                }
+            });
+            black_box(&mut *to);
+            (2 * size_of_val(&from[..])) as f64
+        })
     }
 }
 
-fn arithmetic(on: Machine) -> f64 {
-    let operations = |isa: Isa| isa.run(MultiplyAdds { rounds: 2_000_000 });
+fn arithmetic(on: Machine, precision: Precision) -> f64 {
+    let operations = || multiply_adds(on, precision, 2_000_000);
     best_rate(|| {
-        std::thread::scope(|scope| {
-            let others: Vec<_> =
-                (1..on.threads).map(|_| scope.spawn(|| operations(on.isa))).collect();
-            let own = operations(on.isa);
+        thread::scope(|scope| {
+            let others: Vec<_> = (1..on.threads).map(|_| scope.spawn(operations)).collect();
+            let own = operations();
             own + others.into_iter().map(|other| other.join().expect("no panic")).sum::<f64>()
         })
-    })
-}
-
-fn memory(on: Machine) -> f64 {
-    const LEN: usize = 16 << 20;
-    let from = vec![1f32; LEN];
-    let mut to = vec![0f32; LEN];
-    best_rate(|| {
-        std::thread::scope(|scope| {
-            let len = LEN.div_ceil(on.threads);
-            for (to, from) in to.chunks_mut(len).zip(from.chunks(len)) {
-                scope.spawn(|| to.copy_from_slice(from));
-            }
-        });
-        black_box(&mut to);
-        (2 * LEN * size_of::<f32>()) as f64
     })
 }
 

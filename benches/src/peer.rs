@@ -1,94 +1,176 @@
-//! The processes that do the work: Gradus itself and PyTorch.
+//! Who takes part, each in a process of its own.
 
-use crate::measure::Measurement;
+use crate::measure::{Measurement, Steps};
 use crate::{Comparison, Result};
+use gradus_kernels::{Isa, Precision};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Instant;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// Who does a workload, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
-    Gradus,
+    /// Gradus with an instruction set.
+    Gradus(Isa),
     /// Gradus with products that may be rounded to `bf16`.
-    Rounded,
+    Rounded(Isa),
     /// PyTorch, in one of the variants that its script knows.
     PyTorch(&'static str),
 }
 
+/// What every process prints when it is asked for losses.
 #[derive(Deserialize)]
 struct Losses {
     losses: Vec<f64>,
 }
 
-impl Peer {
-    /// What the table calls it.
-    pub fn name(self) -> &'static str {
+/// How long the threads of one that has been timed are given to fall asleep.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gradus => "Gradus",
-            Self::Rounded => "Gradus bf16",
-            Self::PyTorch(variant) => variant,
+            Self::Gradus(isa) => write!(f, "Gradus {isa}"),
+            Self::Rounded(isa) => write!(f, "Gradus {isa} bf16"),
+            Self::PyTorch(variant) => write!(f, "PyTorch {variant}"),
         }
     }
+}
 
-    /// Times a workload on the given weights and inputs.
-    pub fn measure(self, on: &Comparison, workload: &str, tensors: &Path) -> Result<Measurement> {
-        let seconds = on.seconds.to_string();
-        self.call(on, workload, tensors, &["--seconds", &seconds])
+impl Peer {
+    /// PyTorch as it is.
+    pub const DEFAULT: Self = Self::PyTorch("eager");
+    /// PyTorch's autocast.
+    pub const AUTOCAST: Self = Self::PyTorch("bf16");
+
+    /// Starts a process that reads the weights and inputs of a workload and waits.
+    pub fn start(self, on: &Comparison, workload: &str, tensors: &Path) -> Result<Serving> {
+        let mut command = on.pinned();
+        match self {
+            Self::Gradus(_) | Self::Rounded(_) => {
+                command.args([exe()?.as_str(), "serve", workload])
+            }
+            Self::PyTorch(_) => command.arg(&on.python).arg(script()).arg(workload),
+        };
+        self.options(&mut command, on, tensors);
+        Serving::start(format!("{workload}, {self}"), command)
     }
 
-    /// The losses of the first steps. Gradus writes the weights and inputs, the others read them.
-    pub fn losses(self, on: &Comparison, workload: &str, tensors: &Path) -> Result<Vec<f64>> {
-        let path = tensors.to_string_lossy();
-        let mut arguments = vec!["--losses", "5"];
-        if self == Self::Gradus {
-            arguments.extend(["--tensors", &path]);
-        }
-        let Losses { losses } = self.call(on, workload, tensors, &arguments)?;
-        Ok(losses)
-    }
-
-    /// The milliseconds from the start of the process to the end of its first step.
+    /// The milliseconds from the start of a process to the end of its first step.
     pub fn first_step_ms(self, on: &Comparison, workload: &str, tensors: &Path) -> Result<f64> {
+        let mut command = on.pinned();
+        match self {
+            Self::PyTorch(_) => {
+                command.arg(&on.python).args([&script()]).args([workload, "--once"])
+            }
+            _ => command.args([exe()?.as_str(), "steps", workload, "1"]),
+        };
+        self.options(&mut command, on, tensors);
+        sleep(PAUSE);
         let start = Instant::now();
-        let Losses { .. } = self.call(on, workload, tensors, &["--losses", "1"])?;
+        let Steps { .. } = answer_of(command)?;
         Ok(start.elapsed().as_secs_f64() * 1e3)
     }
 
-    fn call<T: DeserializeOwned>(
-        self,
-        on: &Comparison,
-        workload: &str,
-        tensors: &Path,
-        arguments: &[&str],
-    ) -> Result<T> {
-        let mut command = Command::new("taskset");
-        command.args(["-c", &on.cpus]);
-        let threads = on.cpus.split(',').count().to_string();
+    fn options(self, command: &mut Command, on: &Comparison, tensors: &Path) {
+        let threads = on.threads().to_string();
         match self {
-            Self::Gradus | Self::Rounded => {
-                let precision = if self == Self::Rounded { "medium" } else { "highest" };
-                command.arg(std::env::current_exe()?).args(["one", workload]);
-                command.args(["--precision", precision]).env("GRADUS_THREADS", &threads);
+            Self::Gradus(isa) | Self::Rounded(isa) => {
+                let precision =
+                    if self == Self::Gradus(isa) { Precision::Highest } else { Precision::Medium };
+                command.args(["--precision", &precision.to_string()]);
+                command.env("GRADUS_ISA", isa.to_string()).env("GRADUS_THREADS", threads);
             }
             Self::PyTorch(variant) => {
-                command.arg(&on.python).arg(script()).args([workload, "--variant", variant]);
-                command.arg("--tensors").arg(tensors).args(["--threads", &threads]);
+                command.args(["--variant", variant, "--threads", &threads]);
+                command.arg("--tensors").arg(tensors);
                 command.env("GOMP_CPU_AFFINITY", on.cpus.replace(',', " "));
             }
         }
-        let output = command.args(arguments).output()?;
-        if !output.status.success() {
-            let told = String::from_utf8_lossy(&output.stderr);
-            let last = told.lines().last().unwrap_or("nothing was said");
-            return Err(format!("{workload}, {}: {last}", self.name()).into());
-        }
-        let told = String::from_utf8(output.stdout)?;
-        let line = told.lines().last().unwrap_or_default();
-        Ok(serde_json::from_str(line).map_err(|error| format!("{workload}: {error}: {line}"))?)
     }
+}
+
+/// The output of a process as JSON.
+pub fn answer_of<T: DeserializeOwned>(mut command: Command) -> Result<T> {
+    let output = command.output()?;
+    if !output.status.success() {
+        return Err(last_line(&output.stderr).into());
+    }
+    let told = String::from_utf8(output.stdout)?;
+    Ok(serde_json::from_str(&told).map_err(|error| format!("{error}: {told}"))?)
+}
+
+fn last_line(told: &[u8]) -> String {
+    let told = String::from_utf8_lossy(told);
+    told.trim().lines().last().unwrap_or("it ended without a word").to_string()
+}
+
+/// A process that answers requests: a line each way.
+pub struct Serving {
+    /// The workload and the peer, for complaints.
+    name: String,
+    process: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    /// What the process says beside its answers. A file, so that no amount of it makes it wait.
+    said: File,
+}
+
+impl Serving {
+    fn start(name: String, mut command: Command) -> Result<Self> {
+        let said = tempfile::tempfile()?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(said.try_clone()?);
+        let mut process = command.spawn()?;
+        let requests = process.stdin.take().ok_or("a process has no input")?;
+        let answers = process.stdout.take().ok_or("a process has no output")?;
+        Ok(Self { name, process, requests, answers: BufReader::new(answers), said })
+    }
+
+    /// Makes some steps, which also warm up.
+    pub fn losses(&mut self, count: usize) -> Result<Vec<f64>> {
+        let Losses { losses } = self.ask(format!("losses {count}"))?;
+        Ok(losses)
+    }
+
+    /// Times steps for some seconds.
+    pub fn measure(&mut self, seconds: f64) -> Result<Measurement> {
+        sleep(PAUSE);
+        self.ask(format!("time {seconds}"))
+    }
+
+    fn ask<T: DeserializeOwned>(&mut self, request: String) -> Result<T> {
+        let mut answer = String::new();
+        let asked = writeln!(self.requests, "{request}");
+        let read = asked.and_then(|()| self.answers.read_line(&mut answer));
+        if read.map_or(true, |count| count == 0) {
+            let mut said = vec![];
+            self.said.rewind()?;
+            self.said.read_to_end(&mut said)?;
+            return Err(format!("{}: {}", self.name, last_line(&said)).into());
+        }
+        let name = &self.name;
+        Ok(serde_json::from_str(&answer)
+            .map_err(|error| format!("{name}: {error}: {}", answer.trim()))?)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// This program.
+pub fn exe() -> Result<String> {
+    Ok(std::env::current_exe()?.to_string_lossy().into_owned())
 }
 
 fn script() -> PathBuf {

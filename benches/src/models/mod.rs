@@ -3,6 +3,7 @@
 pub mod convolutional;
 pub mod dense;
 pub mod pieces;
+pub mod products;
 pub mod recurrent;
 pub mod resnet;
 pub mod transformer;

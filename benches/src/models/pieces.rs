@@ -5,10 +5,10 @@ use crate::workload::Task;
 use gradus::prelude::*;
 
 /// Calls a function of leaves, and sends a gradient back if there is one.
-struct Piece {
-    inputs: Vec<(&'static str, Tensor)>,
-    upstream: Option<Tensor>,
-    forward: fn(&[Tensor]) -> Tensor,
+pub struct Piece {
+    pub inputs: Vec<(&'static str, Tensor)>,
+    pub upstream: Option<Tensor>,
+    pub forward: fn(&[Tensor]) -> Tensor,
 }
 
 impl Task for Piece {

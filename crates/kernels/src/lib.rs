@@ -31,6 +31,7 @@ pub mod norm;
 pub mod optimizer;
 mod pad;
 pub mod patches;
+mod peak;
 pub mod pool;
 mod precision;
 pub mod quantised;
@@ -58,6 +59,7 @@ pub use exact::{
 pub use gather::{gather, index_add, index_select, out_of_range, scatter, scatter_add};
 pub use isa::Isa;
 pub use pad::pad;
+pub use peak::multiply_adds;
 pub use precision::Precision;
 pub use reduce::{Extreme, Reducible, Reduction, arg_extreme, reduce, reduce_chain};
 pub use scan::{Scan, Scannable, Way, linear_scan, scan};
