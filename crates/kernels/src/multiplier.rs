@@ -9,7 +9,7 @@
 use crate::gemm::Operand;
 use crate::memory::{Scratch, scratch};
 use crate::simd::{Routine, Simd, Vector};
-use crate::{Chunks, Element, Float, Isa, Machine, Precision};
+use crate::{Element, Float, Isa, Machine, Precision};
 use std::marker::PhantomData;
 use std::ops::{Deref, Range};
 
@@ -62,7 +62,21 @@ pub trait Multiplier: Copy + Send + Sync {
     /// # Panics
     /// If there is not as much space as needed.
     fn pack_neighbours(self, numbers: &[Self::Scalar], packed: &mut [Self::Packed]);
+    /// Packs a vector of neighbours; see [`Multiplier::pack_neighbours`].
+    ///
+    /// # Panics
+    /// If there is not as much space as needed.
+    fn write_neighbours(self, numbers: Self::Sums, packed: &mut [Self::Packed]);
+    /// Packs a vector of each of `STEPS` lines; see [`Multiplier::pack_lines`]. What comes behind the
+    /// first `STEPS` does not count.
+    ///
+    /// # Panics
+    /// If there is not as much space as needed.
+    fn write_lines(self, lines: [Self::Sums; MOST_STEPS], packed: &mut [Self::Packed]);
 }
+
+/// The most numbers that are packed to one.
+pub(crate) const MOST_STEPS: usize = 2;
 
 /// How many steps of depth are packed at a time: they stay in the innermost cache in between.
 const AT_ONCE: usize = 64;
@@ -110,20 +124,6 @@ impl<P: Element> Deref for PackedNumbers<'_, P> {
     }
 }
 
-/// Packs neighbours; see [`Multiplier::pack_neighbours`].
-#[inline(always)]
-pub(crate) fn neighbours<M: Multiplier>(
-    multiplier: M,
-    numbers: &[M::Scalar],
-) -> PackedNumbers<'_, M::Packed> {
-    if let Some(packed) = M::as_packed(numbers) {
-        return PackedNumbers::InPlace(packed);
-    }
-    let mut packed = scratch(numbers.len().div_ceil(M::STEPS));
-    multiplier.pack_neighbours(numbers, &mut packed);
-    PackedNumbers::Copied(packed)
-}
-
 /// Something that is computed with packed numbers, for any multiplier.
 pub trait Work<T: Float, P> {
     /// What the work gives back.
@@ -147,9 +147,6 @@ pub trait Format<T: Float>: Copy + Send + Sync + 'static {
     /// # Panics
     /// If the processor cannot do it.
     fn run<W: Work<T, Self::Packed>>(isa: Isa, work: W) -> W::Output;
-
-    /// Packs neighbours on all threads; see [`Multiplier::pack_neighbours`].
-    fn neighbours(on: Machine, numbers: Scratch<T>) -> Scratch<Self::Packed>;
 }
 
 /// True if operands are rounded: a precision allows it, and the processor is faster so.
@@ -172,10 +169,6 @@ impl<T: Float> Format<T> for Unrounded {
     #[inline]
     fn run<W: Work<T, T>>(isa: Isa, work: W) -> W::Output {
         isa.run(InVectors(work, PhantomData))
-    }
-
-    fn neighbours(_: Machine, numbers: Scratch<T>) -> Scratch<T> {
-        numbers
     }
 }
 
@@ -236,6 +229,14 @@ impl<V: Vector> Multiplier for Vectors<V> {
     fn pack_neighbours(self, numbers: &[V::Scalar], packed: &mut [V::Scalar]) {
         packed.copy_from_slice(numbers);
     }
+    #[inline(always)]
+    fn write_neighbours(self, numbers: V, packed: &mut [V::Scalar]) {
+        numbers.store(packed);
+    }
+    #[inline(always)]
+    fn write_lines(self, [line, ..]: [V; MOST_STEPS], packed: &mut [V::Scalar]) {
+        line.store(packed);
+    }
 }
 
 /// Pairs of numbers rounded to `bf16`: the first in the low half, the second in the high half of 32
@@ -254,34 +255,5 @@ impl Format<f32> for Bf16Pairs {
     #[inline]
     fn run<W: Work<f32, i32>>(isa: Isa, work: W) -> W::Output {
         isa.run_pairs(work)
-    }
-
-    fn neighbours(on: Machine, numbers: Scratch<f32>) -> Scratch<i32> {
-        let mut packed = scratch(numbers.len().div_ceil(Self::STEPS));
-        let cost_ns = numbers.len() / 8;
-        on.for_each(Chunks::new(&mut packed, TASK), cost_ns, |index, packed| {
-            let start = index * TASK * Self::STEPS;
-            let end = numbers.len().min(start + packed.len() * Self::STEPS);
-            Self::run(on.isa, Neighbours { numbers: &numbers[start..end], packed });
-        });
-        packed
-    }
-}
-
-/// How many packed numbers one task makes.
-const TASK: usize = 8192;
-
-/// Packs neighbours.
-struct Neighbours<'a, T, P> {
-    numbers: &'a [T],
-    packed: &'a mut [P],
-}
-
-impl<T: Float, P> Work<T, P> for Neighbours<'_, T, P> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
-        multiplier.pack_neighbours(self.numbers, self.packed);
     }
 }

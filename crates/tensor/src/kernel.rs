@@ -154,8 +154,8 @@ pub enum Kernel {
     /// The adjoint of [`Kernel::Resize`].
     ResizeAdjoint(Resize),
     /// out = softmax(scale · Q Kᵀ + mask) · V of queries [.., T, D], contiguous, keys [.., S, D] and
-    /// values [.., S, E], both with the same [`Layout::room`], and, if there is one, a mask [.., T, S]; the second output is ln Σ eˣ
-    /// of the scores of each query, infinity if all are minus infinity.
+    /// values [.., S, E], both with the same [`Layout::room`], and, if there is one, a mask [.., T, S];
+    /// the second output is ln Σ eˣ of the scores of each query, infinity if all are minus infinity.
     Attention(Attention),
     /// The gradients by queries, keys and values, from these, both outputs of
     /// [`Kernel::Attention`], the gradient by the first of them and, if there is one, the mask.
@@ -170,6 +170,8 @@ pub enum Kernel {
         cell: Cell,
         /// Which row belongs to which sequence and time.
         steps: Steps,
+        /// What products of `f32` may lose.
+        precision: Precision,
     },
     /// The gradients by x, the weight, the states and, if there is such an output, the bias: from the
     /// weight, the states, both outputs of [`Kernel::Recurrent`] and the gradient by the first of
@@ -179,6 +181,8 @@ pub enum Kernel {
         cell: Cell,
         /// Which row belongs to which sequence and time.
         steps: Steps,
+        /// What products of `f32` may lose.
+        precision: Precision,
     },
     /// out[i…, j, k…] = x[i…, indices[i…, j, k…], k…], where j counts along an axis; the indices are
     /// the second input, `i64`.

@@ -5,9 +5,8 @@ use crate::autograd::{mode, with_mode};
 pub use gradus_kernels::Precision;
 
 /// Runs `body` with matrix products and convolutions of `f32` that may lose as much as a precision
-/// says. Attention and linear layers are made of such products; recurrent layers multiply their inputs
-/// so, but their states as `f32`. Gradients are computed with the precision of the ops that they are
-/// gradients of, wherever the backward pass runs.
+/// says. Attention, linear and recurrent layers are made of such products. Gradients are computed with
+/// the precision of the ops that they are gradients of, wherever the backward pass runs.
 ///
 /// Weights, gradients, sums and all other ops stay `f32`, so that a model is trained as it is: there is
 /// nothing to convert, and no loss to scale. The same numbers give the same bits at any number of

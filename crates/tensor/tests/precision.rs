@@ -1,6 +1,7 @@
 //! What products lose if they may, and that gradients lose no more than the ops they are of.
 
 use gradus_tensor::autograd::{GradOptions, grad};
+use gradus_tensor::kernel::Steps;
 use gradus_tensor::ops::AttentionOptions;
 use gradus_tensor::{Device, Isa, Machine, Precision, Rng, Tensor, precision, with_precision};
 
@@ -44,6 +45,14 @@ fn functions() -> Vec<Made> {
             "attention",
             vec![vec![2, 70, 16]; 3],
             Box::new(move |x| x[0].scaled_dot_product_attention(&x[1], &x[2], None, causal)),
+        ),
+        (
+            "a recurrent network",
+            vec![vec![30, 96], vec![96, 24], vec![5, 24], vec![5, 24]],
+            Box::new(|x| {
+                let steps = Steps::batch_first(5, 6);
+                x[0].lstm_sequence(&(&x[1] * 0.2), &x[2], &x[3], &steps).output
+            }),
         ),
     ]
 }

@@ -4,9 +4,10 @@ use super::gather::Window;
 use super::plan::{Layout, Part, Plan, apart};
 use super::transpose::{prefetch, read, transpose};
 use crate::memory::{Scratch, scratch};
-use crate::simd::{MAX_LANES, Routine, Simd, Vector};
+use crate::multiplier::{Format, Multiplier, Work};
+use crate::simd::{MAX_LANES, Vector};
 use crate::threads::Shared;
-use crate::{Float, Machine, Strided};
+use crate::{Element, Float, Machine, Number, Strided};
 use std::ops::Range;
 
 /// How many squares ahead memory is asked for.
@@ -167,21 +168,21 @@ impl Places {
         base
     }
 
-    /// Copies some channels to `[place][channel]`, with zeros behind the last channel up to a whole
-    /// vector, and at places to which no number goes.
+    /// Copies some channels to `[place][channel]`, packed, with zeros behind the last channel up to a
+    /// whole vector, and at places to which no number goes.
     ///
     /// # Safety
     /// Nobody else may use these channels' part of the copy.
     #[inline(always)]
-    pub(super) unsafe fn copy<S: Simd, T: Float>(
+    pub(super) unsafe fn copy<M: Multiplier>(
         &self,
-        isa: S,
-        source: &Strided<'_, T>,
+        multiplier: M,
+        source: &Strided<'_, M::Scalar>,
         channels: Range<usize>,
-        to: Beside<'_, T>,
+        to: Beside<'_, M::Packed>,
     ) {
         // SAFETY: the caller vouches for these channels' part.
-        unsafe { self.copy_from(isa, source, self.base, channels, to) }
+        unsafe { self.copy_from(multiplier, source, self.base, channels, to) }
     }
 
     /// Copies as [`Places::copy`] does, from another base.
@@ -189,21 +190,22 @@ impl Places {
     /// # Safety
     /// Nobody else may use these channels' part of the copy.
     #[inline(always)]
-    pub(super) unsafe fn copy_from<S: Simd, T: Float>(
+    pub(super) unsafe fn copy_from<M: Multiplier>(
         &self,
-        isa: S,
-        source: &Strided<'_, T>,
+        multiplier: M,
+        source: &Strided<'_, M::Scalar>,
         base: isize,
         channels: Range<usize>,
-        to: Beside<'_, T>,
+        to: Beside<'_, M::Packed>,
     ) {
-        let lanes = T::Vector::<S>::LANES;
+        let (isa, lanes) = (multiplier.isa(), M::Sums::LANES);
         let stride = source.strides[1];
         for (block, first) in channels.clone().step_by(lanes).enumerate() {
             let channel_start = block * lanes;
             for &place in &self.gaps {
+                let zeros = M::Sums::splat(isa, M::Scalar::ZERO);
                 // SAFETY: the caller vouches for these channels' part, here and below.
-                unsafe { to.store(T::Vector::<S>::splat(isa, T::ZERO), place, channel_start) };
+                unsafe { to.store(multiplier, zeros, place, channel_start) };
             }
             let count = lanes.min(channels.end - first);
             let channel = source.offset.wrapping_add_signed(first as isize * stride + base);
@@ -215,18 +217,18 @@ impl Places {
                 }
                 let from = channel.wrapping_add_signed(from);
                 if len == 1 {
-                    let vector = column(isa, source.data, from, stride, count);
+                    let vector = column::<M::Sums>(isa, source.data, from, stride, count);
                     for &place in places.by_ref().take(1).filter(|&&place| place != SKIPPED) {
                         // SAFETY: as above.
-                        unsafe { to.store(vector, place, channel_start) };
+                        unsafe { to.store(multiplier, vector, place, channel_start) };
                     }
                     continue;
                 }
-                let square = read::<T::Vector<S>>(isa, source.data, from, stride, [count, len]);
+                let square = read::<M::Sums>(isa, source.data, from, stride, [count, len]);
                 for (&vector, &place) in transpose(square).iter().zip(places.by_ref().take(len)) {
                     if place != SKIPPED {
                         // SAFETY: as above.
-                        unsafe { to.store(vector, place, channel_start) };
+                        unsafe { to.store(multiplier, vector, place, channel_start) };
                     }
                 }
             }
@@ -236,43 +238,50 @@ impl Places {
 
 /// Some numbers that lie `stride` apart, with zeros behind them.
 #[inline(always)]
-fn column<S: Simd, T: Float>(
-    isa: S,
-    data: &[T],
+fn column<V: Vector>(
+    isa: V::Isa,
+    data: &[V::Scalar],
     start: usize,
     stride: isize,
     count: usize,
-) -> T::Vector<S> {
-    if stride == 1 && count == T::Vector::<S>::LANES {
-        return T::Vector::<S>::load(isa, &data[start..]);
+) -> V {
+    if stride == 1 && count == V::LANES {
+        return V::load(isa, &data[start..]);
     }
-    let mut line = [T::ZERO; MAX_LANES];
+    let mut line = [V::Scalar::ZERO; MAX_LANES];
     for (i, value) in line.iter_mut().take(count).enumerate() {
         *value = data[start.wrapping_add_signed(i as isize * stride)];
     }
-    T::Vector::<S>::load(isa, &line)
+    V::load(isa, &line)
 }
 
 /// Where channels are copied to.
 #[derive(Clone, Copy)]
-pub(super) struct Beside<'a, T> {
-    pub(super) to: &'a Shared<'a, T>,
+pub(super) struct Beside<'a, P> {
+    pub(super) to: &'a Shared<'a, P>,
     /// Where the first channel lies at place 0.
     pub(super) start: usize,
-    /// The distance between places.
+    /// The distance between places, in packed numbers.
     pub(super) pitch: usize,
 }
 
-impl<T: Float> Beside<'_, T> {
-    /// Writes a vector of the channels of a place, from one of them on.
+impl<P: Element> Beside<'_, P> {
+    /// Packs a vector of the channels of a place, from one of them on.
     ///
     /// # Safety
     /// Nobody else may use this part of the copy.
     #[inline(always)]
-    unsafe fn store<S: Simd>(&self, vector: T::Vector<S>, place: usize, channel: usize) {
-        let start = self.start + place * self.pitch + channel;
+    unsafe fn store<M: Multiplier<Packed = P>>(
+        &self,
+        multiplier: M,
+        vector: M::Sums,
+        place: usize,
+        channel: usize,
+    ) {
+        let start = self.start + place * self.pitch + channel / M::STEPS;
         // SAFETY: the caller vouches for it.
-        vector.store(unsafe { self.to.slice(start, T::Vector::<S>::LANES) });
+        multiplier
+            .write_neighbours(vector, unsafe { self.to.slice(start, M::Sums::LANES / M::STEPS) });
     }
 }
 
@@ -283,37 +292,44 @@ pub(super) struct Images<'a> {
     pub(super) layout: &'a Layout,
     /// The channels of a group.
     pub(super) channels: usize,
-    /// The distance between places.
+    /// The distance between places, in packed numbers.
     pub(super) pitch: usize,
     lanes: usize,
 }
 
 impl<'a> Images<'a> {
-    pub(super) fn new(plan: &'a Plan, layout: &'a Layout, channels: usize, lanes: usize) -> Self {
-        let pitch = apart(channels.next_multiple_of(lanes));
+    /// Images of which so many channels of a place are packed to one number.
+    pub(super) fn new(
+        plan: &'a Plan,
+        layout: &'a Layout,
+        channels: usize,
+        lanes: usize,
+        packed: usize,
+    ) -> Self {
+        let pitch = apart(channels.next_multiple_of(lanes) / packed);
         Self { plan, layout, channels, pitch, lanes }
     }
 
-    /// How many numbers the copy of a group holds.
+    /// How many packed numbers the copy of a group holds.
     pub(super) fn len(&self) -> usize {
         (self.layout.channel_len + self.layout.spill) * self.pitch
     }
 
     /// Copies what a box reads of some channels, which are a group or a part of one.
     #[inline(always)]
-    pub(super) fn copy<S: Simd, T: Float>(
+    pub(super) fn copy<M: Multiplier>(
         &self,
-        isa: S,
-        source: &Strided<'_, T>,
+        multiplier: M,
+        source: &Strided<'_, M::Scalar>,
         part: &Part,
         channels: Range<usize>,
-        to: &mut [T],
+        to: &mut [M::Packed],
     ) {
         let places = Places::of_source(source, self.plan, self.layout, part, self.lanes);
         // SAFETY: the copy is borrowed mutably.
         unsafe {
             places.copy(
-                isa,
+                multiplier,
                 source,
                 channels,
                 Beside { to: &Shared::new(to), start: 0, pitch: self.pitch },
@@ -322,12 +338,12 @@ impl<'a> Images<'a> {
     }
 
     /// Copies the only box of all groups.
-    pub(super) fn copy_groups<T: Float>(
+    pub(super) fn copy_groups<T: Float, F: Format<T>>(
         &self,
         on: Machine,
         source: &Strided<'_, T>,
         groups: usize,
-    ) -> Scratch<T> {
+    ) -> Scratch<F::Packed> {
         let mut copies = scratch(groups * self.len());
         let part = self.plan.part(self.layout.images, self.layout, 0);
         let places = Places::of_source(source, self.plan, self.layout, &part, self.lanes);
@@ -337,28 +353,28 @@ impl<'a> Images<'a> {
             let (group, first) = (task / blocks, task % blocks * self.lanes);
             let end = self.channels.min(first + self.lanes);
             let channels = group * self.channels + first..group * self.channels + end;
-            let start = group * self.len() + first;
+            let start = group * self.len() + first / F::STEPS;
             let to = Beside { to: &to, start, pitch: self.pitch };
-            on.isa.run(Copy { places: &places, source, channels, to });
+            F::run(on.isa, Copy { places: &places, source, channels, to });
         });
         copies
     }
 }
 
 /// Copies some channels that no other task copies.
-struct Copy<'a, T> {
+struct Copy<'a, T, P> {
     places: &'a Places,
     source: &'a Strided<'a, T>,
     channels: Range<usize>,
-    to: Beside<'a, T>,
+    to: Beside<'a, P>,
 }
 
-impl<T: Float> Routine for Copy<'_, T> {
+impl<T: Float, P: Element> Work<T, P> for Copy<'_, T, P> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, isa: S) {
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
         // SAFETY: each task copies channels of its own.
-        unsafe { self.places.copy(isa, self.source, self.channels, self.to) }
+        unsafe { self.places.copy(multiplier, self.source, self.channels, self.to) }
     }
 }

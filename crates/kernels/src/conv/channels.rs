@@ -21,7 +21,7 @@ use super::plan::{Goal, Part, Plan};
 use super::tile::{MOST_ROWS, Tile, tile};
 use super::write::PanelWriter;
 use crate::memory::scratch;
-use crate::multiplier::{self, Format, Multiplier, Work};
+use crate::multiplier::{Format, Multiplier, Work};
 use crate::threads::Shared;
 use crate::{Element, Float, Machine};
 use std::ops::Range;
@@ -62,14 +62,13 @@ pub(super) fn run<T: Float, F: Format<T>>(
     let row_parts = TASKS.div_ceil(groups * boxes).min(panels.count);
     let row_part = panels.count.div_ceil(row_parts);
     let row_parts = panels.count.div_ceil(row_part);
-    let images = Images::new(plan, layout, channels, panels.lanes);
+    let images = Images::new(plan, layout, channels, panels.lanes, F::STEPS);
     let packing = &Packing::new(correlation, plan, panels);
     let packed = (!one_box).then(|| packing.all::<F>(on));
-    let copies =
-        one_box.then(|| F::neighbours(on, images.copy_groups(on, &correlation.source, groups)));
+    let copies = one_box.then(|| images.copy_groups::<T, F>(on, &correlation.source, groups));
     let at_once = at_once(plan, F::STEPS);
     let steps = steps(&images, panels.width(), at_once, F::STEPS);
-    let copy_len = images.len() / F::STEPS;
+    let copy_len = images.len();
     on.parallel(groups * boxes * row_parts, correlation.cost_ns / plans, |task| {
         let (rest, row_part_index) = (task / row_parts, task % row_parts);
         let first = row_part_index * row_part;
@@ -102,7 +101,7 @@ pub(super) fn run_part<T: Float, F: Format<T>>(
     let Correlation { channels, rows, .. } = *correlation;
     let panels = Panels::new::<T>(on, rows, channels * plan.taps() / F::STEPS);
     let layout = &plan.layout_of(part.images, part.lens);
-    let images = Images::new(plan, layout, channels, panels.lanes);
+    let images = Images::new(plan, layout, channels, panels.lanes, F::STEPS);
     let packing = &Packing::new(correlation, plan, panels);
     let at_once = at_once(plan, F::STEPS);
     let steps = &steps(&images, panels.width(), at_once, F::STEPS);
@@ -138,7 +137,7 @@ fn steps(images: &Images<'_>, width: usize, at_once: usize, packed: usize) -> Ve
             images.plan.for_each_tap(images.layout, |_, tap| {
                 for channel in (first..end.min(first + BLOCK)).step_by(packed) {
                     let place = (steps.len() - start) * width;
-                    steps.push([(tap * images.pitch + channel) / packed, place]);
+                    steps.push([tap * images.pitch + channel / packed, place]);
                 }
             });
         }
@@ -177,15 +176,14 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T, P> {
         if self.copy.is_none() {
             let first = self.group * images.channels;
             let channels = first..first + images.channels;
-            images.copy(isa, &self.correlation.source, &self.part, channels, &mut own_copy);
+            images.copy(multiplier, &self.correlation.source, &self.part, channels, &mut own_copy);
         }
-        let own_packed = multiplier::neighbours(multiplier, &own_copy);
-        let copy = self.copy.unwrap_or(&own_packed);
+        let copy = self.copy.unwrap_or(&own_copy);
         let block_len = self.at_once * taps / M::STEPS * panels.width();
         let mut own_block = scratch(if self.packed.is_none() { block_len } else { 0 });
 
         let mut rows = vec![];
-        let pitch = images.pitch / M::STEPS;
+        let pitch = images.pitch;
         images.plan.for_each_output(images.layout, &self.part, |place| rows.push(place * pitch));
         let (count, last) = (rows.len(), rows[rows.len() - 1]);
         rows.resize(count + MOST_ROWS, last);

@@ -15,7 +15,7 @@ use super::plan::{Goal, Layout, Part, Plan, apart};
 use super::tile::{MOST_ROWS, Tile, tile};
 use super::weight::{Parts, write_row};
 use crate::memory::scratch;
-use crate::multiplier::{Format, Multiplier, PackedNumbers, Work};
+use crate::multiplier::{Format, Multiplier, PackedNumbers, Vectors, Work};
 use crate::simd::{Simd, Vector};
 use crate::threads::Shared;
 use crate::{Element, Float, Machine, Strided};
@@ -107,7 +107,8 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T> {
         let (isa, lanes) = (multiplier.isa(), M::Sums::LANES);
         let width = self.vectors * lanes;
         let taps = self.plan.taps();
-        let images = Images::new(self.plan, self.layout, self.channels.len(), lanes);
+        let numbers = Vectors::<M::Sums>(isa);
+        let images = Images::new(self.plan, self.layout, self.channels.len(), lanes, 1);
         let mut input = scratch(images.len());
         let outputs = self.layout.images * self.layout.boxed.iter().product::<usize>();
         let pitch = apart(self.rows.len().next_multiple_of(lanes));
@@ -119,8 +120,8 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T> {
             let part = self.plan.part(self.geometry.batch, self.layout, index);
             let first = self.group * (self.geometry.in_channels / self.geometry.groups);
             let channels = first + self.channels.start..first + self.channels.end;
-            images.copy(isa, &self.x, &part, channels, &mut input);
-            self.copy_grad(isa, &part, &mut grad, pitch);
+            images.copy(numbers, &self.x, &part, channels, &mut input);
+            self.copy_grad(numbers, &part, &mut grad, pitch);
             let packed_input = pack_input(multiplier, &input, images.pitch);
             let packed_grad = pack_grad(multiplier, &grad, &part, pitch);
             steps.clear();
@@ -143,13 +144,20 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T> {
 impl<T: Float> Task<'_, T> {
     /// Copies the gradient to `[place][channel]`.
     #[inline(always)]
-    fn copy_grad<S: Simd>(&self, isa: S, part: &Part, to: &mut [T], pitch: usize) {
-        let places = Places::of_outputs(&self.grad, part, T::Vector::<S>::LANES);
+    fn copy_grad<V: Vector<Scalar = T>>(
+        &self,
+        numbers: Vectors<V>,
+        part: &Part,
+        to: &mut [T],
+        pitch: usize,
+    ) {
+        let places = Places::of_outputs(&self.grad, part, V::LANES);
         let first = self.group * (self.geometry.out_channels / self.geometry.groups);
         let channels = first + self.rows.start..first + self.rows.end;
         // SAFETY: the copy is borrowed mutably.
         unsafe {
-            places.copy(isa, &self.grad, channels, Beside { to: &Shared::new(to), start: 0, pitch })
+            let to = Beside { to: &Shared::new(to), start: 0, pitch };
+            places.copy(numbers, &self.grad, channels, to)
         }
     }
 

@@ -1,13 +1,15 @@
 //! Products of a few rows with a matrix that is packed once for many of them.
 
-use crate::gemm::{Operand, Plane};
+use crate::gemm::Plane;
 use crate::memory::{Scratch, scratch};
+use crate::multiplier::{self, Format, Multiplier, PackedNumbers, Work};
 use crate::simd::{Routine, Simd, Vector};
-use crate::{Chunks, Float, Machine};
+use crate::{Chunks, Element, Float, Machine, Number};
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// How many products are summed in registers: so much of the panels stays in the inner cache.
+/// How many packed numbers are multiplied and summed in registers: so much of the panels stays in the
+/// inner cache.
 const DEPTH: usize = 256;
 
 /// How many vectors wide a panel is.
@@ -17,8 +19,10 @@ const VECTORS: usize = 3;
 ///
 /// A number of a product is summed in the order of depth, by the same steps whatever rows and
 /// columns are computed beside it.
-pub(super) struct Packed<T> {
-    panels: Scratch<T>,
+pub(super) struct Packed<P> {
+    panels: Scratch<P>,
+    /// The numbers that each sum has products of, and the packed ones that hold them.
+    numbers: usize,
     depth: usize,
     /// How many columns a vector has.
     lanes: usize,
@@ -26,20 +30,26 @@ pub(super) struct Packed<T> {
     vectors: usize,
 }
 
-impl<T: Float> Packed<T> {
-    pub(super) fn new(on: Machine, matrix: Plane<'_, T>, depth: usize, columns: usize) -> Self {
+impl<P: Element> Packed<P> {
+    pub(super) fn new<T: Float, F: Format<T, Packed = P>>(
+        on: Machine,
+        matrix: Plane<'_, T>,
+        numbers: usize,
+        columns: usize,
+    ) -> Self {
         let lanes = on.isa.run(Lanes(PhantomData::<T>));
         let vectors = columns.div_ceil(lanes);
+        let depth = numbers.div_ceil(F::STEPS);
         let mut panels = scratch(depth * vectors * lanes);
         let width = VECTORS * lanes;
         let chunks = Chunks::new(&mut panels, (depth * width).max(1));
-        on.for_each(chunks, depth * columns, |index, panel| {
+        on.for_each(chunks, numbers * columns, |index, panel| {
             let width = panel.len() / depth;
             let start = index * VECTORS * lanes;
             let across = start..columns.min(start + width);
-            on.isa.run(Pack { matrix, depth, across, width, panel });
+            F::run(on.isa, Pack { matrix, depth: numbers, across, width, panel });
         });
-        Self { panels, depth, lanes, vectors }
+        Self { panels, numbers, depth, lanes, vectors }
     }
 
     /// How long a row of a product is: its columns in whole vectors.
@@ -50,22 +60,23 @@ impl<T: Float> Packed<T> {
     /// Multiplies rows that lie `stride` apart, the first at the front of `left`; adds the product
     /// to `out`, rows of [`Self::row_len`], or writes it there.
     #[inline(always)]
-    pub(super) fn multiply<S: Simd>(
+    pub(super) fn multiply<M: Multiplier<Packed = P>>(
         &self,
-        isa: S,
-        (left, stride): (&[T], usize),
+        multiplier: M,
+        (left, stride): (&[M::Scalar], usize),
         accumulate: bool,
-        out: &mut [T],
+        out: &mut [M::Scalar],
     ) {
         let row_len = self.row_len();
         let rows = out.len() / row_len.max(1);
         if rows == 0 || self.depth == 0 {
             if !accumulate {
-                out.fill(T::ZERO);
+                out.fill(M::Scalar::ZERO);
             }
             return;
         }
-        assert!(left.len() >= (rows - 1) * stride + self.depth && out.len() == rows * row_len);
+        assert!(left.len() >= (rows - 1) * stride + self.numbers && out.len() == rows * row_len);
+        let (left, stride) = self.rows(multiplier, (left, stride), rows);
         for start in (0..self.depth).step_by(DEPTH) {
             let depth = DEPTH.min(self.depth - start);
             for vector in (0..self.vectors).step_by(VECTORS) {
@@ -74,8 +85,8 @@ impl<T: Float> Packed<T> {
                 let panel = &self.panels[first..][..depth * vectors * self.lanes];
                 let mut row = 0;
                 while row < rows {
-                    let height = height::<S>(rows - row);
-                    let tile = Tile {
+                    let height = height::<M::Isa>(rows - row);
+                    let tile = Tile::<M> {
                         depth,
                         left: left[row * stride + start..].as_ptr(),
                         stride,
@@ -84,32 +95,51 @@ impl<T: Float> Packed<T> {
                         out_stride: row_len,
                         accumulate: accumulate || start > 0,
                     };
-                    // SAFETY: `height` rows are left, whose numbers from `start` on `left` holds,
-                    // the panel has `depth` rows of `vectors` vectors, and `out` has as many
+                    // SAFETY: `height` rows are left, whose packed numbers from `start` on `left`
+                    // holds, the panel has `depth` rows of `vectors` vectors, and `out` has as many
                     // columns from there on in each row.
-                    unsafe { tile.run_sized::<T::Vector<S>>(isa, height, vectors) };
+                    unsafe { tile.run_sized(multiplier, height, vectors) };
                     row += height;
                 }
             }
         }
     }
+
+    /// Packed rows, and how far they lie apart.
+    #[inline(always)]
+    fn rows<'a, M: Multiplier<Packed = P>>(
+        &self,
+        multiplier: M,
+        (left, stride): (&'a [M::Scalar], usize),
+        rows: usize,
+    ) -> (PackedNumbers<'a, P>, usize) {
+        if let Some(packed) = M::as_packed(left) {
+            return (PackedNumbers::InPlace(packed), stride);
+        }
+        let mut packed = scratch(rows * self.depth);
+        for (row, packed) in packed.chunks_exact_mut(self.depth).enumerate() {
+            multiplier.pack_neighbours(&left[row * stride..][..self.numbers], packed);
+        }
+        (PackedNumbers::Copied(packed), self.depth)
+    }
 }
 
 /// Packs some columns.
-struct Pack<'a, T> {
+struct Pack<'a, T, P> {
     matrix: Plane<'a, T>,
     depth: usize,
     across: Range<usize>,
     width: usize,
-    panel: &'a mut [T],
+    panel: &'a mut [P],
 }
 
-impl<T: Float> Routine for Pack<'_, T> {
+impl<T: Float, P: Element> Work<T, P> for Pack<'_, T, P> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, isa: S) {
-        self.matrix.pack(isa, 0..self.depth, self.across, self.width, self.panel);
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
+        let Self { matrix, depth, across, width, panel } = self;
+        multiplier::pack(multiplier, &matrix, 0..depth, across, width, panel);
     }
 }
 
@@ -135,44 +165,44 @@ impl<T: Float> Routine for Lanes<T> {
     }
 }
 
-/// A tile of a product whose left operand is not packed.
+/// A tile of a product whose left operand lies in rows, not in panels.
 #[derive(Clone, Copy)]
-struct Tile<T> {
+struct Tile<M: Multiplier> {
     depth: usize,
-    left: *const T,
+    left: *const M::Packed,
     /// The distance between rows of the left operand.
     stride: usize,
-    panel: *const T,
-    out: *mut T,
+    panel: *const M::Packed,
+    out: *mut M::Scalar,
     out_stride: usize,
     accumulate: bool,
 }
 
-impl<T: Float> Tile<T> {
+impl<M: Multiplier> Tile<M> {
     /// Computes 1, 2, 4 or 8 rows of one to three vectors.
     ///
     /// # Safety
     /// `left` must be valid for `depth` reads in each of `rows` rows, `panel` for `depth` rows of
     /// vectors, and `out` for writes of vectors in each of `rows` rows.
     #[inline(always)]
-    unsafe fn run_sized<V: Vector<Scalar = T>>(self, isa: V::Isa, rows: usize, vectors: usize) {
+    unsafe fn run_sized(self, multiplier: M, rows: usize, vectors: usize) {
         // Tiles with more rows than the instruction set's own never occur, and are not compiled.
-        let possible = if rows > V::Isa::TILE_ROWS { 0 } else { rows };
+        let possible = if rows > M::Isa::TILE_ROWS { 0 } else { rows };
         // SAFETY: the caller vouches for a tile of this size.
         unsafe {
             match (possible, vectors) {
-                (8, 3) => self.run::<V, 8, 3>(isa),
-                (8, 2) => self.run::<V, 8, 2>(isa),
-                (8, 1) => self.run::<V, 8, 1>(isa),
-                (4, 3) => self.run::<V, 4, 3>(isa),
-                (4, 2) => self.run::<V, 4, 2>(isa),
-                (4, 1) => self.run::<V, 4, 1>(isa),
-                (2, 3) => self.run::<V, 2, 3>(isa),
-                (2, 2) => self.run::<V, 2, 2>(isa),
-                (2, 1) => self.run::<V, 2, 1>(isa),
-                (1, 3) => self.run::<V, 1, 3>(isa),
-                (1, 2) => self.run::<V, 1, 2>(isa),
-                (1, 1) => self.run::<V, 1, 1>(isa),
+                (8, 3) => self.run::<8, 3>(multiplier),
+                (8, 2) => self.run::<8, 2>(multiplier),
+                (8, 1) => self.run::<8, 1>(multiplier),
+                (4, 3) => self.run::<4, 3>(multiplier),
+                (4, 2) => self.run::<4, 2>(multiplier),
+                (4, 1) => self.run::<4, 1>(multiplier),
+                (2, 3) => self.run::<2, 3>(multiplier),
+                (2, 2) => self.run::<2, 2>(multiplier),
+                (2, 1) => self.run::<2, 1>(multiplier),
+                (1, 3) => self.run::<1, 3>(multiplier),
+                (1, 2) => self.run::<1, 2>(multiplier),
+                (1, 1) => self.run::<1, 1>(multiplier),
                 _ => panic!("there is no tile of {rows} rows and {vectors} vectors"),
             }
         }
@@ -181,22 +211,24 @@ impl<T: Float> Tile<T> {
     /// # Safety
     /// As for [`Self::run_sized`].
     #[inline(always)]
-    unsafe fn run<V: Vector<Scalar = T>, const ROWS: usize, const WIDTH: usize>(self, isa: V::Isa) {
-        let mut sums = [[V::splat(isa, T::ZERO); WIDTH]; ROWS];
+    unsafe fn run<const ROWS: usize, const WIDTH: usize>(self, multiplier: M) {
+        let (isa, lanes) = (multiplier.isa(), M::Sums::LANES);
+        let mut sums = [[M::Sums::splat(isa, M::Scalar::ZERO); WIDTH]; ROWS];
+        let nothing = multiplier.splat(M::Packed::default());
         // SAFETY: the caller vouches for ROWS rows.
-        let rows: [*const T; ROWS] =
+        let rows: [*const M::Packed; ROWS] =
             std::array::from_fn(|i| unsafe { self.left.add(i * self.stride) });
         for step in 0..self.depth {
-            let mut right = [sums[0][0]; WIDTH];
+            let mut right = [nothing; WIDTH];
             for (j, vector) in right.iter_mut().enumerate() {
                 // SAFETY: step < depth, so the read lies within the panel.
-                *vector = unsafe { V::read(isa, self.panel.add((step * WIDTH + j) * V::LANES)) };
+                *vector = unsafe { multiplier.read(self.panel.add((step * WIDTH + j) * lanes)) };
             }
             for (row, sums) in rows.iter().zip(&mut sums) {
                 // SAFETY: step < depth, so the read lies within the row.
-                let left = V::splat(isa, unsafe { *row.add(step) });
+                let left = multiplier.splat(unsafe { *row.add(step) });
                 for (sum, right) in sums.iter_mut().zip(right) {
-                    *sum = left.mul_add(right, *sum);
+                    *sum = multiplier.multiply_add(left, right, *sum);
                 }
             }
         }
@@ -204,8 +236,8 @@ impl<T: Float> Tile<T> {
             for (j, sum) in sums.iter().enumerate() {
                 // SAFETY: row i < ROWS and vector j < WIDTH lie within the tile of `out`.
                 unsafe {
-                    let to = self.out.add(i * self.out_stride + j * V::LANES);
-                    let total = if self.accumulate { V::read(isa, to) + *sum } else { *sum };
+                    let to = self.out.add(i * self.out_stride + j * lanes);
+                    let total = if self.accumulate { M::Sums::read(isa, to) + *sum } else { *sum };
                     total.write(to);
                 }
             }

@@ -9,10 +9,11 @@ use super::product::Packed;
 use super::{Cell, Steps};
 use crate::gemm::{self, Bias, Operand, Operands, Plane, Size};
 use crate::memory::scratch;
-use crate::simd::{Routine, Simd};
+use crate::multiplier::{self, Format, Multiplier, Unrounded, Work};
+use crate::simd::Simd;
 use crate::strided::Strided;
 use crate::threads::Shared;
-use crate::{Float, Machine, Precision, Reducible, Reduction, reduce};
+use crate::{Element, Float, Machine, Precision, Reducible, Reduction, reduce};
 use std::ops::Range;
 
 /// The most sequences of a task.
@@ -35,18 +36,23 @@ pub struct Inputs<'a, T> {
 
 /// One call.
 struct Job<'a, T> {
+    precision: Precision,
     cell: Cell,
     steps: &'a Steps,
     size: usize,
+    weight: &'a [T],
     hidden: &'a [T],
     first_cell: &'a [T],
 }
 
 impl<'a, T: Float> Job<'a, T> {
-    fn new(cell: Cell, steps: &'a Steps, size: usize, hidden: &'a [T], cells: &'a [T]) -> Self {
+    fn new(precision: Precision, cell: Cell, steps: &'a Steps, inputs: &Inputs<'a, T>) -> Self {
+        let Inputs { weight, hidden, cell: first_cell, .. } = *inputs;
+        let size = weight.len().checked_div(cell.gates()).unwrap_or(0).isqrt();
+        assert_eq!(weight.len(), cell.gates() * size * size);
         assert_eq!(hidden.len(), steps.batch() * size);
-        assert_eq!(cells.len(), if cell.has_cell_state() { hidden.len() } else { 0 });
-        Self { cell, steps, size, hidden, first_cell: cells }
+        assert_eq!(first_cell.len(), if cell.has_cell_state() { hidden.len() } else { 0 });
+        Self { precision, cell, steps, size, weight, hidden, first_cell }
     }
 
     fn gates(&self) -> usize {
@@ -82,51 +88,68 @@ impl<'a, T: Float> Job<'a, T> {
 /// sequences, and then the last cell states, if there are any: [N + B, H] or [N + 2 B, H]. `saved`,
 /// if it is not empty, gets what [`gradient`] will need: [N, S H] with S of [`Cell::saved`].
 ///
+/// Where the precision allows it and it is faster, the weight and the hidden states are rounded to
+/// `bf16` for their products, and so are gradients on the way back: see [`Precision`].
+///
 /// # Panics
 /// If a slice does not have the length that `steps` and the weight say.
 pub fn forward<T: Float>(
     on: Machine,
+    precision: Precision,
     cell: Cell,
     steps: &Steps,
     inputs: Inputs<'_, T>,
+    outputs: (&mut [T], &mut [T]),
+) {
+    let job = &Job::new(precision, cell, steps, &inputs);
+    if multiplier::rounds::<T>(on, precision) {
+        forward_as::<T, T::Rounded>(on, job, inputs, outputs);
+    } else {
+        forward_as::<T, Unrounded>(on, job, inputs, outputs);
+    }
+}
+
+/// Goes through sequences with numbers packed to a format.
+fn forward_as<T: Float, F: Format<T>>(
+    on: Machine,
+    job: &Job<'_, T>,
+    inputs: Inputs<'_, T>,
     (out, saved): (&mut [T], &mut [T]),
 ) {
-    let size = inputs.weight.len().checked_div(cell.gates()).unwrap_or(0).isqrt();
-    let job = &Job::new(cell, steps, size, inputs.hidden, inputs.cell);
-    let (rows, batch) = (steps.rows(), steps.batch());
-    assert_eq!(inputs.weight.len(), job.gates() * size);
+    let (size, rows, batch) = (job.size, job.steps.rows(), job.steps.batch());
     assert_eq!(inputs.x.len(), rows * job.gates());
     assert!(inputs.bias.is_none_or(|bias| bias.len() == size));
-    assert_eq!(out.len(), (rows + batch * (1 + cell.has_cell_state() as usize)) * size);
+    assert_eq!(out.len(), (rows + batch * (1 + job.cell.has_cell_state() as usize)) * size);
     assert!(saved.is_empty() || saved.len() == rows * job.saved());
     if batch * size == 0 {
         return;
     }
     // Column j of the product is the product with row j of the weight.
     let plane =
-        Plane { data: inputs.weight, offset: 0, depth_stride: 1, across_stride: size as isize };
-    let weight = &Packed::new(on, plane, size, job.gates());
+        Plane { data: job.weight, offset: 0, depth_stride: 1, across_stride: size as isize };
+    let weight = &Packed::new::<T, F>(on, plane, size, job.gates());
     let (out, saved) = (&Shared::new(out), &Shared::new(saved));
     job.parallel(on, |sequences| {
-        on.isa.run(ForwardTask { job, inputs, weight, sequences, out, saved });
+        F::run(on.isa, ForwardTask { job, inputs, weight, sequences, out, saved });
     });
 }
 
 /// The way of some sequences forward.
-struct ForwardTask<'a, T> {
+struct ForwardTask<'a, T, P> {
     job: &'a Job<'a, T>,
     inputs: Inputs<'a, T>,
-    weight: &'a Packed<T>,
+    weight: &'a Packed<P>,
     sequences: Range<usize>,
     out: &'a Shared<'a, T>,
     saved: &'a Shared<'a, T>,
 }
 
-impl<T: Float> Routine for ForwardTask<'_, T> {
+impl<T: Float, P: Element> Work<T, P> for ForwardTask<'_, T, P> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, isa: S) {
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
+        let isa = multiplier.isa();
         let Self { job, inputs, weight, sequences, .. } = &self;
         let (size, gates) = (job.size, job.gates());
         let saved_len = if self.saved.len() == 0 { 0 } else { job.saved() };
@@ -143,7 +166,7 @@ impl<T: Float> Routine for ForwardTask<'_, T> {
         for time in job.steps.order() {
             let count = job.going_on(time, sequences);
             let product = &mut product[..count * row_len];
-            weight.multiply(isa, (&hidden, size), false, product);
+            weight.multiply(multiplier, (&hidden, size), false, product);
             for index in 0..count {
                 let row = job.steps.row(time, sequences.start + index);
                 let hidden = &mut hidden[index * size..][..size];
@@ -205,18 +228,33 @@ pub struct Gradients<'a, T> {
 /// If a slice does not have the length that `steps` and the weight say.
 pub fn gradient<T: Float + Reducible>(
     on: Machine,
+    precision: Precision,
     cell: Cell,
     steps: &Steps,
     inputs: Inputs<'_, T>,
     results: Results<'_, T>,
     by: Gradients<'_, T>,
 ) {
-    let size = inputs.weight.len().checked_div(cell.gates()).unwrap_or(0).isqrt();
-    let job = &Job::new(cell, steps, size, inputs.hidden, inputs.cell);
-    let (rows, batch, gates) = (steps.rows(), steps.batch(), job.gates());
+    let job = &Job::new(precision, cell, steps, &inputs);
+    if multiplier::rounds::<T>(on, precision) {
+        gradient_as::<T, T::Rounded>(on, job, results, by);
+    } else {
+        gradient_as::<T, Unrounded>(on, job, results, by);
+    }
+}
+
+/// The gradients, with numbers packed to a format.
+fn gradient_as<T: Float + Reducible, F: Format<T>>(
+    on: Machine,
+    job: &Job<'_, T>,
+    results: Results<'_, T>,
+    by: Gradients<'_, T>,
+) {
+    let (size, gates) = (job.size, job.gates());
+    let (rows, batch) = (job.steps.rows(), job.steps.batch());
     assert_eq!(results.grad.len(), results.out.len());
     assert_eq!(results.saved.len(), rows * job.saved());
-    assert_eq!((by.x.len(), by.weight.len()), (rows * gates, inputs.weight.len()));
+    assert_eq!((by.x.len(), by.weight.len()), (rows * gates, job.weight.len()));
     assert_eq!((by.hidden.len(), by.cell.len()), (job.hidden.len(), job.first_cell.len()));
     if batch * size == 0 {
         by.weight.fill(T::ZERO);
@@ -224,10 +262,10 @@ pub fn gradient<T: Float + Reducible>(
         return;
     }
     let plane =
-        Plane { data: inputs.weight, offset: 0, depth_stride: size as isize, across_stride: 1 };
-    let weight = &Packed::new(on, plane, gates, size);
+        Plane { data: job.weight, offset: 0, depth_stride: size as isize, across_stride: 1 };
+    let weight = &Packed::new::<T, F>(on, plane, gates, size);
     // Only a GRU has another gradient by the product than by x.
-    let separate = cell == Cell::Gru;
+    let separate = job.cell == Cell::Gru;
     let mut by_product = scratch::<T>(if separate { rows * gates } else { 0 });
     {
         let by_product = &Shared::new(&mut by_product);
@@ -235,7 +273,7 @@ pub fn gradient<T: Float + Reducible>(
         let by_cell = &Shared::new(by.cell);
         job.parallel(on, |sequences| {
             let by = [by_x, by_product, by_hidden, by_cell];
-            on.isa.run(BackwardTask { job, results, weight, sequences, by });
+            F::run(on.isa, BackwardTask { job, results, weight, sequences, by });
         });
     }
     let by_product: &[T] = if separate { &by_product } else { by.x };
@@ -272,7 +310,7 @@ fn by_weight<T: Float>(
         Plane { data: by_product, offset: 0, depth_stride: gates as isize, across_stride: 1 };
     let extent = Size { batch: 1, rows: gates, columns: size, depth: rows };
     let operands = Operands { left: |_| left, right: |_| before, shared_left: false };
-    gemm::packed(on, Precision::Highest, extent, operands, Bias::None, by_weight);
+    gemm::packed(on, job.precision, extent, operands, Bias::None, by_weight);
 }
 
 /// Where the hidden state before a row lies.
@@ -322,20 +360,21 @@ impl<T: Float> Operand<T> for Before<'_, T> {
 }
 
 /// The way of some sequences back.
-struct BackwardTask<'a, T> {
+struct BackwardTask<'a, T, P> {
     job: &'a Job<'a, T>,
     results: Results<'a, T>,
-    weight: &'a Packed<T>,
+    weight: &'a Packed<P>,
     sequences: Range<usize>,
     /// The gradients by x, by the product if that is another one, and by the states.
     by: [&'a Shared<'a, T>; 4],
 }
 
-impl<T: Float> Routine for BackwardTask<'_, T> {
+impl<T: Float, P: Element> Work<T, P> for BackwardTask<'_, T, P> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, isa: S) {
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
+        let isa = multiplier.isa();
         let Self { job, results, weight, sequences, by } = &self;
         let (size, gates, batch) = (job.size, job.gates(), job.steps.batch());
         let cell_len = if job.cell.has_cell_state() { size } else { 0 };
@@ -369,7 +408,7 @@ impl<T: Float> Routine for BackwardTask<'_, T> {
             // what lies between them is not read.
             let left = unsafe { by_product.slice(first, len) };
             let by_hidden = &mut by_hidden[..count * row_len];
-            weight.multiply(isa, (left, stride), true, by_hidden);
+            weight.multiply(multiplier, (left, stride), true, by_hidden);
         }
         let first = sequences.start * size;
         // SAFETY: no other task has these sequences.
@@ -383,7 +422,7 @@ impl<T: Float> Routine for BackwardTask<'_, T> {
     }
 }
 
-impl<T: Float> BackwardTask<'_, T> {
+impl<T: Float, P> BackwardTask<'_, T, P> {
     /// Goes back through the cell at one row.
     #[inline(always)]
     fn row<S: Simd>(

@@ -122,11 +122,11 @@ impl Backend for Cpu {
             Kernel::GatherPlanes => pool::gather(on, inputs, outputs),
             Kernel::Attention(how) => attention::attention(on, *how, inputs, outputs),
             Kernel::AttentionGradient(how) => attention::gradient(on, *how, inputs, outputs),
-            Kernel::Recurrent { cell, steps } => {
-                recurrent::forward(on, *cell, steps, inputs, outputs)
+            Kernel::Recurrent { cell, steps, precision } => {
+                recurrent::forward(on, *precision, *cell, steps, inputs, outputs)
             }
-            Kernel::RecurrentGradient { cell, steps } => {
-                recurrent::gradient(on, *cell, steps, inputs, outputs)
+            Kernel::RecurrentGradient { cell, steps, precision } => {
+                recurrent::gradient(on, *precision, *cell, steps, inputs, outputs)
             }
             Kernel::Dropout(settings) => random::dropout(on, *settings, inputs, outputs),
             Kernel::Unfold(pool) => pool::unfold(on, *pool, inputs, outputs),

@@ -4,11 +4,12 @@ use super::{output, slice, unsupported};
 use crate::Result;
 use crate::device::{Input, Output};
 use crate::dtype::with_dtype;
-use gradus_kernels::Machine;
 use gradus_kernels::recurrent::{self as kernels, Cell, Gradients, Inputs, Results, Steps};
+use gradus_kernels::{Machine, Precision};
 
 pub(super) fn forward(
     on: Machine,
+    precision: Precision,
     cell: Cell,
     steps: &Steps,
     inputs: &[Input<'_>],
@@ -25,13 +26,14 @@ pub(super) fn forward(
             cell: if states > 1 { slice(&inputs[3]) } else { &[] },
         };
         let saved = saved.first_mut().map(output).unwrap_or_default();
-        kernels::forward(on, cell, steps, inputs, (output(out), saved));
+        kernels::forward(on, precision, cell, steps, inputs, (output(out), saved));
     }, else return unsupported("a cell", inputs[0].dtype));
     Ok(())
 }
 
 pub(super) fn gradient(
     on: Machine,
+    precision: Precision,
     cell: Cell,
     steps: &Steps,
     inputs: &[Input<'_>],
@@ -62,7 +64,7 @@ pub(super) fn gradient(
             hidden: slice(&inputs[1]),
             cell: if states > 1 { slice(&inputs[2]) } else { &[] },
         };
-        kernels::gradient(on, cell, steps, inputs, results, by);
+        kernels::gradient(on, precision, cell, steps, inputs, results, by);
     }, else return unsupported("the gradient of a cell", inputs[0].dtype));
     Ok(())
 }

@@ -16,8 +16,8 @@ use super::kernel::Kernels;
 use super::source::{Input, Transformed, View, Views};
 use super::{Extent, PLACES, output};
 use crate::memory::{Scratch, scratch};
-use crate::multiplier::{self, Format, Multiplier, PackedNumbers, Work};
-use crate::simd::{Routine, Simd, Vector};
+use crate::multiplier::{Format, Multiplier, Work};
+use crate::simd::{Simd, Vector};
 use crate::threads::Shared;
 use crate::{Chunks, Element, Float, Machine};
 use std::ops::Range;
@@ -64,7 +64,7 @@ pub(in super::super) fn run<T: Float, F: Format<T>>(
     let order = plan.three_by_three().expect("a kernel of three by three");
     let panels = Panels::new::<T>(on, rows, channels * PLACES / F::STEPS);
     let kernels = Kernels { correlation, order, panels };
-    let pitch = apart(channels.next_multiple_of(panels.lanes));
+    let pitch = apart(channels.next_multiple_of(panels.lanes) / F::STEPS);
     let at_once = (DEPTH * F::STEPS).min(channels);
     let steps = 0..at_once / F::STEPS;
     let steps: Vec<[usize; 2]> = steps.map(|c| [c, c * panels.width()]).collect();
@@ -105,7 +105,7 @@ struct Job<'a, T> {
     correlation: &'a Correlation<'a, T>,
     plan: &'a Plan,
     kernels: Kernels<'a, T>,
-    /// The distance between tiles whose channels lie side by side.
+    /// The distance between tiles whose channels lie side by side, in packed numbers.
     pitch: usize,
     /// How many of the source's channels a block of depth has.
     at_once: usize,
@@ -161,10 +161,10 @@ impl<T: Float> Job<'_, T> {
         let numbers = &Shared::new(&mut transformed);
         let to = &Transformed { numbers, pitch: self.pitch, place_len };
         on.for_each(Chunks::new(&mut extents, 1), cost_ns / 8, |block, extent| {
-            extent[0] = on.isa.run(Part { job: self, group, view, blocks: block..block + 1, to });
+            let part = Part { job: self, group, view, blocks: block..block + 1, to };
+            extent[0] = F::run(on.isa, part);
         });
         let tame = extents.into_iter().fold(Extent::default(), Extent::and).is_tame();
-        let transformed = F::neighbours(on, transformed);
         let source = Source::Shared(&transformed);
         on.parallel(panels.count, cost_ns, |panel| {
             let chosen = panel..panel + 1;
@@ -213,22 +213,22 @@ impl<T: Float, P: Element> Work<T, P> for Pack<'_, T, P> {
 }
 
 /// Transforms some vectors of the source's channels in a box, which no other task does.
-struct Part<'a, T> {
+struct Part<'a, T, P> {
     job: &'a Job<'a, T>,
     group: usize,
     view: View<'a>,
     /// Which vectors.
     blocks: Range<usize>,
-    to: &'a Transformed<'a, T>,
+    to: &'a Transformed<'a, P>,
 }
 
-impl<T: Float> Routine for Part<'_, T> {
+impl<T: Float, P: Element> Work<T, P> for Part<'_, T, P> {
     type Output = Extent;
 
     #[inline(always)]
-    fn run<S: Simd>(self, isa: S) -> Extent {
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) -> Extent {
         let Correlation { channels, source, .. } = self.job.correlation;
-        let lanes = T::Vector::<S>::LANES;
+        let lanes = M::Sums::LANES;
         let mut copy = scratch(self.view.copy_len(lanes));
         let mut extent = Extent::default();
         for block in self.blocks {
@@ -237,7 +237,8 @@ impl<T: Float> Routine for Part<'_, T> {
                 ..self.group * channels + (first + lanes).min(*channels);
             // SAFETY: the task is the only one that transforms these channels.
             let part = unsafe {
-                self.view.transform::<S, T, Input>(isa, source, range, &mut copy, self.to, first)
+                let to = self.to;
+                self.view.transform::<M, Input>(multiplier, source, range, &mut copy, to, first)
             };
             extent = extent.and(part);
         }
@@ -279,18 +280,17 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T, P> {
         let own_len = if let Source::View(_) = self.source { PLACES * place_len } else { 0 };
         let mut own = scratch(own_len);
         let transformed = match self.source {
-            Source::Shared(transformed) => PackedNumbers::InPlace(transformed),
+            Source::Shared(transformed) => transformed,
             Source::View(view) => {
                 let blocks = 0..correlation.channels.div_ceil(panels.lanes);
                 let to = &Transformed { numbers: &Shared::new(&mut own), pitch, place_len };
                 let part = Part { job: self.job, group: self.group, view, blocks, to };
-                if !part.run(isa).is_tame() {
+                if !part.run(multiplier).is_tame() {
                     return false;
                 }
-                multiplier::neighbours(multiplier, &own)
+                &own
             }
         };
-        let (pitch, place_len) = (pitch / M::STEPS, place_len / M::STEPS);
         let own_len = PLACES * at_once / M::STEPS * panels.width();
         let mut own_block = scratch(if self.packed.is_none() { own_len } else { 0 });
         let count = self.tiles.count();

@@ -4,9 +4,10 @@ use super::super::beside::{Beside, Places};
 use super::super::gather::Window;
 use super::grid::Tiles;
 use super::{Extent, grad, input};
-use crate::simd::{Simd, Vector};
+use crate::multiplier::{Multiplier, Vectors};
+use crate::simd::Vector;
 use crate::threads::Shared;
-use crate::{Float, Strided};
+use crate::{Number, Strided};
 use std::ops::Range;
 
 /// What is made of the numbers of a tile.
@@ -122,51 +123,112 @@ impl View<'_> {
         self.images.count * lanes
     }
 
-    /// Transforms a vector of channels, and says how large their numbers are.
+    /// Transforms a vector of channels, which are packed side by side, and says how large their
+    /// numbers are.
     ///
     /// # Safety
     /// Nobody else may use these channels' part of what is transformed.
     #[inline(always)]
-    pub(super) unsafe fn transform<S: Simd, T: Float, C: Transform>(
+    pub(super) unsafe fn transform<M: Multiplier, C: Transform>(
         &self,
-        isa: S,
-        source: &Strided<'_, T>,
+        multiplier: M,
+        source: &Strided<'_, M::Scalar>,
         channels: Range<usize>,
-        copy: &mut [T],
-        to: &Transformed<'_, T>,
+        copy: &mut [M::Scalar],
+        to: &Transformed<'_, M::Packed>,
         first: usize,
     ) -> Extent {
-        let lanes = T::Vector::<S>::LANES;
-        let Images { places, starts, width, count } = self.images;
-        // SAFETY: the copy is borrowed mutably.
-        unsafe {
-            let beside = Beside { to: &Shared::new(copy), start: 0, pitch: lanes };
-            places.copy_from(isa, source, self.base, channels, beside);
-        }
-        let copy = &copy[..count * lanes];
-        let line = width * lanes;
-        for (tile, place) in starts.iter().enumerate() {
-            let mut square = [[T::Vector::<S>::splat(isa, T::ZERO); 4]; 4];
-            let tile_copy = &copy[place * lanes..][..(C::SIDE - 1) * line + C::SIDE * lanes];
-            for (i, vectors) in square.iter_mut().take(C::SIDE).enumerate() {
-                for (j, vector) in vectors.iter_mut().take(C::SIDE).enumerate() {
-                    *vector = T::Vector::<S>::load(isa, &tile_copy[i * line + j * lanes..]);
-                }
-            }
-            let start = tile * to.pitch + first;
-            for (place, vector) in C::apply(square).as_flattened().iter().enumerate() {
+        let lanes = M::Sums::LANES;
+        let copy = self.copy(Vectors::<M::Sums>(multiplier.isa()), source, channels, copy);
+        for (tile, &place) in self.images.starts.iter().enumerate() {
+            let start = tile * to.pitch + first / M::STEPS;
+            let transformed = self.transformed::<M::Sums, C>(multiplier.isa(), copy, place);
+            for (place, &vector) in transformed.as_flattened().iter().enumerate() {
+                let start = start + place * to.place_len;
                 // SAFETY: the caller vouches for these channels' part.
-                vector.store(unsafe { to.numbers.slice(start + place * to.place_len, lanes) });
+                let to = unsafe { to.numbers.slice(start, lanes / M::STEPS) };
+                multiplier.write_neighbours(vector, to);
+            }
+        }
+        Extent::of(multiplier.isa(), copy)
+    }
+
+    /// As [`View::transform`], but neighbouring tiles are packed, not neighbouring channels.
+    ///
+    /// # Safety
+    /// Nobody else may use these channels' part of what is transformed.
+    #[inline(always)]
+    pub(super) unsafe fn transform_lines<M: Multiplier, C: Transform>(
+        &self,
+        multiplier: M,
+        source: &Strided<'_, M::Scalar>,
+        channels: Range<usize>,
+        copy: &mut [M::Scalar],
+        to: &Transformed<'_, M::Packed>,
+        first: usize,
+    ) -> Extent {
+        let (isa, lanes) = (multiplier.isa(), M::Sums::LANES);
+        let copy = self.copy(Vectors::<M::Sums>(isa), source, channels, copy);
+        for (step, places) in self.images.starts.chunks(M::STEPS).enumerate() {
+            let first_tile = self.transformed::<M::Sums, C>(isa, copy, places[0]);
+            let second_tile = match places.get(1) {
+                Some(&place) if M::STEPS > 1 => self.transformed::<M::Sums, C>(isa, copy, place),
+                _ => [[M::Sums::splat(isa, M::Scalar::ZERO); 4]; 4],
+            };
+            let tiles = first_tile.as_flattened().iter().zip(second_tile.as_flattened());
+            let start = step * to.pitch + first;
+            for (place, (&one, &other)) in tiles.enumerate() {
+                // SAFETY: the caller vouches for these channels' part.
+                let to = unsafe { to.numbers.slice(start + place * to.place_len, lanes) };
+                multiplier.write_lines([one, other], to);
             }
         }
         Extent::of(isa, copy)
     }
+
+    /// Copies a vector of channels, those of a place side by side.
+    #[inline(always)]
+    fn copy<'a, V: Vector>(
+        &self,
+        numbers: Vectors<V>,
+        source: &Strided<'_, V::Scalar>,
+        channels: Range<usize>,
+        copy: &'a mut [V::Scalar],
+    ) -> &'a [V::Scalar] {
+        let copy = &mut copy[..self.copy_len(V::LANES)];
+        // SAFETY: the copy is borrowed mutably.
+        unsafe {
+            let beside = Beside { to: &Shared::new(copy), start: 0, pitch: V::LANES };
+            self.images.places.copy_from(numbers, source, self.base, channels, beside);
+        }
+        copy
+    }
+
+    /// The transform of the tile that starts at a place of the copy.
+    #[inline(always)]
+    fn transformed<V: Vector, C: Transform>(
+        &self,
+        isa: V::Isa,
+        copy: &[V::Scalar],
+        place: usize,
+    ) -> [[V; 4]; 4] {
+        let line = self.images.width * V::LANES;
+        let mut square = [[V::splat(isa, Number::ZERO); 4]; 4];
+        let tile = &copy[place * V::LANES..][..(C::SIDE - 1) * line + C::SIDE * V::LANES];
+        for (i, vectors) in square.iter_mut().take(C::SIDE).enumerate() {
+            for (j, vector) in vectors.iter_mut().take(C::SIDE).enumerate() {
+                *vector = V::load(isa, &tile[i * line + j * V::LANES..]);
+            }
+        }
+        C::apply(square)
+    }
 }
 
-/// Where transformed tiles lie: `[place][tile][channel]`.
-pub(super) struct Transformed<'a, T> {
-    pub(super) numbers: &'a Shared<'a, T>,
-    /// The distance between tiles.
+/// Where transformed tiles lie: `[place][tile][channel]`, of which several tiles or channels are
+/// packed to one number.
+pub(super) struct Transformed<'a, P> {
+    pub(super) numbers: &'a Shared<'a, P>,
+    /// The distance between packed tiles, in packed numbers.
     pub(super) pitch: usize,
     /// The distance between places.
     pub(super) place_len: usize,

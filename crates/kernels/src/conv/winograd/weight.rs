@@ -14,7 +14,7 @@ use super::grid::{Grid, Tiles};
 use super::source::{Grad, Input, Transform, Transformed, View, Views};
 use super::{Extent, PLACES, taps};
 use crate::memory::scratch;
-use crate::multiplier::{Format, Multiplier, PackedNumbers, Work};
+use crate::multiplier::{Format, Multiplier, Work};
 use crate::simd::{Simd, Vector};
 use crate::threads::Shared;
 use crate::{Element, Float, Machine, Strided};
@@ -147,7 +147,8 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T> {
     fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) -> bool {
         let (isa, lanes) = (multiplier.isa(), M::Sums::LANES);
         let width = self.vectors * lanes;
-        let place_lens = self.pitches.map(|pitch| apart(self.grid.most() * pitch));
+        let most = self.grid.most().div_ceil(M::STEPS);
+        let place_lens = self.pitches.map(|pitch| apart(most * pitch));
         let mut grad = scratch(PLACES * place_lens[0]);
         let mut input = scratch(PLACES * place_lens[1]);
         let totals_len = apart((self.rows.len() + MOST_ROWS) * width);
@@ -160,22 +161,18 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T> {
             let range = first + self.rows.start..first + self.rows.end;
             let to = (&mut grad[..], self.pitches[0], place_lens[0]);
             let view = self.views[0].view(index);
-            let extent = transform::<M::Isa, T, Grad>(isa, view, &self.grad, range, to);
+            let extent = transform::<M, Grad>(multiplier, view, &self.grad, range, to);
             let first = self.group * (in_channels / groups);
             let range = first + self.channels.start..first + self.channels.end;
             let to = (&mut input[..], self.pitches[1], place_lens[1]);
             let view = self.views[1].view(index);
-            let input_extent = transform::<M::Isa, T, Input>(isa, view, &self.x, range, to);
+            let input_extent = transform::<M, Input>(multiplier, view, &self.x, range, to);
             if !(extent.is_tame() && input_extent.is_tame()) {
                 return false;
             }
             let depth = tiles.count().div_ceil(M::STEPS);
             let steps: Vec<[usize; 2]> =
                 (0..depth).map(|step| self.pitches.map(|pitch| step * pitch)).collect();
-            let [grad_pitch, input_pitch] = self.pitches;
-            let count = tiles.count();
-            let grad = lines(multiplier, &grad, (count, grad_pitch), place_lens[0]);
-            let input = lines(multiplier, &input, (count, input_pitch), place_lens[1]);
             for place in 0..PLACES {
                 let left = &grad[place * place_lens[0]..][..place_lens[0]];
                 let right = &input[place * place_lens[1]..][..place_lens[1]];
@@ -188,16 +185,16 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T> {
     }
 }
 
-/// Transforms some channels of a box.
+/// Transforms some channels of a box, to `[place][tile][channel]` with neighbouring tiles packed.
 #[inline(always)]
-fn transform<S: Simd, T: Float, C: Transform>(
-    isa: S,
+fn transform<M: Multiplier, C: Transform>(
+    multiplier: M,
     view: View<'_>,
-    source: &Strided<'_, T>,
+    source: &Strided<'_, M::Scalar>,
     channels: Range<usize>,
-    (to, pitch, place_len): (&mut [T], usize, usize),
+    (to, pitch, place_len): (&mut [M::Packed], usize, usize),
 ) -> Extent {
-    let lanes = T::Vector::<S>::LANES;
+    let lanes = M::Sums::LANES;
     let mut copy = scratch(view.copy_len(lanes));
     let to = &Transformed { numbers: &Shared::new(to), pitch, place_len };
     let mut extent = Extent::default();
@@ -205,30 +202,12 @@ fn transform<S: Simd, T: Float, C: Transform>(
         let block = first..channels.end.min(first + lanes);
         let start = first - channels.start;
         // SAFETY: what is transformed is borrowed mutably.
-        let part = unsafe { view.transform::<S, T, C>(isa, source, block, &mut copy, to, start) };
+        let part = unsafe {
+            view.transform_lines::<M, C>(multiplier, source, block, &mut copy, to, start)
+        };
         extent = extent.and(part);
     }
     extent
-}
-
-/// Packs transforms, `[place][tile][channel]`: in each place some tiles to a packed number.
-#[inline(always)]
-fn lines<M: Multiplier>(
-    multiplier: M,
-    numbers: &[M::Scalar],
-    (tiles, pitch): (usize, usize),
-    place_len: usize,
-) -> PackedNumbers<'_, M::Packed> {
-    if let Some(packed) = M::as_packed(numbers) {
-        return PackedNumbers::InPlace(packed);
-    }
-    let mut packed = scratch(numbers.len());
-    let places = numbers.chunks_exact(place_len).zip(packed.chunks_exact_mut(place_len));
-    for (numbers, packed) in places {
-        let packed = &mut packed[..tiles.div_ceil(M::STEPS) * pitch];
-        multiplier.pack_lines(&numbers[..tiles * pitch], pitch, packed);
-    }
-    PackedNumbers::Copied(packed)
 }
 
 impl<T: Float> Task<'_, T> {

@@ -5,7 +5,7 @@
 //! two multiply-adds would do. So a sum of products has about the error of `f32`, but not its bits.
 
 use super::{Avx512, F32x16};
-use crate::multiplier::{Multiplier, Work};
+use crate::multiplier::{MOST_STEPS, Multiplier, Work};
 use crate::simd::Vector;
 use std::arch::x86_64::*;
 use std::mem::transmute;
@@ -176,5 +176,19 @@ impl Multiplier for Avx512Pairs {
         for (numbers, packed) in numbers.chunks(2 * LANES).zip(packed.chunks_mut(LANES)) {
             self.store(self.rounded_chunk(numbers), packed);
         }
+    }
+    #[inline(always)]
+    fn write_neighbours(self, numbers: F32x16, packed: &mut [i32]) {
+        let packed = &mut packed[..LANES / 2];
+        // SAFETY: the token proves that the processor has the instructions; both types are 32 bytes,
+        // and so is the space.
+        unsafe {
+            let pairs = transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(numbers.0));
+            _mm256_storeu_si256(packed.as_mut_ptr().cast(), pairs);
+        }
+    }
+    #[inline(always)]
+    fn write_lines(self, [first, second]: [F32x16; MOST_STEPS], packed: &mut [i32]) {
+        self.store(self.exchanged(&WIDE, self.rounded(first, second)), packed);
     }
 }

@@ -9,7 +9,7 @@ use crate::autograd::is_grad_enabled;
 use crate::error::reject;
 use crate::kernel::{Cell, Kernel, Steps};
 use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch, launch_many};
-use crate::{OpError, Result, Tensor};
+use crate::{OpError, Result, Tensor, precision};
 
 pub use walk::walk;
 
@@ -120,7 +120,8 @@ impl Op for Recurrent {
     }
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
-        let kernel = Kernel::Recurrent { cell: self.cell, steps: self.steps.clone() };
+        let (cell, steps) = (self.cell, self.steps.clone());
+        let kernel = Kernel::Recurrent { cell, steps, precision: precision() };
         let given = side_by_side(inputs);
         let given: Vec<&Tensor> = given.iter().collect();
         if !(is_grad_enabled() && inputs.iter().any(|x| x.needs_grad())) {
@@ -137,7 +138,8 @@ impl Op for Recurrent {
         let (inputs, results) = context.saved.split_at(context.inputs.len());
         let given = inputs[1..2 + states(self.cell)].iter().chain(results).chain([grad]);
         let given = side_by_side(&given.collect::<Vec<_>>());
-        let kernel = Kernel::RecurrentGradient { cell: self.cell, steps: self.steps.clone() };
+        let (cell, steps) = (self.cell, self.steps.clone());
+        let kernel = Kernel::RecurrentGradient { cell, steps, precision: precision() };
         let given: Vec<&Tensor> = given.iter().collect();
         let grads = launch_many(&kernel, &given, context.inputs)?;
         Ok(grads.into_iter().map(Some).collect())
