@@ -30,15 +30,27 @@ fn main() {
         let (a, b) = (numbers(rows * depth), numbers(depth * columns));
         let mut out = vec![0.0; rows * columns];
         let size = Size { batch: 1, rows, columns, depth };
-        let rates = [Precision::Highest, Precision::Medium].map(|precision| {
-            let time = median(|| {
-                let left = |_| Matrix::row_major(&a, depth);
-                let right = |_| Matrix::row_major(&b, columns);
-                matmul(on, precision, size, left, right, Bias::None, &mut out);
+        // As linear layers multiply: forward, and for the gradients by input and by weight.
+        for (turned, name) in
+            [((false, true), "A Bᵀ"), ((false, false), "A B"), ((true, false), "Aᵀ B")]
+        {
+            let rates = [Precision::Highest, Precision::Medium].map(|precision| {
+                let time = median(|| {
+                    let left = |_| matrix(&a, [rows, depth], turned.0);
+                    let right = |_| matrix(&b, [depth, columns], turned.1);
+                    matmul(on, precision, size, left, right, Bias::None, &mut out);
+                });
+                let rate = 2.0 * (rows * columns * depth) as f64 / time.as_secs_f64() / 1e9;
+                format!("{precision} {rate:6.0}")
             });
-            let rate = 2.0 * (rows * columns * depth) as f64 / time.as_secs_f64() / 1e9;
-            format!("{precision} {rate:6.0}")
-        });
-        println!("{rows:5} x {depth:5} x {columns:5}: {}", rates.join(", "));
+            println!("{rows:5} x {depth:5} x {columns:5}, {name}: {}", rates.join(", "));
+        }
     }
+}
+
+/// A matrix whose rows, or whose columns, lie side by side.
+fn matrix(data: &[f32], [rows, columns]: [usize; 2], turned: bool) -> Matrix<'_, f32> {
+    let (row_stride, column_stride) =
+        if turned { (1, rows as isize) } else { (columns as isize, 1) };
+    Matrix { data, offset: 0, row_stride, column_stride }
 }

@@ -51,7 +51,14 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
                 + (across.start + j) as isize * self.across_stride;
             self.offset.wrapping_add_signed(step)
         };
+        let lanes = T::Vector::<S>::LANES;
         if self.across_stride == 1 {
+            if count == width && (width == LINES || width.is_multiple_of(lanes)) {
+                for (k, row) in panel.chunks_exact_mut(width).take(depth.len()).enumerate() {
+                    copy::<T::Vector<S>>(isa, &self.data[start(k, 0)..][..width], row);
+                }
+                return;
+            }
             for (k, row) in panel.chunks_exact_mut(width).take(depth.len()).enumerate() {
                 row[..count].copy_from_slice(&self.data[start(k, 0)..][..count]);
                 row[count..].fill(T::ZERO);
@@ -64,9 +71,8 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
         if self.depth_stride == 1 {
             if (count, width) == (LINES, LINES) {
                 let lines = std::array::from_fn(|j| &self.data[start(0, j)..][..depth.len()]);
-                return interleave(lines, panel);
+                return interleave::<T::Vector<S>>(isa, lines, panel);
             }
-            let lanes = T::Vector::<S>::LANES;
             let whole = count / lanes * lanes;
             for first in (0..whole).step_by(lanes) {
                 let line = |j: usize| &self.data[start(0, first + j)..][..depth.len()];
@@ -88,13 +94,45 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
     }
 }
 
-/// Packs as many lines as a panel is wide, all at once: each comes from memory by itself, and none
-/// waits for another.
+/// Copies a line of [`LINES`] numbers or of whole vectors. There are many short lines: to call a
+/// function for each takes longer than to copy it.
 #[inline(always)]
-fn interleave<T: Float>(lines: [&[T]; LINES], panel: &mut [T]) {
+fn copy<V: Vector>(isa: V::Isa, from: &[V::Scalar], to: &mut [V::Scalar]) {
+    if let (Ok(from), Ok(to)) = (<&[V::Scalar; LINES]>::try_from(from), to.try_into()) {
+        let to: &mut [V::Scalar; LINES] = to;
+        *to = *from;
+        return;
+    }
+    for (from, to) in from.chunks_exact(V::LANES).zip(to.chunks_exact_mut(V::LANES)) {
+        V::load(isa, from).store(to);
+    }
+}
+
+/// Packs as many lines as a panel is wide, all at once, mirrored in registers: see [`turn`]. The numbers
+/// of all vectors end up one behind the other.
+#[inline(always)]
+fn interleave<V: Vector>(isa: V::Isa, lines: [&[V::Scalar]; LINES], panel: &mut [V::Scalar]) {
     let len = lines[0].len();
     let lines = lines.map(|line| &line[..len]);
-    for (k, row) in panel.chunks_exact_mut(LINES).take(len).enumerate() {
+    let whole = len / V::LANES * V::LANES;
+    for start in (0..whole).step_by(V::LANES) {
+        let mut vectors = lines.map(|line| V::load(isa, &line[start..]));
+        let mut moved = 1;
+        while moved < V::LANES {
+            let before = vectors;
+            for pair in 0..LINES / 2 {
+                let (even, odd) = before[2 * pair].deinterleave(before[2 * pair + 1]);
+                vectors[pair] = even;
+                vectors[pair + LINES / 2] = odd;
+            }
+            moved *= 2;
+        }
+        let panel = &mut panel[start * LINES..][..LINES * V::LANES];
+        for (vector, to) in vectors.iter().zip(panel.chunks_exact_mut(V::LANES)) {
+            vector.store(to);
+        }
+    }
+    for (k, row) in panel.chunks_exact_mut(LINES).enumerate().take(len).skip(whole) {
         for (value, line) in row.iter_mut().zip(&lines) {
             *value = line[k];
         }
