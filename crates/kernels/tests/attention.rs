@@ -4,7 +4,8 @@
 mod numbers;
 
 use gradus_kernels::attention::{
-    Attention, Extent, Inputs, Results, attention, attention_gradient,
+    Attention, Extent, Heads, Inputs, Results, attention, attention_gradient, self_attention,
+    self_attention_gradient,
 };
 use gradus_kernels::dropout::{Dropout, dropout};
 use gradus_kernels::{Float, Isa, Machine, Precision, Strided};
@@ -171,6 +172,82 @@ fn attention_and_its_gradients_equal_the_definition() {
                     check::<f32>(how, extent, masked, 4e-6);
                     check::<f64>(how, extent, masked, 1e-14);
                 }
+            }
+        }
+    }
+}
+
+/// What lies plane by plane, [B, H, T, D], as it lies element by element, [B, T, H, D].
+fn by_elements<T: Float>(x: &[T], heads: Heads) -> Vec<T> {
+    let Heads { batch, elements, heads, features } = heads;
+    let mut out = vec![];
+    for place in 0..batch * elements * heads {
+        let (example, element) = (place / heads / elements, place / heads % elements);
+        let row = (example * heads + place % heads) * elements + element;
+        out.extend_from_slice(&x[row * features..][..features]);
+    }
+    out
+}
+
+/// Each element's part of some tensors, side by side.
+fn together<T: Float>(parts: [&[T]; 3], width: usize) -> Vec<T> {
+    let count = parts[0].len() / width;
+    let elements = (0..count).flat_map(|i| parts.map(|part| &part[i * width..][..width]));
+    elements.flatten().copied().collect()
+}
+
+/// Heads whose queries, keys and values lie together give the same bits as planes that lie apart.
+fn check_heads<T: Float>(on: Machine, how: Attention, heads: Heads, masked: bool) {
+    let Heads { batch, elements, heads: count, features } = heads;
+    let planes = batch * count;
+    let extent = Extent { planes, queries: elements, keys: elements, features, values: features };
+    let len = planes * elements * features;
+    let [query, key, value, grad] = [1, 2, 3, 4].map(|seed| numbers::<T>(len, seed));
+    let numbers_of_mask: Vec<T> = numbers(elements * elements, 5);
+    let (shape, strides) = ([planes, elements, elements], [0, elements as isize, 1]);
+    let mask = Strided { data: &numbers_of_mask[..], offset: 0, shape: &shape, strides: &strides };
+    let mask = masked.then_some(mask);
+
+    let mut out = vec![T::NAN; len];
+    let mut log_sums = vec![T::NAN; planes * elements];
+    let inputs = Inputs { query: &query[..], key: &key, value: &value, room: elements, mask };
+    attention(on, how, extent, inputs, (&mut out, &mut log_sums));
+    let mut by = [(); 3].map(|()| vec![T::NAN; len]);
+    let [by_query, by_key, by_value] = &mut by;
+    let results = Results { out: &out, log_sums: &log_sums, grad: &grad };
+    attention_gradient(on, how, extent, inputs, results, [by_query, by_key, by_value]);
+
+    let width = count * features;
+    let parts = [&query, &key, &value].map(|x| by_elements(x, heads));
+    let x = together(parts.each_ref().map(|x| &x[..]), width);
+    let mut own_out = vec![T::NAN; len];
+    let mut own_sums = vec![T::NAN; log_sums.len()];
+    self_attention(on, how, heads, (&x, mask), (&mut own_out, &mut own_sums));
+    assert_eq!(own_out, by_elements(&out, heads), "{on:?} {heads:?}");
+    assert_eq!(own_sums, log_sums, "{on:?} {heads:?}");
+    let grad = by_elements(&grad, heads);
+    let results = Results { out: &own_out, log_sums: &own_sums, grad: &grad };
+    let mut by_x = vec![T::NAN; x.len()];
+    self_attention_gradient(on, how, heads, (&x, mask), results, &mut by_x);
+    let by = by.map(|x| by_elements(&x, heads));
+    assert_eq!(by_x, together(by.each_ref().map(|x| &x[..]), width), "{on:?} {heads:?}");
+}
+
+#[test]
+fn heads_that_lie_together_are_planes() {
+    let sizes = [(2, 130, 3, 16), (1, 70, 1, 5), (3, 5, 2, 8), (2, 0, 3, 4), (0, 3, 2, 4)];
+    for (batch, elements, heads, features) in sizes {
+        let heads = Heads { batch, elements, heads, features };
+        for on in Isa::available().flat_map(|isa| [1, 3].map(|threads| Machine { isa, threads })) {
+            for (causal, masked, precision) in [
+                (false, false, Precision::Highest),
+                (true, false, Precision::Medium),
+                (false, true, Precision::Highest),
+            ] {
+                let dropout = causal.then_some(Dropout { share: 0.3, key: 9, position: 5 });
+                let how = Attention { scale: 0.7, causal, dropout, precision };
+                check_heads::<f32>(on, how, heads, masked);
+                check_heads::<f64>(on, how, heads, masked);
             }
         }
     }

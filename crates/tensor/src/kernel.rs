@@ -160,6 +160,22 @@ pub enum Kernel {
     /// The gradients by queries, keys and values, from these, both outputs of
     /// [`Kernel::Attention`], the gradient by the first of them and, if there is one, the mask.
     AttentionGradient(Attention),
+    /// [`Kernel::Attention`] of queries, keys and values that lie together, [B, T, 3, H, D], contiguous,
+    /// and a mask [B, H, T, T] if there is one; gives [B, T, H, D] and ln Σ eˣ, [B, H, T].
+    SelfAttention {
+        /// How queries meet keys.
+        how: Attention,
+        /// H.
+        heads: usize,
+    },
+    /// The gradient of [`Kernel::SelfAttention`], from its inputs but for the mask, both its outputs, the
+    /// gradient by the first of them and, if there is one, the mask.
+    SelfAttentionGradient {
+        /// How queries met keys.
+        how: Attention,
+        /// H.
+        heads: usize,
+    },
     /// A cell that goes through sequences of N rows: of x [N, G H], the weight [G H, H], the hidden
     /// states [B, H] at the start, for an LSTM the cell states, and for a GRU, if there is one, the
     /// bias `[H]`. The first output is the hidden states of all rows, the last ones of all sequences

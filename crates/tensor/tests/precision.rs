@@ -47,6 +47,11 @@ fn functions() -> Vec<Made> {
             Box::new(move |x| x[0].scaled_dot_product_attention(&x[1], &x[2], None, causal)),
         ),
         (
+            "attention of heads",
+            vec![vec![2, 40, 96]],
+            Box::new(move |x| x[0].self_attention(2, None, causal)),
+        ),
+        (
             "a recurrent network",
             vec![vec![30, 96], vec![96, 24], vec![5, 24], vec![5, 24]],
             Box::new(|x| {

@@ -4,7 +4,7 @@ use super::{host, output, slice, strided, unsupported};
 use crate::Result;
 use crate::device::{Input, Output};
 use crate::dtype::with_dtype;
-use gradus_kernels::attention::{self as kernels, Attention, Extent, Inputs, Results};
+use gradus_kernels::attention::{self as kernels, Attention, Extent, Heads, Inputs, Results};
 use gradus_kernels::{Float, Machine};
 
 /// The size of a batch of attentions: of queries [.., T, D], keys [.., S, D] and values [.., S, E].
@@ -67,6 +67,46 @@ pub(super) fn gradient(
         let inputs = inputs_of::<T>(inputs, inputs.get(6));
         let by = [output(by_query), output(by_key), output(by_value)];
         kernels::attention_gradient(on, how, extent, inputs, results, by);
+    }, else return unsupported("the gradient of attention", inputs[0].dtype));
+    Ok(())
+}
+
+/// The size of heads whose queries, keys and values lie together, [B, T, 3, H, D].
+fn heads_of(x: &Input<'_>, heads: usize) -> Heads {
+    let shape = x.shape();
+    let features = (shape[2] / 3).checked_div(heads).unwrap_or(0);
+    Heads { batch: shape[0], elements: shape[1], heads, features }
+}
+
+pub(super) fn of_heads(
+    on: Machine,
+    how: Attention,
+    heads: usize,
+    inputs: &[Input<'_>],
+    outputs: &mut [Output<'_>],
+) -> Result<()> {
+    let heads = heads_of(&inputs[0], heads);
+    let [out, log_sums] = outputs else { return unsupported("attention", inputs[0].dtype) };
+    with_dtype!(inputs[0].dtype, float T => {
+        let inputs = (slice::<T>(&inputs[0]), inputs.get(1).map(strided));
+        kernels::self_attention(on, how, heads, inputs, (output(out), output(log_sums)));
+    }, else return unsupported("attention", inputs[0].dtype));
+    Ok(())
+}
+
+pub(super) fn gradient_of_heads(
+    on: Machine,
+    how: Attention,
+    heads: usize,
+    inputs: &[Input<'_>],
+    outputs: &mut [Output<'_>],
+) -> Result<()> {
+    let heads = heads_of(&inputs[0], heads);
+    with_dtype!(inputs[0].dtype, float T => {
+        let [out, log_sums, grad] = [1, 2, 3].map(|i| slice(&inputs[i]));
+        let results = Results { out, log_sums, grad };
+        let inputs = (slice::<T>(&inputs[0]), inputs.get(4).map(strided));
+        kernels::self_attention_gradient(on, how, heads, inputs, results, output(&mut outputs[0]));
     }, else return unsupported("the gradient of attention", inputs[0].dtype));
     Ok(())
 }

@@ -122,6 +122,12 @@ impl Backend for Cpu {
             Kernel::GatherPlanes => pool::gather(on, inputs, outputs),
             Kernel::Attention(how) => attention::attention(on, *how, inputs, outputs),
             Kernel::AttentionGradient(how) => attention::gradient(on, *how, inputs, outputs),
+            Kernel::SelfAttention { how, heads } => {
+                attention::of_heads(on, *how, *heads, inputs, outputs)
+            }
+            Kernel::SelfAttentionGradient { how, heads } => {
+                attention::gradient_of_heads(on, *how, *heads, inputs, outputs)
+            }
             Kernel::Recurrent { cell, steps, precision } => {
                 recurrent::forward(on, *precision, *cell, steps, inputs, outputs)
             }

@@ -19,9 +19,8 @@ pub struct AttentionOptions {
 }
 
 impl AttentionOptions {
-    /// The settings for queries.
-    fn of(self, query: &Tensor) -> Attention {
-        let features = query.shape().last().copied().unwrap_or(1);
+    /// The settings for queries of so many features.
+    pub(super) fn of(self, features: usize) -> Attention {
         let scale = self.scale.unwrap_or(1.0 / (features.max(1) as f64).sqrt());
         Attention { scale, causal: self.causal, dropout: self.dropout, precision: precision() }
     }
@@ -109,7 +108,12 @@ impl Op for Attend {
 /// softmax(scale · Q Kᵀ + mask) for Q: [.., T, D], K: [.., S, D], some of it left out; zeros for a
 /// query that meets no key.
 #[track_caller]
-fn weights(how: Attention, query: &Tensor, key: &Tensor, mask: Option<&Tensor>) -> Tensor {
+pub(super) fn weights(
+    how: Attention,
+    query: &Tensor,
+    key: &Tensor,
+    mask: Option<&Tensor>,
+) -> Tensor {
     let mut scores = query.matmul(&key.t()) * how.scale;
     let (queries, keys) = (scores.len_of(-2), scores.len_of(-1));
     if keys == 0 {
@@ -207,7 +211,7 @@ impl Tensor {
             x.broadcast_to(lens)
         };
         let whole = |x: &Self| spread(x, [x.len_of(-2), x.len_of(-1)]);
-        let op = Attend(options.of(self));
+        let op = Attend(options.of(self.len_of(-1)));
         let inputs = [whole(self), whole(key), whole(value)];
         let mut inputs: Vec<&Self> = inputs.iter().collect();
         let Some(mask) = mask else {
@@ -259,12 +263,13 @@ impl Tensor {
         mask: Option<&Self>,
         options: AttentionOptions,
     ) -> Self {
-        weights(options.of(self), self, key, mask)
+        let features = self.shape().last().copied().unwrap_or(1);
+        weights(options.of(features), self, key, mask)
     }
 }
 
 /// The mask that is added to the scores: of a mask of truth values, minus infinity where it is not.
-fn additive(mask: &Tensor, dtype: DType) -> Tensor {
+pub(super) fn additive(mask: &Tensor, dtype: DType) -> Tensor {
     if mask.dtype() != DType::Bool {
         return mask.to_dtype(dtype);
     }

@@ -29,6 +29,7 @@ mod rearrange;
 mod recurrent;
 mod reduce;
 mod scan;
+mod self_attention;
 mod sizes;
 mod softmax;
 mod sort;
@@ -106,6 +107,7 @@ const CASES: &[&[Case]] = &[
     upsample::CASES,
     dropout::CASES,
     attention::CASES,
+    self_attention::CASES,
     recurrent::CASES,
     index::CASES,
     embedding::CASES,

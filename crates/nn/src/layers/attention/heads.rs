@@ -71,6 +71,32 @@ impl Heads<'_> {
     }
 }
 
+/// The means of values `[B, T, H · D]` of queries, keys and values that lie together,
+/// `[B, T, 3 · H · D]`.
+#[track_caller]
+pub(super) fn attend_together(
+    layer: &'static str,
+    x: &Tensor,
+    heads: usize,
+    masks: AttentionMasks<'_>,
+    dropout: &Dropout,
+) -> Tensor {
+    let [batch, elements] = [x.len_of(0), x.len_of(1)];
+    let merged = masks.merged(Meeting {
+        queries: elements,
+        keys: elements,
+        earlier: 0,
+        extra: 0,
+        dtype: x.dtype(),
+        device: x.device(),
+    });
+    if let Some(mask) = &merged.mask {
+        check(mask, &[batch, heads, elements, elements].into(), layer);
+    }
+    let options = AttentionOptions { causal: merged.causal, dropout: dropout.draw(), scale: None };
+    x.self_attention(heads, merged.mask.as_ref(), options)
+}
+
 /// The axis of heads `[.., H, T, D]` as two, `[.., G, H / G, T, D]`. What has no such axis, or one of
 /// length 1, still broadcasts.
 fn by_groups(x: &Tensor, groups: usize) -> Tensor {

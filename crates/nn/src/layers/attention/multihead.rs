@@ -1,6 +1,6 @@
 //! Multi-head attention, with PyTorch's parameters.
 
-use super::heads::{Heads, joined, split};
+use super::heads::{Heads, attend_together, joined, split};
 use super::{AttentionMasks, KeyValueCache};
 use crate::{Dropout, Init, Layer, Linear, Module, Param};
 use gradus_tensor::{OpError, Rng, Tensor};
@@ -238,16 +238,21 @@ impl MultiheadAttention {
         with_weights: bool,
     ) -> (Tensor, Option<Tensor>) {
         let [query, key, value] = inputs;
-        let projected = if eq(query, key) && eq(key, value) {
-            self.project_one(&self.batched(query))
-        } else {
-            let [of_query, of_key, of_value] = self.projections();
-            let query = of_query.of(&self.batched(query));
-            [query, of_key.of(&self.batched(key)), of_value.of(&self.batched(value))]
-        };
+        let itself = eq(query, key) && eq(key, value);
         let single = query.rank() == 2;
-        let [query, key, value] = projected.map(|x| split(&x, self.heads));
-        let (y, weights) = self.finish(query, [key, value], (masks, 0), with_weights);
+        let (y, weights) = if itself && !with_weights && self.may_lie_together() {
+            (self.attend_itself(&self.batched(query), masks), None)
+        } else {
+            let projected = if itself {
+                self.project_one(&self.batched(query))
+            } else {
+                let [of_query, of_key, of_value] = self.projections();
+                let query = of_query.of(&self.batched(query));
+                [query, of_key.of(&self.batched(key)), of_value.of(&self.batched(value))]
+            };
+            let [query, key, value] = projected.map(|x| split(&x, self.heads));
+            self.finish(query, [key, value], (masks, 0), with_weights)
+        };
         match single {
             true => {
                 (y.squeeze(if self.batch_first { 0 } else { 1 }), weights.map(|w| w.squeeze(0)))
@@ -269,15 +274,34 @@ impl MultiheadAttention {
         }
     }
 
+    /// True if queries, keys and values may stay where one product puts them.
+    fn may_lie_together(&self) -> bool {
+        self.in_proj_weight.is_some() && self.bias_k.is_none() && !self.zero_key
+    }
+
+    /// Self-attention of `[B, T, C]` where all lie together.
+    #[track_caller]
+    fn attend_itself(&self, x: &Tensor, masks: AttentionMasks<'_>) -> Tensor {
+        let all = self.project_together(x).expect("one weight makes all of them");
+        let y = attend_together("MultiheadAttention", &all, self.heads, masks, &self.dropout);
+        let y = self.out_proj.forward(&y);
+        if self.batch_first { y } else { y.transpose(0, 1) }
+    }
+
+    /// Queries, keys and values of one input side by side, if one weight makes them.
+    #[track_caller]
+    fn project_together(&self, x: &Tensor) -> Option<Tensor> {
+        let bias = self.in_proj_bias.as_ref().map(Param::tensor);
+        self.in_proj_weight.as_ref().map(|weight| weight.linear(x, bias.as_ref()))
+    }
+
     /// Queries, keys and values of one input, if possible by one product.
     #[track_caller]
     fn project_one(&self, x: &Tensor) -> [Tensor; 3] {
-        let Some(weight) = &self.in_proj_weight else {
+        let Some(all) = self.project_together(x) else {
             let [of_query, of_key, of_value] = self.projections();
             return [of_query.of(x), of_key.of(x), of_value.of(x)];
         };
-        let bias = self.in_proj_bias.as_ref().map(Param::tensor);
-        let all = weight.linear(x, bias.as_ref());
         let len = all.len_of(-1) / 3;
         [0, 1, 2].map(|i| all.narrow(-1, i * len, len))
     }
