@@ -23,6 +23,7 @@ mod elementwise;
 mod exact;
 mod gather;
 pub mod gemm;
+pub mod integer;
 mod isa;
 pub mod math;
 pub mod memory;

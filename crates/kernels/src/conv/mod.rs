@@ -36,6 +36,7 @@ mod weight;
 mod winograd;
 mod write;
 
+pub(crate) use self::transpose::transpose;
 use crate::{Float, Machine, Precision, Strided};
 use correlate::{Correlation, Weights};
 use plan::Plan;

@@ -6,11 +6,11 @@ use crate::element::Number;
 use crate::simd::{MAX_LANES, Simd, Vector};
 
 /// A square of as many vectors as a vector has lanes, the first ones of the array.
-pub(super) type Square<V> = [V; MAX_LANES];
+pub(crate) type Square<V> = [V; MAX_LANES];
 
 /// Number i of vector j becomes number j of vector i.
 #[inline(always)]
-pub(super) fn transpose<V: Vector>(mut square: Square<V>) -> Square<V> {
+pub(crate) fn transpose<V: Vector>(mut square: Square<V>) -> Square<V> {
     let half = V::LANES / 2;
     // The place of a number has some bits for its vector and as many for its lane. A step moves the
     // lowest bit of the lane to the top of the vector's bits, and the lowest of these to the top of

@@ -7,8 +7,10 @@ use crate::memory::ALIGN;
 use std::arch::x86_64::*;
 use std::f32::consts::SQRT_2;
 
+mod bytes;
 mod pairs;
 
+pub(crate) use bytes::{available as multiplies_bytes, run as run_bytes};
 pub(crate) use pairs::{available as multiplies_pairs, run as run_pairs};
 
 /// Proof that the processor has AVX-512 F, BW, DQ and VL.
@@ -177,6 +179,14 @@ int_vector! {
     shl(a, count) = _mm512_sllv_epi32(a, _mm512_set1_epi32(count));
     shr(a, count) = _mm512_srav_epi32(a, _mm512_set1_epi32(count));
     read_bytes(p) = _mm512_cvtepu8_epi32(_mm_loadu_si128(p.cast()));
+    // Pairs of products of 16 bits, which nothing cuts off: those of even bytes and those of odd ones.
+    add_dots(unsigned, signed, sums) = {
+        let even = _mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(signed));
+        let low = _mm512_and_si512(unsigned, _mm512_set1_epi16(255));
+        let high = _mm512_srli_epi16::<8>(unsigned);
+        let sums = _mm512_add_epi32(sums, _mm512_madd_epi16(low, even));
+        _mm512_add_epi32(sums, _mm512_madd_epi16(high, _mm512_srai_epi16::<8>(signed)))
+    };
     // A table of what the sixteen codes stand for.
     line(factor, term) = _mm512_fmadd_ps(
         _mm512_setr_ps(

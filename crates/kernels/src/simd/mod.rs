@@ -322,6 +322,24 @@ pub trait Bits: Vector<Scalar = f32> {
         // SAFETY: the slice holds at least LANES bytes.
         unsafe { Self::read_bytes(isa, bytes.as_ptr()) }
     }
+    /// Adds to each lane the products of the four unsigned bytes of one vector with the four signed
+    /// ones of another, exactly.
+    #[inline(always)]
+    fn add_dots(
+        isa: Self::Isa,
+        unsigned: Self::Int,
+        signed: Self::Int,
+        sums: Self::Int,
+    ) -> Self::Int {
+        let zero = Self::splat(isa, 0.0);
+        let mut products = zero;
+        for shift in [0, 8, 16, 24] {
+            let left = Self::from_int(unsigned.shr(shift).and(zero.int(255)));
+            let right = Self::from_int(signed.shl(24 - shift).shr(24));
+            products = left.mul_add(right, products);
+        }
+        sums.add(products.to_int())
+    }
     /// What [`Bits::on_line`] goes by.
     #[inline(always)]
     fn line(factor: Self, term: Self) -> [Self; 2] {

@@ -237,6 +237,7 @@ macro_rules! int_vector {
         shl($la:ident, $lc:ident) = $shl:expr;
         shr($ra:ident, $rc:ident) = $shr:expr;
         read_bytes($rp:ident) = $read_bytes:expr;
+        $(add_dots($du:ident, $ds:ident, $dt:ident) = $add_dots:expr;)?
         $(line($nf:ident, $nt:ident) = $line:expr;
         on_line($nn:ident, $nc:ident) = $on_line:expr;)?
         $(fused($ua:ident, $ub:ident, $uc:ident) = $fused:expr;)?
@@ -280,6 +281,11 @@ macro_rules! int_vector {
                 // the processor has the instructions.
                 $name(unsafe { $read_bytes })
             }
+            $(#[inline(always)]
+            fn add_dots(_: Self::Isa, unsigned: $name, signed: $name, sums: $name) -> $name {
+                let ($du, $ds, $dt) = (unsigned.0, signed.0, sums.0);
+                $name(intrinsic!($add_dots))
+            })?
             $(#[inline(always)]
             fn line(factor: Self, term: Self) -> [Self; 2] {
                 let ($nf, $nt) = (factor.0, term.0);
