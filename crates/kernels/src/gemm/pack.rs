@@ -71,7 +71,7 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
         if self.depth_stride == 1 {
             if (count, width) == (LINES, LINES) {
                 let lines = std::array::from_fn(|j| &self.data[start(0, j)..][..depth.len()]);
-                return interleave::<T::Vector<S>>(isa, lines, panel);
+                return interleave(lines, panel);
             }
             let whole = count / lanes * lanes;
             for first in (0..whole).step_by(lanes) {
@@ -108,31 +108,13 @@ fn copy<V: Vector>(isa: V::Isa, from: &[V::Scalar], to: &mut [V::Scalar]) {
     }
 }
 
-/// Packs as many lines as a panel is wide, all at once, mirrored in registers: see [`turn`]. The numbers
-/// of all vectors end up one behind the other.
+/// Packs as many lines as a panel is wide, all at once: each comes from memory by itself, and none
+/// waits for another.
 #[inline(always)]
-fn interleave<V: Vector>(isa: V::Isa, lines: [&[V::Scalar]; LINES], panel: &mut [V::Scalar]) {
+fn interleave<T: Float>(lines: [&[T]; LINES], panel: &mut [T]) {
     let len = lines[0].len();
     let lines = lines.map(|line| &line[..len]);
-    let whole = len / V::LANES * V::LANES;
-    for start in (0..whole).step_by(V::LANES) {
-        let mut vectors = lines.map(|line| V::load(isa, &line[start..]));
-        let mut moved = 1;
-        while moved < V::LANES {
-            let before = vectors;
-            for pair in 0..LINES / 2 {
-                let (even, odd) = before[2 * pair].deinterleave(before[2 * pair + 1]);
-                vectors[pair] = even;
-                vectors[pair + LINES / 2] = odd;
-            }
-            moved *= 2;
-        }
-        let panel = &mut panel[start * LINES..][..LINES * V::LANES];
-        for (vector, to) in vectors.iter().zip(panel.chunks_exact_mut(V::LANES)) {
-            vector.store(to);
-        }
-    }
-    for (k, row) in panel.chunks_exact_mut(LINES).enumerate().take(len).skip(whole) {
+    for (k, row) in panel.chunks_exact_mut(LINES).take(len).enumerate() {
         for (value, line) in row.iter_mut().zip(&lines) {
             *value = line[k];
         }
