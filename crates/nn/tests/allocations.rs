@@ -50,5 +50,5 @@ fn steps_of_small_networks_ask_for_little() {
     });
     // Most of it: two for each tensor, one or two for each entry on the tape. The allocator has them at
     // hand from the step before; the system itself is asked for nothing, as `steady.rs` shows.
-    assert!(descent <= 39.0 && adam <= 36.0, "{descent} and {adam} calls");
+    assert!(descent < 40.0 && adam < 37.0, "{descent} and {adam} calls");
 }

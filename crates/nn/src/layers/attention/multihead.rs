@@ -291,8 +291,9 @@ impl MultiheadAttention {
     /// Queries, keys and values of one input side by side, if one weight makes them.
     #[track_caller]
     fn project_together(&self, x: &Tensor) -> Option<Tensor> {
+        let weight = self.in_proj_weight.as_ref()?;
         let bias = self.in_proj_bias.as_ref().map(Param::tensor);
-        self.in_proj_weight.as_ref().map(|weight| weight.linear(x, bias.as_ref()))
+        Some(weight.linear(x, bias.as_ref()))
     }
 
     /// Queries, keys and values of one input, if possible by one product.
