@@ -27,7 +27,8 @@ pub fn page(
             let _ = write!(page, "## {title}\n\n{text}\n\n{table}\n");
         }
     };
-    section("Against PyTorch", AGAINST_PYTORCH, against_pytorch(&steps));
+    let without = if on.no_compile { WITHOUT_COMPILE } else { "" };
+    section("Against PyTorch", &format!("{AGAINST_PYTORCH}{without}"), against_pytorch(&steps));
     section("Products of matrices", PRODUCTS, matrix_products(&products));
     section("Products of bf16", ROUNDED, rounded(&steps));
     section("Memory", MEMORY, memory(&steps));
@@ -45,6 +46,9 @@ Milliseconds a step, and PyTorch's divided by those of Gradus. \"Best\" is PyTor
 computes in `f32`: fused optimizers, `channels_last`, `torch.compile`. \"Of the limit\" is the share of what \
 the machine can do, measured just before: multiply-adds in registers or, where so few are needed, \
 copying in memory. The bar is what Gradus promises.";
+
+const WITHOUT_COMPILE: &str = " `torch.compile` did not take part this time: where it is PyTorch's \
+fastest, the ratio to the best is smaller.";
 
 const PRODUCTS: &str = "\
 Rows x depth x columns, in `f32`, 10⁹ operations a second (for a vector, 10⁹ bytes of the matrix), beside \
