@@ -5,7 +5,7 @@ use crate::memory::scratch;
 use crate::simd::{Routine, Simd, stream};
 use crate::strided::{Strided, TILE, Tiles};
 use crate::threads::Shared;
-use crate::tiles::{Code1, Code2, LARGE, TASK};
+use crate::tiles::{Code1, Code2, TASK, is_large};
 use crate::{Float, Isa, Machine};
 
 /// The most steps that a chain can have.
@@ -102,7 +102,7 @@ impl<'a, T: Float> Chain<'a, T> {
     /// # Panics
     /// If a length differs.
     pub fn run(&self, on: Machine, outputs: Vec<(usize, &mut [T])>) {
-        let large = self.len * size_of::<T>() >= LARGE;
+        let large = outputs.first().is_some_and(|(_, out)| is_large(out));
         let outputs: Vec<(usize, Shared<'_, T>)> = outputs
             .into_iter()
             .map(|(step, out)| {

@@ -10,7 +10,7 @@ pub(crate) const TASK: usize = 16 * TILE;
 
 /// Results of so many bytes would not stay in the caches until somebody reads them. Where they are
 /// made of as much or more that is read, they are written past the caches.
-pub(crate) const LARGE: usize = 16 << 20;
+const LARGE: usize = 16 << 20;
 
 /// True if results do not stay in the caches.
 pub(crate) fn is_large<T>(out: &[T]) -> bool {

@@ -27,6 +27,12 @@ fn inputs_of<'a, T: Float>(inputs: &[Input<'a>], mask: Option<&Input<'a>>) -> In
     Inputs { query: slice(&inputs[0]), key, value, room: rooms[0], mask: mask.map(strided) }
 }
 
+/// What a backward pass is given behind the inputs of the forward pass.
+fn results_of<'a, T: Float>(inputs: &[Input<'a>]) -> Results<'a, T> {
+    let [out, log_sums, grad] = [0, 1, 2].map(|i| slice(&inputs[i]));
+    Results { out, log_sums, grad }
+}
+
 /// Matrices and the room between them.
 fn with_room<'a, T: Float>(input: &Input<'a>, room: usize) -> &'a [T] {
     let shape = input.shape();
@@ -62,8 +68,7 @@ pub(super) fn gradient(
         return unsupported("the gradient of attention", inputs[0].dtype);
     };
     with_dtype!(inputs[0].dtype, float T => {
-        let [out, log_sums, grad] = [3, 4, 5].map(|i| slice(&inputs[i]));
-        let results = Results { out, log_sums, grad };
+        let results = results_of(&inputs[3..]);
         let inputs = inputs_of::<T>(inputs, inputs.get(6));
         let by = [output(by_query), output(by_key), output(by_value)];
         kernels::attention_gradient(on, how, extent, inputs, results, by);
@@ -103,8 +108,7 @@ pub(super) fn gradient_of_heads(
 ) -> Result<()> {
     let heads = heads_of(&inputs[0], heads);
     with_dtype!(inputs[0].dtype, float T => {
-        let [out, log_sums, grad] = [1, 2, 3].map(|i| slice(&inputs[i]));
-        let results = Results { out, log_sums, grad };
+        let results = results_of(&inputs[1..]);
         let inputs = (slice::<T>(&inputs[0]), inputs.get(4).map(strided));
         kernels::self_attention_gradient(on, how, heads, inputs, results, output(&mut outputs[0]));
     }, else return unsupported("the gradient of attention", inputs[0].dtype));

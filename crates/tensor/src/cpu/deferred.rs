@@ -3,9 +3,10 @@
 //!
 //! A tensor that waits holds what it is made of. Whoever asks for its memory has it computed, and with
 //! it those among the results on the way that somebody else still holds; the others are never written.
-//! So nothing is computed twice, and the bits are those of the kernels one after another.
+//! So nothing is computed twice, but for what is cheap and is reduced first: that is computed on the
+//! way, and left waiting. The bits are those of the kernels one after another.
 
-use super::host;
+use super::strided;
 use crate::device::{Input, Output};
 use crate::storage::Buffer;
 use crate::{DType, Layout};
@@ -47,6 +48,17 @@ struct Call {
 struct Operand {
     buffer: Arc<Buffer>,
     layout: Layout,
+    dtype: DType,
+}
+
+impl Operand {
+    fn new(input: &Input<'_>) -> Self {
+        Self { buffer: input.buffer.clone(), layout: *input.layout, dtype: input.dtype }
+    }
+
+    fn view<T: Float>(&self) -> Strided<'_, T> {
+        strided(&Input { buffer: &self.buffer, layout: &self.layout, dtype: self.dtype })
+    }
 }
 
 /// Has a kernel wait if its tensors are large. Its step's sources are the inputs, by their index.
@@ -75,9 +87,7 @@ pub(super) fn defer(
     let Buffer::Host(block) = replace(output.buffer, Buffer::Nothing) else {
         unreachable!("an output has just been allocated");
     };
-    let operand =
-        |input: &Input<'_>| Operand { buffer: input.buffer.clone(), layout: *input.layout };
-    let operands = inputs.iter().map(operand).collect();
+    let operands = inputs.iter().map(Operand::new).collect();
     let call = Call { on, dtype: output.dtype, count, step, operands };
     *output.buffer = Buffer::Deferred(Box::new(Deferred {
         done: OnceLock::new(),
@@ -250,7 +260,7 @@ impl Program {
     }
 
     fn chain<T: Float>(&self, count: usize) -> Chain<'_, T> {
-        let inputs: SmallVec<[Strided<'_, T>; 4]> = self.inputs.iter().map(strided).collect();
+        let inputs: SmallVec<[Strided<'_, T>; 4]> = self.inputs.iter().map(Operand::view).collect();
         Chain::new(count, &inputs, self.steps.clone())
     }
 
@@ -268,24 +278,14 @@ impl Program {
         let mut outputs: Vec<(usize, &mut [T])> = slices.collect();
         match self.steps[..] {
             [Step::Map(op, _)] => {
-                kernels::map(on, op, strided(&self.inputs[0]), outputs[0].1);
+                kernels::map(on, op, self.inputs[0].view(), outputs[0].1);
             }
             [Step::Zip(op, ..)] => {
-                let [x, y] = [0, 1].map(|i| strided(&self.inputs[i]));
+                let [x, y] = [0, 1].map(|i| self.inputs[i].view());
                 kernels::zip(on, op, x, y, outputs[0].1);
             }
             _ => self.chain(count).run(on, outputs),
         }
         blocks
-    }
-}
-
-fn strided<T: Float>(operand: &Operand) -> Strided<'_, T> {
-    let Operand { buffer, layout } = operand;
-    Strided {
-        data: host(buffer).slice(),
-        offset: layout.offset(),
-        shape: layout.shape(),
-        strides: layout.strides(),
     }
 }
