@@ -8,7 +8,6 @@
 use super::correlate::Correlation;
 use super::gather::copy_channel;
 use super::plan::{Goal, Layout, Part, Plan};
-use super::tile::most_vectors;
 use super::write::Writer;
 use crate::memory::{Scratch, scratch};
 use crate::simd::{PatchTile, Routine, Simd, Vector, patch_tile};
@@ -93,7 +92,7 @@ impl Panels {
     /// The rows that a panel has room for: fewer in the last one.
     fn height(&self, panel: usize) -> usize {
         let left = self.rows - panel * self.height;
-        if left < self.height { left.next_power_of_two() } else { self.height }
+        left.next_power_of_two().min(self.height)
     }
 
     /// Where a panel of a group starts.
@@ -242,12 +241,11 @@ impl<T: Float> Task<'_, T> {
         let a = self.packed[start..][..block.len() * height].as_ptr();
         let steps = &self.steps[block.clone()];
         let vectors = pitch / lanes;
-        let most = S::TILE_VECTORS.min(most_vectors::<S>());
         assert!(sums.len() >= height * pitch);
         assert!(steps.iter().all(|&step| step + pitch <= copy.len()));
         let mut vector = 0;
         while vector < vectors {
-            let width = most.min(vectors - vector);
+            let width = S::TILE_VECTORS.min(vectors - vector);
             // SAFETY: the panel has `height` rows at each step; the copy holds the run's `pitch`
             // numbers from each step on; and the sums hold `height` rows of `pitch` numbers, within
             // which the tile of `height` rows and `width` vectors lies.

@@ -112,12 +112,14 @@ impl<T: Float> Routine for Task<'_, T> {
             let vectors = part.flat.div_ceil(lanes);
             let count = self.rows.len();
             let mut product = Product { steps, input: &input, grad: &grad, pitch, vectors, sums };
-            // The tiles that fill the registers: 16 or 32 of them.
+            // The tiles that fill the registers: 32 or 16 of them.
             let mut row = 0;
             while row < count {
                 row += match (count - row, S::TILE_ROWS) {
                     (8.., 8) => product.rows::<S, 8, 3>(isa, row),
-                    (4.., _) => product.rows::<S, 4, 3>(isa, row),
+                    (4.., 8) => product.rows::<S, 4, 3>(isa, row),
+                    (6.., 6) => product.rows::<S, 6, 2>(isa, row),
+                    (4.., _) => product.rows::<S, 4, 2>(isa, row),
                     _ => product.rows::<S, 1, 9>(isa, row),
                 };
             }

@@ -7,14 +7,9 @@ use crate::simd::{Simd, Vector};
 /// The most rows of any tile.
 pub(super) const MOST_ROWS: usize = 8;
 
-/// The vectors in a row of the widest tile. With 16 registers it is two: a tile of 4 rows of three
-/// vectors would need every register, and in practice one more.
+/// The vectors in a row of the widest tile.
 pub(super) const fn most_vectors<S: Simd>() -> usize {
-    match S::TILE_VECTORS {
-        1 => 1,
-        _ if many_registers::<S>() => 4,
-        _ => 2,
-    }
+    if many_registers::<S>() { 4 } else { S::TILE_VECTORS }
 }
 
 /// Whether there are registers for 24 sums and what they are made of.

@@ -39,9 +39,8 @@ const FEW_ROWS_DEPTH: usize = 512;
 /// So many rows are few.
 const FEW_ROWS: usize = 256;
 
-/// How many panels of `B` of depth [`DEPTH`] one task packs at most: they stay in the second-level
-/// cache.
-const GROUP: usize = 6;
+/// How many bytes of `B` one task packs at most: they stay in the second-level cache.
+const GROUP: usize = 288 << 10;
 
 /// How many tasks are wanted at least, however few columns there are.
 const TASKS: usize = 16;
@@ -204,7 +203,7 @@ fn packed_to<T, F, A, B, L, R>(
     }
     let steps = size.depth.div_ceil(F::STEPS);
     let block = depth_of_blocks(size.rows, steps);
-    let most = (GROUP * DEPTH / block).clamp(1, GROUP);
+    let most = GROUP / (block.max(DEPTH) * tile.columns * size_of::<F::Packed>());
     let column_group = (column_panels * size.batch).div_ceil(TASKS).clamp(1, most);
     let column_groups = column_panels.div_ceil(column_group);
     // Few columns: cut the rows too, though each part then packs the same columns again.

@@ -4,8 +4,11 @@ use crate::simd::{MAX_LANES, Simd, Vector};
 use crate::{Float, Number};
 use std::ops::Range;
 
-/// How wide the left panels of most instruction sets are.
-const LINES: usize = 8;
+/// How wide the left panels of instruction sets with 32 registers are.
+const WIDE: usize = 8;
+
+/// How wide those of instruction sets with 16 registers are.
+const NARROW: usize = 6;
 
 /// An operand of a matrix product: numbers with a depth (the index that is summed over) and an
 /// index across (the row of a left operand, the column of a right one).
@@ -53,7 +56,8 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
         };
         let lanes = T::Vector::<S>::LANES;
         if self.across_stride == 1 {
-            if count == width && (width == LINES || width.is_multiple_of(lanes)) {
+            let left = width == WIDE || width == NARROW;
+            if count == width && (left || width.is_multiple_of(lanes)) {
                 for (k, row) in panel.chunks_exact_mut(width).take(depth.len()).enumerate() {
                     copy::<T::Vector<S>>(isa, &self.data[start(k, 0)..][..width], row);
                 }
@@ -69,18 +73,20 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
             panel.fill(T::ZERO);
         }
         if self.depth_stride == 1 {
-            if (count, width) == (LINES, LINES) {
-                let lines = std::array::from_fn(|j| &self.data[start(0, j)..][..depth.len()]);
-                return interleave(lines, panel);
+            let line = |j: usize| &self.data[start(0, j)..][..depth.len()];
+            match (count, width) {
+                (WIDE, WIDE) => return interleave::<T, WIDE>(std::array::from_fn(line), panel),
+                (NARROW, NARROW) => {
+                    return interleave::<T, NARROW>(std::array::from_fn(line), panel);
+                }
+                _ => {}
             }
             let whole = count / lanes * lanes;
             for first in (0..whole).step_by(lanes) {
-                let line = |j: usize| &self.data[start(0, first + j)..][..depth.len()];
-                turn::<T::Vector<S>>(isa, line, (first, width), panel);
+                turn::<T::Vector<S>>(isa, |j| line(first + j), (first, width), panel);
             }
             for j in whole..count {
-                let line = &self.data[start(0, j)..][..depth.len()];
-                for (row, &value) in panel.chunks_exact_mut(width).zip(line) {
+                for (row, &value) in panel.chunks_exact_mut(width).zip(line(j)) {
                     row[j] = value;
                 }
             }
@@ -94,14 +100,14 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
     }
 }
 
-/// Copies a line of [`LINES`] numbers or of whole vectors. There are many short lines: to call a
+/// Copies a line as wide as a left panel or of whole vectors. There are many short lines: to call a
 /// function for each takes longer than to copy it.
 #[inline(always)]
 fn copy<V: Vector>(isa: V::Isa, from: &[V::Scalar], to: &mut [V::Scalar]) {
-    if let (Ok(from), Ok(to)) = (<&[V::Scalar; LINES]>::try_from(from), to.try_into()) {
-        let to: &mut [V::Scalar; LINES] = to;
-        *to = *from;
-        return;
+    match from.len() {
+        WIDE => return to[..WIDE].copy_from_slice(&from[..WIDE]),
+        NARROW => return to[..NARROW].copy_from_slice(&from[..NARROW]),
+        _ => {}
     }
     for (from, to) in from.chunks_exact(V::LANES).zip(to.chunks_exact_mut(V::LANES)) {
         V::load(isa, from).store(to);
@@ -111,7 +117,7 @@ fn copy<V: Vector>(isa: V::Isa, from: &[V::Scalar], to: &mut [V::Scalar]) {
 /// Packs as many lines as a panel is wide, all at once: each comes from memory by itself, and none
 /// waits for another.
 #[inline(always)]
-fn interleave<T: Float>(lines: [&[T]; LINES], panel: &mut [T]) {
+fn interleave<T: Float, const LINES: usize>(lines: [&[T]; LINES], panel: &mut [T]) {
     let len = lines[0].len();
     let lines = lines.map(|line| &line[..len]);
     for (k, row) in panel.chunks_exact_mut(LINES).take(len).enumerate() {

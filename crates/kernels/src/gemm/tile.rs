@@ -40,9 +40,9 @@ pub(super) unsafe fn compute<M: Multiplier>(multiplier: M, tile: Tile<M>) {
             (8, 1) => fixed::<M, 8, 1>(multiplier, tile),
             (8, 2) => fixed::<M, 8, 2>(multiplier, tile),
             (8, 3) => fixed::<M, 8, 3>(multiplier, tile),
+            (6, 1) => fixed::<M, 6, 1>(multiplier, tile),
+            (6, 2) => fixed::<M, 6, 2>(multiplier, tile),
             (4, 1) => fixed::<M, 4, 1>(multiplier, tile),
-            (4, 2) => fixed::<M, 4, 2>(multiplier, tile),
-            (4, 3) => fixed::<M, 4, 3>(multiplier, tile),
             (rows, _) => panic!("there is no tile of {rows} rows and {} vectors", tile.vectors),
         }
     }

@@ -12,9 +12,6 @@ use std::ops::Range;
 /// inner cache.
 const DEPTH: usize = 256;
 
-/// How many vectors wide a panel is.
-const VECTORS: usize = 3;
-
 /// The right operand of products, in panels of some columns each.
 ///
 /// A number of a product is summed in the order of depth, by the same steps whatever rows and
@@ -26,6 +23,8 @@ pub(super) struct Packed<P> {
     depth: usize,
     /// How many columns a vector has.
     lanes: usize,
+    /// How many vectors wide a panel is.
+    width: usize,
     /// The columns in whole vectors.
     vectors: usize,
 }
@@ -37,19 +36,18 @@ impl<P: Element> Packed<P> {
         numbers: usize,
         columns: usize,
     ) -> Self {
-        let lanes = on.isa.run(Lanes(PhantomData::<T>));
+        let (lanes, width) = on.isa.run(Widths(PhantomData::<T>));
         let vectors = columns.div_ceil(lanes);
         let depth = numbers.div_ceil(F::STEPS);
         let mut panels = scratch(depth * vectors * lanes);
-        let width = VECTORS * lanes;
-        let chunks = Chunks::new(&mut panels, (depth * width).max(1));
+        let chunks = Chunks::new(&mut panels, (depth * width * lanes).max(1));
         on.for_each(chunks, numbers * columns, |index, panel| {
+            let start = index * width * lanes;
             let width = panel.len() / depth;
-            let start = index * VECTORS * lanes;
             let across = start..columns.min(start + width);
             F::run(on.isa, Pack { matrix, depth: numbers, across, width, panel });
         });
-        Self { panels, numbers, depth, lanes, vectors }
+        Self { panels, numbers, depth, lanes, width, vectors }
     }
 
     /// How long a row of a product is: its columns in whole vectors.
@@ -79,8 +77,8 @@ impl<P: Element> Packed<P> {
         let (left, stride) = self.rows(multiplier, (left, stride), rows);
         for start in (0..self.depth).step_by(DEPTH) {
             let depth = DEPTH.min(self.depth - start);
-            for vector in (0..self.vectors).step_by(VECTORS) {
-                let vectors = VECTORS.min(self.vectors - vector);
+            for vector in (0..self.vectors).step_by(self.width) {
+                let vectors = self.width.min(self.vectors - vector);
                 let first = vector * self.lanes * self.depth + start * vectors * self.lanes;
                 let panel = &self.panels[first..][..depth * vectors * self.lanes];
                 let mut row = 0;
@@ -153,15 +151,15 @@ fn height<S: Simd>(rows: usize) -> usize {
     height
 }
 
-/// Asks an instruction set how long its vectors are.
-struct Lanes<T>(PhantomData<T>);
+/// Asks an instruction set how long its vectors are, and how many of them its tile is wide.
+struct Widths<T>(PhantomData<T>);
 
-impl<T: Float> Routine for Lanes<T> {
-    type Output = usize;
+impl<T: Float> Routine for Widths<T> {
+    type Output = (usize, usize);
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> usize {
-        T::Vector::<S>::LANES
+    fn run<S: Simd>(self, _: S) -> (usize, usize) {
+        (T::Vector::<S>::LANES, S::TILE_VECTORS)
     }
 }
 
@@ -179,21 +177,28 @@ struct Tile<M: Multiplier> {
 }
 
 impl<M: Multiplier> Tile<M> {
-    /// Computes 1, 2, 4 or 8 rows of one to three vectors.
+    /// Computes all rows of the instruction set's tile, or what halving them gives, of one to three
+    /// vectors.
     ///
     /// # Safety
     /// `left` must be valid for `depth` reads in each of `rows` rows, `panel` for `depth` rows of
     /// vectors, and `out` for writes of vectors in each of `rows` rows.
     #[inline(always)]
     unsafe fn run_sized(self, multiplier: M, rows: usize, vectors: usize) {
-        // Tiles with more rows than the instruction set's own never occur, and are not compiled.
-        let possible = if rows > M::Isa::TILE_ROWS { 0 } else { rows };
+        // Tiles with more rows than the instruction set's own, or wider, never occur, and are not
+        // compiled.
+        let (tall, wide) = (M::Isa::TILE_ROWS, M::Isa::TILE_VECTORS);
+        let possible = if rows > tall || vectors > wide { 0 } else { rows };
         // SAFETY: the caller vouches for a tile of this size.
         unsafe {
             match (possible, vectors) {
                 (8, 3) => self.run::<8, 3>(multiplier),
                 (8, 2) => self.run::<8, 2>(multiplier),
                 (8, 1) => self.run::<8, 1>(multiplier),
+                (6, 2) if tall == 6 => self.run::<6, 2>(multiplier),
+                (6, 1) if tall == 6 => self.run::<6, 1>(multiplier),
+                (3, 2) if tall == 6 => self.run::<3, 2>(multiplier),
+                (3, 1) if tall == 6 => self.run::<3, 1>(multiplier),
                 (4, 3) => self.run::<4, 3>(multiplier),
                 (4, 2) => self.run::<4, 2>(multiplier),
                 (4, 1) => self.run::<4, 1>(multiplier),

@@ -33,8 +33,9 @@ pub(crate) fn available() -> bool {
 impl Simd for Avx2 {
     type F32 = F32x8;
     type F64 = F64x4;
-    const TILE_ROWS: usize = 4;
-    const TILE_VECTORS: usize = 3;
+    // Four rows of three vectors would need every register, and in practice one more.
+    const TILE_ROWS: usize = 6;
+    const TILE_VECTORS: usize = 2;
 
     #[inline(always)]
     fn prefetch<T>(self, address: *const T) {

@@ -440,7 +440,8 @@ pub(crate) struct PatchTile<'a, T> {
     pub(crate) accumulate: bool,
 }
 
-/// Computes a tile of 1, 2, 4 or 8 rows and one to three vectors in a row.
+/// Computes a tile of all rows of the instruction set's own, or of 1, 2 or 4, and of one to three
+/// vectors in a row.
 ///
 /// # Safety
 /// `a` must be valid for `steps.len() * rows` reads, `b + steps[step]` for `vectors * LANES` reads
@@ -455,14 +456,17 @@ pub(crate) unsafe fn patch_tile<V: Vector>(
     vectors: usize,
     tile: PatchTile<'_, V::Scalar>,
 ) {
-    // Tiles with more rows than the instruction set's own never occur, and are not compiled.
-    let possible = if rows > V::Isa::TILE_ROWS { 0 } else { rows };
+    // Tiles with more rows than the instruction set's own, or wider, never occur, and are not compiled.
+    let (tall, wide) = (V::Isa::TILE_ROWS, V::Isa::TILE_VECTORS);
+    let possible = if rows > tall || vectors > wide { 0 } else { rows };
     // SAFETY: the caller vouches for a tile of this size.
     unsafe {
         match (possible, vectors) {
             (8, 3) => fixed_patch_tile::<V, 8, 3>(isa, tile),
             (8, 2) => fixed_patch_tile::<V, 8, 2>(isa, tile),
             (8, 1) => fixed_patch_tile::<V, 8, 1>(isa, tile),
+            (6, 2) if tall == 6 => fixed_patch_tile::<V, 6, 2>(isa, tile),
+            (6, 1) if tall == 6 => fixed_patch_tile::<V, 6, 1>(isa, tile),
             (4, 3) => fixed_patch_tile::<V, 4, 3>(isa, tile),
             (4, 2) => fixed_patch_tile::<V, 4, 2>(isa, tile),
             (4, 1) => fixed_patch_tile::<V, 4, 1>(isa, tile),
