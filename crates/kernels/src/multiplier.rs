@@ -81,7 +81,8 @@ pub(crate) const MOST_STEPS: usize = 2;
 /// How many steps of depth are packed at a time: they stay in the innermost cache in between.
 const AT_ONCE: usize = 64;
 
-/// Packs a part of an operand: `panel[k * width + j]` becomes steps of depth k of number j.
+/// Packs a part of an operand into panels that start `distance` apart, each of `width` of the numbers
+/// across: `panel[k * width + j]` becomes steps of depth k of number j.
 #[inline(always)]
 pub(crate) fn pack<M: Multiplier>(
     multiplier: M,
@@ -89,20 +90,22 @@ pub(crate) fn pack<M: Multiplier>(
     depth: Range<usize>,
     across: Range<usize>,
     width: usize,
-    panel: &mut [M::Packed],
+    (panels, distance): (&mut [M::Packed], usize),
 ) {
     let isa = multiplier.isa();
-    if let Some(panel) = M::as_numbers(panel) {
-        return operand.pack(isa, depth, across, width, panel);
+    if let Some(panels) = M::as_numbers(panels) {
+        return operand.pack_panels(isa, depth, across, width, (panels, distance));
     }
-    let mut numbers = scratch(AT_ONCE.min(depth.len()) * width);
-    let starts = depth.clone().step_by(AT_ONCE);
-    for (start, packed) in starts.zip(panel.chunks_mut(AT_ONCE / M::STEPS * width)) {
+    let mut numbers = scratch(across.len().div_ceil(width) * AT_ONCE.min(depth.len()) * width);
+    for (index, start) in depth.clone().step_by(AT_ONCE).enumerate() {
         let depth = start..depth.end.min(start + AT_ONCE);
-        let packed = &mut packed[..depth.len().div_ceil(M::STEPS) * width];
-        let numbers = &mut numbers[..depth.len() * width];
-        operand.pack(isa, depth, across.clone(), width, numbers);
-        multiplier.pack_lines(numbers, width, packed);
+        let len = depth.len() * width;
+        operand.pack_panels(isa, depth.clone(), across.clone(), width, (&mut numbers, len));
+        let place = index * (AT_ONCE / M::STEPS) * width;
+        for (panel, numbers) in panels.chunks_mut(distance).zip(numbers.chunks_exact(len)) {
+            let packed = &mut panel[place..][..depth.len().div_ceil(M::STEPS) * width];
+            multiplier.pack_lines(numbers, width, packed);
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use crate::memory::{Scratch, scratch};
 use crate::multiplier::{self, Format, Multiplier, Unrounded, Work};
 use crate::simd::{Routine, Simd, Vector};
 use crate::threads::Shared;
-use crate::{Chunks, Element, Float, Machine, Precision};
+use crate::{Element, Float, Machine, Precision};
 use std::ops::Range;
 use tile::Tile;
 
@@ -41,6 +41,10 @@ const FEW_ROWS: usize = 256;
 
 /// How many bytes of `B` one task packs at most: they stay in the second-level cache.
 const GROUP: usize = 288 << 10;
+
+/// How many panels of `A` a task packs at most: so many that what lies side by side in memory is read
+/// at once, and so few that the lines of all of them fit into the innermost cache.
+const PACKED_AT_ONCE: usize = 8;
 
 /// How many tasks are wanted at least, however few columns there are.
 const TASKS: usize = 16;
@@ -212,6 +216,8 @@ fn packed_to<T, F, A, B, L, R>(
     let row_groups = row_panels.div_ceil(row_group);
 
     let panel = tile.rows * block;
+    let pack = (left_batches * row_panels).div_ceil(TASKS).clamp(1, PACKED_AT_ONCE);
+    let packs = row_panels.div_ceil(pack);
     let mut left_panels: Scratch<F::Packed> = scratch(left_batches * row_panels * panel);
     let out = Shared::new(out);
     let mut start = 0;
@@ -219,11 +225,18 @@ fn packed_to<T, F, A, B, L, R>(
         let end = steps.min(start + block);
         let last = end == steps;
         let depth = start * F::STEPS..size.depth.min(end * F::STEPS);
-        on.for_each(Chunks::new(&mut left_panels, panel), size.cost_ns() / 8, |index, panel| {
-            let rows = index % row_panels * tile.rows;
-            let rows = rows..size.rows.min(rows + tile.rows);
-            let (operand, depth) = ((operands.left)(index / row_panels), depth.clone());
-            F::run(on.isa, PackLeft { operand, depth, rows, width: tile.rows, panel });
+        let shared = Shared::new(&mut left_panels);
+        on.parallel(left_batches * packs, size.cost_ns() / 8, |task| {
+            let (batch, first) = (task / packs, task % packs * pack);
+            let last = row_panels.min(first + pack);
+            let rows = first * tile.rows..size.rows.min(last * tile.rows);
+            // SAFETY: no other task packs these panels.
+            let panels = unsafe {
+                shared.slice((batch * row_panels + first) * panel, (last - first) * panel)
+            };
+            let (operand, depth) = ((operands.left)(batch), depth.clone());
+            let panels = (panels, panel);
+            F::run(on.isa, PackLeft { operand, depth, rows, width: tile.rows, panels });
         });
         let tasks = size.batch * column_groups * row_groups;
         on.parallel(tasks, size.cost_ns(), |task| {
@@ -261,13 +274,13 @@ fn depth_of_blocks(rows: usize, depth: usize) -> usize {
     depth.div_ceil(depth.div_ceil(most))
 }
 
-/// Packs some rows of a left operand.
+/// Packs some rows of a left operand into panels that start so far apart.
 struct PackLeft<'a, P, A> {
     operand: A,
     depth: Range<usize>,
     rows: Range<usize>,
     width: usize,
-    panel: &'a mut [P],
+    panels: (&'a mut [P], usize),
 }
 
 impl<T: Float, P: Element, A: Operand<T>> Work<T, P> for PackLeft<'_, P, A> {
@@ -275,8 +288,8 @@ impl<T: Float, P: Element, A: Operand<T>> Work<T, P> for PackLeft<'_, P, A> {
 
     #[inline(always)]
     fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
-        let Self { operand, depth, rows, width, panel } = self;
-        multiplier::pack(multiplier, &operand, depth, rows, width, panel);
+        let Self { operand, depth, rows, width, panels } = self;
+        multiplier::pack(multiplier, &operand, depth, rows, width, panels);
     }
 }
 
@@ -332,7 +345,7 @@ impl<T: Float, P: Element, B: Operand<T>> Work<T, P> for Task<'_, T, P, B> {
             let start = self.columns.start + index * tile_columns;
             let columns = start..self.columns.end.min(start + tile_columns);
             let width = columns.len().next_multiple_of(M::Sums::LANES);
-            let panel = &mut panel[..depth * width];
+            let panel = (&mut panel[..depth * width], depth * width);
             multiplier::pack(multiplier, self.right, self.depth.clone(), columns, width, panel);
         }
         for row_panel in self.row_panels.clone() {

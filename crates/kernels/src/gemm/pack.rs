@@ -23,6 +23,20 @@ pub trait Operand<T>: Sync {
         width: usize,
         panel: &mut [T],
     );
+
+    /// Packs a part into several panels, each of `width` of the numbers across, which start `distance`
+    /// apart; see [`Operand::pack`].
+    #[inline(always)]
+    fn pack_panels<S: Simd>(
+        &self,
+        isa: S,
+        depth: Range<usize>,
+        across: Range<usize>,
+        width: usize,
+        (panels, distance): (&mut [T], usize),
+    ) {
+        one_by_one(self, isa, depth, across, width, (panels, distance));
+    }
 }
 
 /// An operand that is a matrix in memory with any strides.
@@ -97,6 +111,46 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
                 *value = self.data[start(k, j)];
             }
         }
+    }
+
+    #[inline(always)]
+    fn pack_panels<S: Simd>(
+        &self,
+        isa: S,
+        depth: Range<usize>,
+        across: Range<usize>,
+        width: usize,
+        (panels, distance): (&mut [T], usize),
+    ) {
+        let whole = across.len().is_multiple_of(width) && (width == WIDE || width == NARROW);
+        if self.across_stride != 1 || !whole {
+            return one_by_one(self, isa, depth, across, width, (panels, distance));
+        }
+        // What lies side by side is read at once, whichever panels it goes to.
+        for (k, step) in depth.enumerate() {
+            let start = step as isize * self.depth_stride + across.start as isize;
+            let line = &self.data[self.offset.wrapping_add_signed(start)..][..across.len()];
+            for (index, from) in line.chunks_exact(width).enumerate() {
+                let to = &mut panels[index * distance + k * width..][..width];
+                copy::<T::Vector<S>>(isa, from, to);
+            }
+        }
+    }
+}
+
+/// Packs panel after panel.
+#[inline(always)]
+fn one_by_one<T, S: Simd>(
+    operand: &(impl Operand<T> + ?Sized),
+    isa: S,
+    depth: Range<usize>,
+    across: Range<usize>,
+    width: usize,
+    (panels, distance): (&mut [T], usize),
+) {
+    for (start, panel) in across.clone().step_by(width).zip(panels.chunks_mut(distance)) {
+        let across = start..across.end.min(start + width);
+        operand.pack(isa, depth.clone(), across, width, &mut panel[..depth.len() * width]);
     }
 }
 

@@ -137,7 +137,8 @@ impl<T: Float, P: Element> Work<T, P> for Pack<'_, T, P> {
     #[inline(always)]
     fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
         let Self { matrix, depth, across, width, panel } = self;
-        multiplier::pack(multiplier, &matrix, 0..depth, across, width, panel);
+        let distance = panel.len();
+        multiplier::pack(multiplier, &matrix, 0..depth, across, width, (panel, distance));
     }
 }
 
