@@ -17,9 +17,12 @@ const LOSS_TOLERANCE: f64 = 2e-3;
 /// How many steps are compared; they warm up as well.
 const COMPARED_STEPS: usize = 5;
 
-/// PyTorch's variants that the first round shows to take so many times as long as its fastest are not
-/// run again: they would take most of the time, and change nothing.
+/// PyTorch's variants that even in the best of the first rounds take so many times as long as its fastest
+/// are not run again: they would take most of the time, and change nothing.
 const HOPELESS: f64 = 1.25;
+
+/// The rounds before that is judged: more than one, as any can be disturbed.
+const TRIALS: usize = 2;
 
 /// What a comparison runs on.
 struct Setting<'a> {
@@ -117,8 +120,10 @@ impl Setting<'_> {
             for contestant in &mut contestants {
                 self.time(workload, contestant)?;
             }
-            if round == 0 {
-                drop_the_hopeless(&mut contestants);
+            if round + 1 == TRIALS {
+                for index in hopeless(&contestants) {
+                    contestants[index].process = None;
+                }
             }
         }
         let outcomes = contestants.into_iter().map(Contestant::outcome).collect();
@@ -196,18 +201,18 @@ impl Contestant {
     }
 }
 
-/// Ends the processes of PyTorch's variants that cannot be its fastest.
-fn drop_the_hopeless(contestants: &mut [Contestant]) {
+/// Which are PyTorch's variants that cannot be its fastest.
+fn hopeless(contestants: &[Contestant]) -> Vec<usize> {
     let variant =
-        |one: &&mut Contestant| matches!(one.peer, Peer::PyTorch(_)) && one.peer != Peer::AUTOCAST;
-    let time = |one: &Contestant| one.times.last().map_or(f64::INFINITY, |it| it.step_ms);
-    let variants: Vec<&mut Contestant> = contestants.iter_mut().filter(variant).collect();
-    let fastest = variants.iter().map(|one| time(one)).fold(f64::INFINITY, f64::min);
-    for one in variants {
-        if one.peer != Peer::DEFAULT && time(one) > HOPELESS * fastest {
-            one.process = None;
-        }
-    }
+        |one: &Contestant| matches!(one.peer, Peer::PyTorch(_)) && one.peer != Peer::AUTOCAST;
+    let best =
+        |one: &Contestant| one.times.iter().map(|it| it.step_ms).fold(f64::INFINITY, f64::min);
+    let variants = contestants.iter().filter(|one| variant(one));
+    let fastest = variants.map(best).fold(f64::INFINITY, f64::min);
+    let slow = |one: &Contestant| {
+        variant(one) && one.peer != Peer::DEFAULT && best(one) > HOPELESS * fastest
+    };
+    (0..contestants.len()).filter(|&index| slow(&contestants[index])).collect()
 }
 
 /// Has a process of its own write the weights and inputs, so that this one stays small.
@@ -227,4 +232,27 @@ fn check_same_work(workload: &Workload, peer: Peer, losses: &[f64], own: &[f64])
     }
     let name = workload.name;
     Err(format!("{name}: the losses are {own:?}, but those of {peer} {losses:?}").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_disturbed_round_makes_no_variant_hopeless() {
+        let rounds = [
+            (Peer::Gradus(Isa::Portable), [1.0, 1.0]),
+            (Peer::DEFAULT, [30.0, 28.0]),
+            (Peer::PyTorch("channels_last"), [40.0, 17.0]),
+            (Peer::PyTorch("compile"), [22.0, 22.0]),
+            (Peer::PyTorch("compile_channels_last"), [18.0, 60.0]),
+            (Peer::AUTOCAST, [90.0, 90.0]),
+        ];
+        let contestants = rounds.map(|(peer, times)| {
+            let measured = |step_ms| Measurement { step_ms, peak_mib: 0.0, faults: 0.0 };
+            let times = times.map(measured).to_vec();
+            Contestant { peer, process: None, times, shares: vec![] }
+        });
+        assert_eq!(hopeless(&contestants), [3], "compile alone is far from the fastest");
+    }
 }
