@@ -5,7 +5,7 @@ mod median;
 
 use gradus_kernels::conv::{self, Geometry};
 use gradus_kernels::gemm::{Bias, Matrix, Size, matmul};
-use gradus_kernels::integer::{self, CodeScale, IntegerWeight, pack, packed_len};
+use gradus_kernels::integer::{self, CodeScale, Finish, IntegerWeight, pack, packed_len};
 use gradus_kernels::{Machine, Precision, Strided};
 use median::median;
 
@@ -87,6 +87,7 @@ fn integers(on: Machine, geometry: &Geometry, shapes: [[usize; 5]; 3]) -> f64 {
     pack(geometry, &codes, &mut packed);
     let weight = IntegerWeight { packed: &packed, sums: &sums, scales: &scales };
     let input = CodeScale { scale: 1.0 / 255.0, zero: 128 };
-    let body = || integer::forward(on, geometry, input, &x, weight, Some(&bias), &mut out);
+    let finish = Finish { bias: Some(&bias), relu: false };
+    let body = || integer::forward(on, geometry, input, &x, weight, finish, &mut out);
     median(body).as_secs_f64()
 }

@@ -4,7 +4,9 @@
 mod numbers;
 
 use gradus_kernels::conv::Geometry;
-use gradus_kernels::integer::{CodeScale, IntegerWeight, forward, pack, packed_len};
+use gradus_kernels::integer::{
+    CodeScale, Finish, IntegerWeight, forward, pack, packed_len, unpack,
+};
 use gradus_kernels::{Isa, Machine};
 use numbers::numbers;
 
@@ -85,22 +87,44 @@ fn sums_are_exact_on_every_instruction_set_and_thread_count() {
             codes.chunks(depth).map(|row| row.iter().map(|&code| i32::from(code)).sum()).collect();
         let mut packed = vec![1; packed_len(&geometry)];
         pack(&geometry, &codes, &mut packed);
+        let mut unpacked = vec![0; codes.len()];
+        unpack(&geometry, &packed, &mut unpacked);
+        assert_eq!(unpacked, codes);
         let weight = IntegerWeight { packed: &packed, sums: &sums, scales: &scales };
         // Some numbers are beyond the codes.
         let input = CodeScale { scale: 1.7 / 255.0, zero: 117 };
         let places = out(height) * out(width);
         let wanted = plain(&geometry, input, &x, &codes);
         for isa in Isa::available() {
-            for threads in [1, 3] {
+            for (threads, relu) in [(1, false), (3, true)] {
                 let mut found = vec![f32::NAN; wanted.len()];
                 let on = Machine { isa, threads };
-                forward(on, &geometry, input, &x, weight, Some(&bias), &mut found);
+                let finish = Finish { bias: Some(&bias), relu };
+                forward(on, &geometry, input, &x, weight, finish, &mut found);
                 for (index, (&found, &sum)) in found.iter().zip(&wanted).enumerate() {
                     let output = index / places % outputs;
                     let number = sum as f32 * (input.scale * scales[output]) + bias[output];
+                    let number = if relu { number.max(0.0) } else { number };
                     assert_eq!(found, number, "{isa} {threads} {geometry:?} at {index}");
                 }
             }
         }
     }
+}
+
+#[test]
+fn codes_cover_what_they_shall_and_zero_exactly() {
+    for (low, high) in [(-1.0, 3.0), (0.5, 2.0), (-2.0, -1.0), (0.0, 0.0), (-1e-44, 1e-44)] {
+        let scale = CodeScale::covering(low, high);
+        assert_eq!(scale.rounded(0.0), 0.0);
+        for step in 0..=100 {
+            let x = low + (high - low) * step as f32 / 100.0;
+            let error = (scale.rounded(x) - x).abs();
+            assert!(error <= 0.51 * scale.scale, "{x} of {low} to {high}: {scale:?}");
+        }
+    }
+    // Numbers beyond the ends get those, and no range is too wide.
+    let scale = CodeScale::covering(-1.0, 3.0);
+    assert!((scale.rounded(9.0) - 3.0).abs() <= scale.scale);
+    assert!(CodeScale::covering(f32::MIN, f32::MAX).scale.is_finite());
 }

@@ -6,6 +6,7 @@ pub use gradus_kernels::attention::Attention;
 pub use gradus_kernels::conv::Geometry as ConvGeometry;
 pub use gradus_kernels::ctc::Ctc;
 pub use gradus_kernels::dropout::Dropout;
+pub use gradus_kernels::integer::CodeScale;
 pub use gradus_kernels::norm::{Behind, ChannelNorm, RowNorm};
 pub use gradus_kernels::optimizer;
 pub use gradus_kernels::pool::{Pool, Window};
@@ -262,6 +263,17 @@ pub enum Kernel {
         geometry: ConvGeometry,
         /// What products of `f32` may lose.
         precision: Precision,
+    },
+    /// The convolution of x, `f32`, with a weight, both as integers of eight bits, in one group: of x,
+    /// the packed codes `u8`, their sums `i64` [O], their scales `f32` [O] and, if there is a fifth
+    /// input, the bias `f32` [O]. All are contiguous. See [`gradus_kernels::integer`].
+    ConvInt8 {
+        /// The sizes; those of a matrix product are of images of one place.
+        geometry: ConvGeometry,
+        /// How x becomes codes.
+        input: CodeScale,
+        /// Whether y then becomes max(y, 0).
+        relu: bool,
     },
     /// Normalises the rows of x [N, L]; two more inputs, if there are any, are the weights and the
     /// biases. The second output is the mean and the factor of each row, `f64` [N, 2].

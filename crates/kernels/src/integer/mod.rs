@@ -49,6 +49,40 @@ pub struct CodeScale {
     pub zero: u8,
 }
 
+impl CodeScale {
+    /// The codes of the numbers from `low` to `high`, and of zero if it is outside. What is beyond them
+    /// gets the code of the nearest.
+    ///
+    /// # Panics
+    /// If one of them is not finite.
+    pub fn covering(low: f32, high: f32) -> Self {
+        assert!(low.is_finite() && high.is_finite(), "no codes cover {low} to {high}");
+        let (low, high) = (f64::from(low.min(0.0)), f64::from(high.max(0.0)));
+        let scale = (high - low) / 255.0;
+        // Zero alone, or numbers so small that dividing by their distance would overflow.
+        if scale < f64::from(f32::MIN_POSITIVE) {
+            return Self { scale: 1.0, zero: 0 };
+        }
+        Self { scale: scale as f32, zero: (-low / scale).round_ties_even() as u8 }
+    }
+
+    /// The number that the code of a number stands for.
+    pub fn rounded(self, x: f32) -> f32 {
+        let zero = f32::from(self.zero);
+        let code = (x * (1.0 / self.scale)).round_ties_even() + zero;
+        self.scale * (code.clamp(0.0, 255.0) - zero)
+    }
+}
+
+/// What becomes of the sums of a convolution.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Finish<'a> {
+    /// What is added to each output channel.
+    pub bias: Option<&'a [f32]>,
+    /// Whether y then becomes max(y, 0).
+    pub relu: bool,
+}
+
 /// A weight of integers.
 #[derive(Clone, Copy, Debug)]
 pub struct IntegerWeight<'a> {
@@ -77,17 +111,36 @@ pub fn pack(geometry: &Geometry, codes: &[i8], packed: &mut [u8]) {
     assert_eq!(codes.len(), geometry.out_channels * channels * taps);
     assert_eq!(packed.len(), packed_len(geometry));
     packed.fill(0);
-    let steps = channels.div_ceil(STEP);
     for (index, &code) in codes.iter().enumerate() {
-        let (tap, rest) = (index % taps, index / taps);
-        let (channel, output) = (rest % channels, rest / channels);
-        let step = (output / WIDTH * taps + tap) * steps + channel / STEP;
-        packed[(step * WIDTH + output % WIDTH) * STEP + channel % STEP] = code as u8;
+        packed[packed_place(taps, channels, index)] = code as u8;
     }
 }
 
+/// The codes of a weight that [`pack`] packed.
+///
+/// # Panics
+/// As [`pack`].
+pub fn unpack(geometry: &Geometry, packed: &[u8], codes: &mut [i8]) {
+    let taps: usize = geometry.kernel.iter().product();
+    let channels = geometry.in_channels;
+    assert_eq!(codes.len(), geometry.out_channels * channels * taps);
+    assert_eq!(packed.len(), packed_len(geometry));
+    for (index, code) in codes.iter_mut().enumerate() {
+        *code = packed[packed_place(taps, channels, index)] as i8;
+    }
+}
+
+/// Where the code of a number of the weight lies in the packed ones.
+fn packed_place(taps: usize, channels: usize, index: usize) -> usize {
+    let (tap, rest) = (index % taps, index / taps);
+    let (channel, output) = (rest % channels, rest / channels);
+    let step = (output / WIDTH * taps + tap) * channels.div_ceil(STEP) + channel / STEP;
+    (step * WIDTH + output % WIDTH) * STEP + channel % STEP
+}
+
 /// out = the convolution of x with a weight, both as integers, plus the bias of each output channel:
-/// y = scale · scaleₒ · Σ (code - zero) · codeₒ + biasₒ. A number that is NaN has some code.
+/// y = scale · scaleₒ · Σ (code - zero) · codeₒ + biasₒ, and max(y, 0) if [`Finish::relu`]. A number
+/// that is NaN has some code.
 ///
 /// x is of [`Geometry::input_shape`], contiguous, and there is one group.
 ///
@@ -100,7 +153,7 @@ pub fn forward(
     input: CodeScale,
     x: &[f32],
     weight: IntegerWeight<'_>,
-    bias: Option<&[f32]>,
+    finish: Finish<'_>,
     out: &mut [f32],
 ) {
     let outputs = geometry.out_channels;
@@ -109,13 +162,13 @@ pub fn forward(
     assert_eq!(x.len(), geometry.input_shape().iter().product::<usize>());
     assert_eq!(weight.packed.len(), packed_len(geometry));
     assert_eq!([weight.sums.len(), weight.scales.len()], [outputs; 2]);
-    assert!(bias.is_none_or(|bias| bias.len() == outputs));
+    assert!(finish.bias.is_none_or(|bias| bias.len() == outputs));
     assert_eq!(out.len(), geometry.output_shape().iter().product::<usize>());
     if out.is_empty() {
         return;
     }
     let images = &Images::new(on, geometry, input, x);
-    let ends = &Ends::new(input, weight, bias);
+    let ends = &Ends::new(input, weight, finish);
     let panels = outputs.div_ceil(WIDTH);
     let rows = geometry.batch * images.places();
     let blocks = rows.div_ceil(ROWS);
@@ -130,23 +183,25 @@ pub fn forward(
     });
 }
 
-/// What becomes of sums: where each of them starts, what it is multiplied by, and what is added. There
-/// are whole panels.
+/// What becomes of sums: where each of them starts, what it is multiplied by, what is added, and what
+/// the outputs are at least. There are whole panels.
 struct Ends {
     starts: Vec<i32>,
     factors: Vec<f32>,
     terms: Vec<f32>,
+    least: f32,
 }
 
 impl Ends {
-    fn new(input: CodeScale, weight: IntegerWeight<'_>, bias: Option<&[f32]>) -> Self {
+    fn new(input: CodeScale, weight: IntegerWeight<'_>, finish: Finish<'_>) -> Self {
         let len = weight.sums.len().next_multiple_of(WIDTH);
-        let mut ends =
-            Self { starts: vec![0; len], factors: vec![0.0; len], terms: vec![0.0; len] };
+        let least = if finish.relu { 0.0 } else { f32::NEG_INFINITY };
+        let (starts, factors, terms) = (vec![0; len], vec![0.0; len], vec![0.0; len]);
+        let mut ends = Self { starts, factors, terms, least };
         for (i, (&sum, scale)) in weight.sums.iter().zip(weight.scales).enumerate() {
             ends.starts[i] = -i32::from(input.zero) * sum;
             ends.factors[i] = input.scale * scale;
-            ends.terms[i] = bias.map_or(0.0, |bias| bias[i]);
+            ends.terms[i] = finish.bias.map_or(0.0, |bias| bias[i]);
         }
         ends
     }

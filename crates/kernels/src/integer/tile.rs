@@ -109,10 +109,12 @@ impl Tile<'_> {
             let factor = <D::Isa as Simd>::F32::load(isa, &self.ends.factors[channel..]);
             *ends = [factor, <D::Isa as Simd>::F32::load(isa, &self.ends.terms[channel..])];
         }
+        let least = <D::Isa as Simd>::F32::splat(isa, self.ends.least);
         let to = block.as_mut_ptr().wrapping_add(row * WIDTH + column);
         for (i, sums) in sums.iter().enumerate() {
             for (j, (&sum, [factor, term])) in sums.iter().zip(ends).enumerate() {
                 let number = <D::Isa as Simd>::F32::from_int(sum) * factor + term;
+                let number = number.maximum(least);
                 // SAFETY: the caller vouches for R rows of the block, which hold all columns.
                 unsafe { number.write(to.add(i * WIDTH + j * lanes)) };
             }

@@ -100,6 +100,9 @@ impl Backend for Cpu {
             Kernel::Conv { direction, geometry, precision } => {
                 conv::conv(on, *precision, (*direction, geometry), inputs, outputs)
             }
+            Kernel::ConvInt8 { geometry, input, relu } => {
+                quantised::conv(on, (geometry, *input, *relu), inputs, outputs)
+            }
             Kernel::Softmax(function) => softmax::softmax(on, *function, inputs, outputs),
             Kernel::SoftmaxGradient(function) => {
                 softmax::softmax_gradient(on, *function, inputs, outputs)

@@ -18,6 +18,7 @@ mod dropout;
 mod einsum;
 mod embedding;
 mod index;
+mod int8;
 mod join;
 mod matmul;
 mod norm;
@@ -45,6 +46,7 @@ pub use case::{Arg, Case, Gradient, Numbers, Sample};
 pub use conv::{ConvOptions, ConvTransposeOptions, Padding};
 pub use cross_entropy::{CrossEntropyOptions, LossReduction};
 pub use ctc::CtcOptions;
+pub use int8::{Int8Options, Int8Weight};
 pub use norm::NormOptions;
 pub use pad::PadMode;
 pub use patches::PatchOptions;
@@ -93,6 +95,7 @@ const CASES: &[&[Case]] = &[
     matmul::CASES,
     quantised::CASES,
     conv::CASES,
+    int8::CASES,
     softmax::CASES,
     activation::ELEMENTWISE,
     activation::CASES,

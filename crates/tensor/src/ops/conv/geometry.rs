@@ -3,13 +3,12 @@
 use super::{Conv, ConvOptions, ConvTransposeOptions, Padding, Settings};
 use crate::error::reject;
 use crate::kernel::ConvGeometry;
-use crate::op::Spec;
 use crate::ops::sizes::Sizes;
 use crate::{OpError, Shape};
 
 impl Conv {
-    /// The sizes, from the shapes of the inputs.
-    pub(super) fn geometry(&self, inputs: &[Spec]) -> Result<ConvGeometry, OpError> {
+    /// The sizes, from the shapes of the first two inputs.
+    pub(super) fn geometry(&self, [x, weight]: [&Shape; 2]) -> Result<ConvGeometry, OpError> {
         let (options, padding, output_padding) = match &self.settings {
             Settings::Known(geometry) => return Ok(*geometry),
             Settings::Plain(options) => (*options, options.padding, 0.into()),
@@ -20,8 +19,7 @@ impl Conv {
                 (ConvOptions { stride, padding, dilation, groups }, padding, output_padding)
             }
         };
-        let (x, weight) = (inputs[0].shape, inputs[1].shape);
-        self.check_channels(&x, &weight, options.groups)?;
+        self.check_channels(x, weight, options.groups)?;
         let axes = Axes {
             padding,
             stride: options.stride.resolve("stride", self.axes)?,

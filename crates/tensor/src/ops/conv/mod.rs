@@ -25,6 +25,16 @@ struct Conv {
     settings: Settings,
 }
 
+/// The sizes of a convolution, from the shapes of its input and its weight.
+pub(super) fn forward_geometry(
+    axes: usize,
+    options: ConvOptions,
+    [x, weight]: [Shape; 2],
+) -> Result<ConvGeometry, OpError> {
+    let settings = Settings::Plain(options);
+    Conv { axes, direction: ConvDirection::Forward, settings }.geometry([&x, &weight])
+}
+
 /// From what the sizes of a convolution follow.
 #[derive(Clone, Debug)]
 enum Settings {
@@ -32,6 +42,11 @@ enum Settings {
     Transposed(ConvTransposeOptions),
     /// From those of the convolution whose gradient this is.
     Known(ConvGeometry),
+}
+
+/// Those of the first two inputs.
+fn shapes(inputs: &[Spec]) -> [&Shape; 2] {
+    [&inputs[0].shape, &inputs[1].shape]
 }
 
 impl Op for Conv {
@@ -51,7 +66,7 @@ impl Op for Conv {
 
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         check_types(inputs)?;
-        let geometry = self.geometry(inputs)?;
+        let geometry = self.geometry(shapes(inputs))?;
         let lens = match self.direction {
             ConvDirection::Forward => geometry.output_shape(),
             ConvDirection::InputGradient => geometry.input_shape(),
@@ -69,7 +84,7 @@ impl Op for Conv {
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
         let specs: Vec<Spec> = inputs.iter().map(|input| input.spec()).collect();
-        let (direction, geometry) = (self.direction, self.geometry(&specs)?);
+        let (direction, geometry) = (self.direction, self.geometry(shapes(&specs))?);
         let kernel = Kernel::Conv { direction, geometry, precision: precision() };
         let bias = inputs.get(2).map(|bias| bias.detach().contiguous());
         let inputs: Vec<&Tensor> = inputs[..2].iter().copied().chain(&bias).collect();
@@ -77,7 +92,7 @@ impl Op for Conv {
     }
 
     fn backward(&self, context: &Context<'_>, grad: &Tensor) -> Result<Grads> {
-        let geometry = self.geometry(context.inputs)?;
+        let geometry = self.geometry(shapes(context.inputs))?;
         let apply = |direction, first: &Tensor, second: &Tensor| {
             let settings = Settings::Known(geometry);
             Tensor::try_apply(Self { axes: self.axes, direction, settings }, &[first, second])
@@ -106,7 +121,7 @@ impl Op for Conv {
     }
 
     fn flops(&self, inputs: &[Spec], output: &Spec) -> u64 {
-        let Ok(geometry) = self.geometry(inputs) else { return 0 };
+        let Ok(geometry) = self.geometry(shapes(inputs)) else { return 0 };
         let count = |lens: &[usize]| lens.iter().map(|&len| len as u64).product::<u64>();
         let products = count(&geometry.weight_shape()) * count(&geometry.output);
         let bias = if inputs.len() > 2 { output.shape.count() as u64 } else { 0 };
