@@ -79,4 +79,8 @@ impl Layer for FeedForward {
     fn forward(&self, x: &Tensor) -> Tensor {
         self.layers.forward(&x.flatten(1, -1))
     }
+
+    fn fold_norms(&mut self) -> usize {
+        self.layers.fold_norms()
+    }
 }

@@ -4,7 +4,7 @@ use crate::check_sizes;
 use gradus_nn::init::{Fan, gain};
 use gradus_nn::{
     BatchNorm2d, Conv2d, ConvOptions, Init, Layer, Linear, MaxPool2d, Module, Param, PoolOptions,
-    Sequential,
+    Sequential, fold_norm,
 };
 use gradus_tensor::{Error, Result, Rng, Tensor};
 
@@ -64,8 +64,8 @@ impl Default for ResNetOptions {
 pub struct ResNet {
     /// The first convolution.
     pub conv1: Conv2d,
-    /// Its normalisation.
-    pub bn1: BatchNorm2d,
+    /// Its normalisation, until it is folded.
+    pub bn1: Option<BatchNorm2d>,
     /// Only in a large stem.
     pub maxpool: Option<MaxPool2d>,
     /// The first stage.
@@ -118,7 +118,7 @@ impl ResNet {
         let fc = Linear::new(inputs, classes, rng);
         Ok(Self {
             conv1,
-            bn1: BatchNorm2d::new(width),
+            bn1: Some(BatchNorm2d::new(width)),
             maxpool,
             layer1,
             layer2,
@@ -131,7 +131,7 @@ impl ResNet {
 
 impl Layer for ResNet {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let mut x = self.bn1.forward_relu(&self.conv1.forward(x));
+        let mut x = normed_relu(&self.conv1, &self.bn1, x);
         if let Some(maxpool) = &self.maxpool {
             x = maxpool.forward(&x);
         }
@@ -139,6 +139,12 @@ impl Layer for ResNet {
             x = stage.forward(&x);
         }
         self.fc.forward(&x.mean([2, 3]))
+    }
+
+    fn fold_norms(&mut self) -> usize {
+        let stages = [&mut self.layer1, &mut self.layer2, &mut self.layer3, &mut self.layer4];
+        let within: usize = stages.into_iter().map(|stage| stage.fold_norms()).sum();
+        within + fold(&mut self.conv1, &mut self.bn1)
     }
 }
 
@@ -186,9 +192,9 @@ const EXPANSION: usize = 4;
 #[derive(Debug, Module)]
 struct BasicBlock {
     conv1: Conv2d,
-    bn1: BatchNorm2d,
+    bn1: Option<BatchNorm2d>,
     conv2: Conv2d,
-    bn2: BatchNorm2d,
+    bn2: Option<BatchNorm2d>,
     downsample: Option<Sequential>,
 }
 
@@ -196,9 +202,9 @@ impl BasicBlock {
     fn new(inputs: usize, outputs: usize, stride: usize, rng: &mut Rng) -> Self {
         Self {
             conv1: convolution(inputs, outputs, 3, stride, rng),
-            bn1: BatchNorm2d::new(outputs),
+            bn1: Some(BatchNorm2d::new(outputs)),
             conv2: convolution(outputs, outputs, 3, 1, rng),
-            bn2: BatchNorm2d::new(outputs),
+            bn2: Some(BatchNorm2d::new(outputs)),
             downsample: downsample(inputs, outputs, stride, rng),
         }
     }
@@ -206,9 +212,15 @@ impl BasicBlock {
 
 impl Layer for BasicBlock {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let y = self.bn1.forward_relu(&self.conv1.forward(x));
+        let y = normed_relu(&self.conv1, &self.bn1, x);
         let around = around(x, self.downsample.as_ref());
-        self.bn2.forward_add_relu(&self.conv2.forward(&y), &around)
+        normed_add_relu(&self.conv2, &self.bn2, [&y, &around])
+    }
+
+    fn fold_norms(&mut self) -> usize {
+        let around = self.downsample.as_mut().map_or(0, |downsample| downsample.fold_norms());
+        let pairs = [(&mut self.conv1, &mut self.bn1), (&mut self.conv2, &mut self.bn2)];
+        around + pairs.into_iter().map(|(conv, norm)| fold(conv, norm)).sum::<usize>()
     }
 }
 
@@ -216,11 +228,11 @@ impl Layer for BasicBlock {
 #[derive(Debug, Module)]
 struct Bottleneck {
     conv1: Conv2d,
-    bn1: BatchNorm2d,
+    bn1: Option<BatchNorm2d>,
     conv2: Conv2d,
-    bn2: BatchNorm2d,
+    bn2: Option<BatchNorm2d>,
     conv3: Conv2d,
-    bn3: BatchNorm2d,
+    bn3: Option<BatchNorm2d>,
     downsample: Option<Sequential>,
 }
 
@@ -229,11 +241,11 @@ impl Bottleneck {
         let outputs = width * EXPANSION;
         Self {
             conv1: convolution(inputs, width, 1, 1, rng),
-            bn1: BatchNorm2d::new(width),
+            bn1: Some(BatchNorm2d::new(width)),
             conv2: convolution(width, width, 3, stride, rng),
-            bn2: BatchNorm2d::new(width),
+            bn2: Some(BatchNorm2d::new(width)),
             conv3: convolution(width, outputs, 1, 1, rng),
-            bn3: BatchNorm2d::new(outputs),
+            bn3: Some(BatchNorm2d::new(outputs)),
             downsample: downsample(inputs, outputs, stride, rng),
         }
     }
@@ -241,11 +253,43 @@ impl Bottleneck {
 
 impl Layer for Bottleneck {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let y = self.bn1.forward_relu(&self.conv1.forward(x));
-        let y = self.bn2.forward_relu(&self.conv2.forward(&y));
+        let y = normed_relu(&self.conv1, &self.bn1, x);
+        let y = normed_relu(&self.conv2, &self.bn2, &y);
         let around = around(x, self.downsample.as_ref());
-        self.bn3.forward_add_relu(&self.conv3.forward(&y), &around)
+        normed_add_relu(&self.conv3, &self.bn3, [&y, &around])
     }
+
+    fn fold_norms(&mut self) -> usize {
+        let around = self.downsample.as_mut().map_or(0, |downsample| downsample.fold_norms());
+        let pairs = [
+            (&mut self.conv1, &mut self.bn1),
+            (&mut self.conv2, &mut self.bn2),
+            (&mut self.conv3, &mut self.bn3),
+        ];
+        around + pairs.into_iter().map(|(conv, norm)| fold(conv, norm)).sum::<usize>()
+    }
+}
+
+/// max(y, 0) of a convolution with its normalisation.
+fn normed_relu(conv: &Conv2d, norm: &Option<BatchNorm2d>, x: &Tensor) -> Tensor {
+    match norm {
+        Some(norm) => norm.forward_relu(&conv.forward(x)),
+        None => conv.forward_relu(x),
+    }
+}
+
+/// max(y + z, 0) of a convolution of x with its normalisation.
+fn normed_add_relu(conv: &Conv2d, norm: &Option<BatchNorm2d>, [x, z]: [&Tensor; 2]) -> Tensor {
+    match norm {
+        Some(norm) => norm.forward_add_relu(&conv.forward(x), z),
+        None => (conv.forward(x) + z).relu(),
+    }
+}
+
+/// Lets a convolution take up its normalisation, and says how many it did.
+fn fold(conv: &mut Conv2d, norm: &mut Option<BatchNorm2d>) -> usize {
+    let folded = norm.take_if(|norm| fold_norm(conv, norm).is_ok());
+    folded.is_some() as usize
 }
 
 /// What comes around a block: its input, brought to the shape of its output.

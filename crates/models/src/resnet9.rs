@@ -93,6 +93,11 @@ impl Layer for ResNet9 {
         let x = stages.iter().fold(x.clone(), |x, stage| stage.forward(&x));
         self.linear.forward(&x.max([2, 3])) * self.scale
     }
+
+    fn fold_norms(&mut self) -> usize {
+        let stages = [&mut self.prep, &mut self.layer1, &mut self.layer2, &mut self.layer3];
+        stages.into_iter().map(|stage| stage.fold_norms()).sum()
+    }
 }
 
 /// A convolution of 3x3, its normalisation and a ReLU.

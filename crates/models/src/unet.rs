@@ -107,6 +107,11 @@ impl Layer for UNet {
         }
         self.output.forward(&x)
     }
+
+    fn fold_norms(&mut self) -> usize {
+        let levels = self.down.iter_mut().chain(&mut self.after).chain([&mut self.middle]);
+        levels.map(|level| level.fold_norms()).sum()
+    }
 }
 
 /// Two convolutions, each with normalisation and a ReLU.

@@ -2,7 +2,7 @@
 
 use gradus_models::*;
 use gradus_nn::losses::cross_entropy;
-use gradus_nn::{Adam, AdamOptions, Layer, Module, Optimizer};
+use gradus_nn::{Adam, AdamOptions, Layer, Module, Optimizer, fold_norms};
 use gradus_tensor::{DType, Device, Result, Rng, Tensor, no_grad};
 
 fn rng() -> Rng {
@@ -186,4 +186,34 @@ fn impossible_settings_are_errors() {
     complains(TextCnn::new(kernels, rng), "there are no kernels");
     let deep = UNetOptions { depth: 13, ..Default::default() };
     complains(UNet::new(deep, rng), "unet: depth is 13: give 12 or less");
+}
+
+#[test]
+fn networks_compute_the_same_when_their_norms_are_folded() {
+    let small = |depth| ResNetOptions { depth, classes: 5, width: 8, ..Default::default() };
+    let resnet = |depth| Box::new(ResNet::new(small(depth), &mut rng()).unwrap());
+    let resnet9 = ResNet9Options { width: 8, ..Default::default() };
+    let unet = UNetOptions { width: 4, depth: 2, ..Default::default() };
+    let dense = FeedForwardOptions { inputs: 3 * 64 * 64, batch_norm: true, ..Default::default() };
+    let hidden = dense.hidden.len();
+    let networks: Vec<(Box<dyn Layer>, usize)> = vec![
+        (resnet(18), 20),
+        (resnet(50), 53),
+        // The others of its norms come behind poolings.
+        (Box::new(ResNet9::new(resnet9, &mut rng()).unwrap()), 5),
+        (Box::new(UNet::new(unet, &mut rng()).unwrap()), 10),
+        (Box::new(FeedForward::new(dense, &mut rng()).unwrap()), hidden),
+    ];
+    for (mut network, norms) in networks {
+        let x = Tensor::randn([4, 3, 64, 64], &mut rng());
+        network.forward(&x);
+        network.eval();
+        let before = no_grad(|| network.forward(&x));
+        let params = network.param_count();
+        assert_eq!(fold_norms(&mut *network).unwrap(), norms);
+        assert!(network.param_count() < params);
+        let after = no_grad(|| network.forward(&x));
+        let error: f32 = ((&after - &before).norm(2.0, ..) / before.norm(2.0, ..)).item();
+        assert!(error < 1e-5, "{error} of {network:?}");
+    }
 }

@@ -30,6 +30,7 @@
 extern crate self as gradus_nn;
 
 pub mod decode;
+mod fold;
 mod gradients;
 pub mod init;
 mod layers;
@@ -47,6 +48,7 @@ mod state;
 mod summary;
 pub mod testing;
 
+pub use fold::{ChannelLine, fold_norm, fold_norms};
 pub use gradients::{Accumulator, ClipNorm, clip_grad_norm, clip_grad_value, grad_norm};
 pub use gradus_derive::Module;
 pub use gradus_tensor::ops::{ConvOptions, ConvTransposeOptions, Padding, PoolOptions, Sizes};

@@ -1,5 +1,6 @@
 //! Modules: structs of parameters, and what can be done with all of them.
 
+use crate::fold::ChannelLine;
 use crate::pattern::matches;
 use crate::{Buffer, LoadOptions, Mode, Param, StateReport, Stream};
 use gradus_tensor::{DType, Device, Error, Gradients, Result, Tensor};
@@ -261,6 +262,24 @@ pub trait Layer: Module + fmt::Debug + Send + Sync {
     fn is_relu(&self) -> bool {
         false
     }
+
+    /// What it does to each channel, if that is y = scale · x + shift: a batch norm in evaluation.
+    fn channel_line(&self) -> Option<ChannelLine> {
+        None
+    }
+
+    /// Changes its weight and bias so that it does what a line does behind it, and says whether it
+    /// could; see [`fold_norm`](crate::fold_norm).
+    fn take_up(&mut self, _line: &ChannelLine) -> bool {
+        false
+    }
+
+    /// Lets the layers within it take up the batch norms right behind them, and says how many did. A
+    /// model of its own type calls it for its parts, and [`fold_norm`](crate::fold_norm) for norms
+    /// among its fields.
+    fn fold_norms(&mut self) -> usize {
+        0
+    }
 }
 
 impl<L: Layer + ?Sized> Layer for Box<L> {
@@ -272,6 +291,15 @@ impl<L: Layer + ?Sized> Layer for Box<L> {
     }
     fn is_relu(&self) -> bool {
         (**self).is_relu()
+    }
+    fn channel_line(&self) -> Option<ChannelLine> {
+        (**self).channel_line()
+    }
+    fn take_up(&mut self, line: &ChannelLine) -> bool {
+        (**self).take_up(line)
+    }
+    fn fold_norms(&mut self) -> usize {
+        (**self).fold_norms()
     }
 }
 

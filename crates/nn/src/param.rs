@@ -2,7 +2,7 @@
 
 use crate::{Module, Path, Visitor};
 use gradus_tensor::op::Spec;
-use gradus_tensor::ops::QuantisedMatrix;
+use gradus_tensor::ops::{ConvOptions, Int8Options, Int8Weight, QuantisedMatrix};
 use gradus_tensor::{Device, Error, Gradients, OpError, Result, Rng, Shape, Tensor};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,20 +27,94 @@ struct Value {
     /// A leaf; where there are codes, one of the same shape without numbers.
     tensor: Tensor,
     /// What is kept in place of the numbers, if anything is.
-    codes: Option<QuantisedMatrix>,
+    codes: Option<Codes>,
+    /// Who is told when a layer uses it.
+    watch: Option<Arc<dyn Watch>>,
+}
+
+/// What may be kept in place of numbers.
+#[derive(Clone)]
+enum Codes {
+    /// A matrix that is turned into numbers as it is multiplied.
+    Matrix(QuantisedMatrix),
+    /// A weight that is multiplied as integers.
+    Int8(Int8Weight),
 }
 
 impl Value {
+    fn plain(tensor: Tensor) -> Self {
+        Self { tensor, codes: None, watch: None }
+    }
+
     /// The numbers, as a leaf unless they come from codes.
     fn numbers(&self) -> Tensor {
-        match &self.codes {
-            None => self.tensor.clone(),
-            Some(codes) => match codes.numbers() {
-                Ok(numbers) => numbers.to_dtype(self.tensor.dtype()),
-                Err(error) => panic!("{error}"),
-            },
+        let numbers = match &self.codes {
+            None => return self.tensor.clone(),
+            Some(Codes::Matrix(codes)) => codes.numbers(),
+            Some(Codes::Int8(codes)) => codes.numbers(),
+        };
+        match numbers {
+            Ok(numbers) => numbers.to_dtype(self.tensor.dtype()),
+            Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// How a layer's weight meets its input.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Product {
+    /// x · Wᵀ.
+    Linear,
+    /// The convolution along as many axes as the weight has but for two.
+    Conv(ConvOptions),
+}
+
+impl Product {
+    /// In how many groups channels are.
+    pub(crate) fn groups(self) -> usize {
+        match self {
+            Self::Linear => 1,
+            Self::Conv(options) => options.groups,
+        }
+    }
+
+    #[track_caller]
+    fn of_floats(self, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
+        match (self, weight.rank()) {
+            (Self::Linear, _) => x.linear(weight, bias),
+            (Self::Conv(options), 3) => x.conv1d(weight, bias, options),
+            (Self::Conv(options), 4) => x.conv2d(weight, bias, options),
+            (Self::Conv(options), _) => x.conv3d(weight, bias, options),
+        }
+    }
+
+    /// With the bias, and with a ReLU behind it or not.
+    #[track_caller]
+    pub(crate) fn of_int8(
+        self,
+        x: &Tensor,
+        weight: &Int8Weight,
+        (bias, relu): (Option<&Tensor>, bool),
+    ) -> Tensor {
+        match self {
+            Self::Linear => x.linear_int8(weight, bias, relu),
+            Self::Conv(conv) => x.conv_int8(weight, bias, Int8Options { conv, relu }),
+        }
+    }
+}
+
+/// A layer's use of its weight.
+pub(crate) struct Use<'a> {
+    pub(crate) x: &'a Tensor,
+    pub(crate) bias: Option<&'a Tensor>,
+    pub(crate) product: Product,
+    pub(crate) output: &'a Tensor,
+}
+
+/// Is told when layers use a parameter.
+pub(crate) trait Watch: Send + Sync {
+    /// A layer has used it.
+    fn see(&self, using: &Use<'_>);
 }
 
 impl Param {
@@ -50,7 +124,7 @@ impl Param {
     /// If the value is not of floats.
     #[track_caller]
     pub fn new(value: Tensor) -> Self {
-        let value = RwLock::new(Value { tensor: value.requires_grad(), codes: None });
+        let value = RwLock::new(Value::plain(value.requires_grad()));
         Self(Arc::new(ParamInner { value, trainable: AtomicBool::new(true) }))
     }
 
@@ -70,7 +144,23 @@ impl Param {
 
     /// The codes that are kept in place of the numbers, if any are; see [`crate::quantised`].
     pub fn codes(&self) -> Option<QuantisedMatrix> {
-        self.read().codes.clone()
+        match &self.read().codes {
+            Some(Codes::Matrix(codes)) => Some(codes.clone()),
+            _ => None,
+        }
+    }
+
+    /// The integers that are kept in place of the numbers, if any are; see [`crate::quantised`].
+    pub fn int8(&self) -> Option<Int8Weight> {
+        match &self.read().codes {
+            Some(Codes::Int8(codes)) => Some(codes.clone()),
+            _ => None,
+        }
+    }
+
+    /// True if its numbers are kept as they are.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.read().codes.is_none()
     }
 
     /// Keeps codes in place of the numbers, which are no longer trained.
@@ -79,22 +169,58 @@ impl Param {
     /// If the codes are of another shape.
     #[track_caller]
     pub fn set_codes(&self, codes: QuantisedMatrix) {
+        self.keep(codes.shape().into(), Codes::Matrix(codes));
+    }
+
+    /// Keeps integers in place of the numbers, which are no longer trained.
+    ///
+    /// # Panics
+    /// If the integers are of another shape.
+    #[track_caller]
+    pub fn set_int8(&self, codes: Int8Weight) {
+        self.keep(*codes.shape(), Codes::Int8(codes));
+    }
+
+    #[track_caller]
+    fn keep(&self, shape: Shape, codes: Codes) {
         let mut own = self.write();
         let spec = Spec { device: Device::shape_only(), ..own.tensor.spec() };
-        assert!(spec.shape == codes.shape(), "codes {:?} for {}", codes.shape(), spec.shape);
-        *own = Value { tensor: Tensor::zeros(spec).in_place_of(&own.tensor), codes: Some(codes) };
+        assert!(spec.shape == shape, "codes {shape} for {}", spec.shape);
+        let tensor = Tensor::zeros(spec).in_place_of(&own.tensor);
+        *own = Value { codes: Some(codes), ..Value::plain(tensor) };
         self.freeze();
+    }
+
+    /// Tells somebody when a layer uses the parameter, or nobody any more.
+    pub(crate) fn set_watch(&self, watch: Option<Arc<dyn Watch>>) {
+        self.write().watch = watch;
     }
 
     /// x · Wᵀ + b, where this is W: with the codes, if those are kept.
     #[track_caller]
     pub fn linear(&self, x: &Tensor, bias: Option<&Tensor>) -> Tensor {
-        let Value { tensor, codes } = self.read().clone();
-        match codes {
-            None if self.is_trainable() => x.linear(&tensor, bias),
-            None => x.linear(&tensor.detach(), bias),
-            Some(codes) => x.linear_quantised(&codes, bias),
+        self.product(x, Product::Linear, (bias, false))
+    }
+
+    /// What a layer computes of x whose weight this is, with a bias, and with a ReLU behind it or not.
+    #[track_caller]
+    pub(crate) fn product(
+        &self,
+        x: &Tensor,
+        product: Product,
+        (bias, relu): (Option<&Tensor>, bool),
+    ) -> Tensor {
+        let value = self.read().clone();
+        let output = match (&value.codes, product) {
+            (Some(Codes::Int8(codes)), _) => return product.of_int8(x, codes, (bias, relu)),
+            (Some(Codes::Matrix(codes)), Product::Linear) => x.linear_quantised(codes, bias),
+            (None, _) if self.is_trainable() => product.of_floats(x, &value.tensor, bias),
+            _ => product.of_floats(x, &value.numbers().detach(), bias),
+        };
+        if let Some(watch) = value.watch {
+            watch.see(&Use { x, bias, product, output: &output });
         }
+        if relu { output.relu() } else { output }
     }
 
     /// The rows that indices name, where this is the table: see [`Tensor::embedding`].
@@ -131,7 +257,7 @@ impl Param {
     pub fn set(&self, value: &Tensor) -> Result<()> {
         let mut own = self.write();
         let fitted = fitted(value, &own.numbers())?;
-        *own = Value { tensor: fitted.in_place_of(&own.tensor), codes: None };
+        *own = Value::plain(fitted.in_place_of(&own.tensor));
         Ok(())
     }
 
@@ -139,7 +265,7 @@ impl Param {
     pub fn convert(&self, convert: impl FnOnce(&Tensor) -> Tensor) {
         let mut own = self.write();
         let converted = convert(&own.numbers().detach());
-        *own = Value { tensor: converted.in_place_of(&own.tensor), codes: None };
+        *own = Value::plain(converted.in_place_of(&own.tensor));
     }
 
     /// The value, to be changed in place: nobody else reads or changes it meanwhile.

@@ -1,6 +1,7 @@
 //! Batch normalisation as layers.
 
 use super::norm::norm_options;
+use crate::fold::ChannelLine;
 use crate::{Buffer, Layer, Mode, Module, Param};
 use gradus_tensor::ops::BehindNorm;
 use gradus_tensor::{DType, Device, OpError, Tensor};
@@ -87,6 +88,19 @@ macro_rules! batch_norm {
 
             fn forward_relu(&self, x: &Tensor) -> Tensor {
                 self.normalise(x, BehindNorm::Relu)
+            }
+
+            fn channel_line(&self) -> Option<ChannelLine> {
+                let evaluating = !self.mode.is_training();
+                evaluating.then(|| {
+                    let wide = |x: &Tensor| x.detach().to_dtype(DType::F64);
+                    let of = |param: &Option<Param>| param.as_ref().map(|x| wide(&x.tensor()));
+                    let factor = (wide(&self.running_var.tensor()) + self.options.epsilon).rsqrt();
+                    let scale = of(&self.weight).map_or(factor.clone(), |weight| weight * factor);
+                    let moved = -(wide(&self.running_mean.tensor()) * &scale);
+                    let shift = of(&self.bias).map_or(moved.clone(), |bias| bias + moved);
+                    ChannelLine { scale, shift }
+                })
             }
         }
 

@@ -56,6 +56,10 @@ impl Layer for Residual {
         }
         kept + change
     }
+
+    fn fold_norms(&mut self) -> usize {
+        self.layer.fold_norms() + self.shortcut.as_mut().map_or(0, |layer| layer.fold_norms())
+    }
 }
 
 /// What becomes of the outputs of branches.
@@ -114,5 +118,9 @@ impl Layer for Parallel {
             Some(sum) => sum,
             None => panic!("{}", OpError::of("Parallel", "there is no branch")),
         }
+    }
+
+    fn fold_norms(&mut self) -> usize {
+        self.branches.layers_mut().iter_mut().map(|(_, branch)| branch.fold_norms()).sum()
     }
 }

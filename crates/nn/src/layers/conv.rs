@@ -1,6 +1,8 @@
 //! Convolutions.
 
 use super::weighted::Weighted;
+use crate::fold::{ChannelLine, taken_up};
+use crate::param::Product;
 use crate::{Init, Layer, Module, Param};
 use gradus_tensor::ops::{ConvOptions, ConvTransposeOptions, Sizes};
 use gradus_tensor::{Rng, Tensor};
@@ -60,6 +62,43 @@ impl Channels {
     }
 }
 
+/// What a convolution does as a layer.
+macro_rules! layer {
+    (plain) => {
+        fn forward(&self, x: &Tensor) -> Tensor {
+            let bias = self.bias.as_ref().map(Param::tensor);
+            self.weight.product(x, Product::Conv(self.options), (bias.as_ref(), false))
+        }
+
+        fn forward_relu(&self, x: &Tensor) -> Tensor {
+            let bias = self.bias.as_ref().map(Param::tensor);
+            self.weight.product(x, Product::Conv(self.options), (bias.as_ref(), true))
+        }
+
+        fn take_up(&mut self, line: &ChannelLine) -> bool {
+            let taken = taken_up(line, (&self.weight, 0), self.bias.as_ref());
+            let Some((weight, bias)) = taken else { return false };
+            (self.weight, self.bias) = (weight, Some(bias));
+            true
+        }
+    };
+    (transposed) => {
+        fn forward(&self, x: &Tensor) -> Tensor {
+            self.forward_with(x, &self.weight.tensor())
+        }
+
+        fn take_up(&mut self, line: &ChannelLine) -> bool {
+            // In groups, outputs lie along both axes of channels.
+            let alone = self.options.groups == 1;
+            let weight = (&self.weight, 1);
+            let taken = alone.then(|| taken_up(line, weight, self.bias.as_ref())).flatten();
+            let Some((weight, bias)) = taken else { return false };
+            (self.weight, self.bias) = (weight, Some(bias));
+            true
+        }
+    };
+}
+
 /// Layers for each number of spatial axes: name, number of axes, method of the tensor, its settings,
 /// and which channels its weight has.
 macro_rules! convolutions {
@@ -103,9 +142,7 @@ macro_rules! convolutions {
         }
 
         impl Layer for $name {
-            fn forward(&self, x: &Tensor) -> Tensor {
-                self.forward_with(x, &self.weight.tensor())
-            }
+            layer!($channels);
         }
 
         impl Weighted for $name {

@@ -1,6 +1,8 @@
 //! Fully connected layers.
 
 use super::weighted::Weighted;
+use crate::fold::{ChannelLine, taken_up};
+use crate::param::Product;
 use crate::{Init, Layer, Module, Param};
 use gradus_tensor::{Rng, Tensor};
 
@@ -47,6 +49,18 @@ impl Linear {
 impl Layer for Linear {
     fn forward(&self, x: &Tensor) -> Tensor {
         self.weight.linear(x, self.bias.as_ref().map(Param::tensor).as_ref())
+    }
+
+    fn forward_relu(&self, x: &Tensor) -> Tensor {
+        let bias = self.bias.as_ref().map(Param::tensor);
+        self.weight.product(x, Product::Linear, (bias.as_ref(), true))
+    }
+
+    fn take_up(&mut self, line: &ChannelLine) -> bool {
+        let taken = taken_up(line, (&self.weight, 0), self.bias.as_ref());
+        let Some((weight, bias)) = taken else { return false };
+        (self.weight, self.bias) = (weight, Some(bias));
+        true
     }
 }
 

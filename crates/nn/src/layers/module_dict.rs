@@ -57,6 +57,11 @@ impl ModuleDict {
         self.layers.iter().map(|(name, layer)| (name.as_str(), &**layer))
     }
 
+    /// The layers with their names, to be changed.
+    pub(crate) fn layers_mut(&mut self) -> &mut Vec<(String, Box<dyn Layer>)> {
+        &mut self.layers
+    }
+
     /// How many layers there are.
     pub fn len(&self) -> usize {
         self.layers.len()

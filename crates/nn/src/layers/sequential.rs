@@ -1,7 +1,9 @@
 //! Layers one after another.
 
+use crate::fold::ChannelLine;
 use crate::{Layer, Module, ModuleDict, Path, Visitor};
 use gradus_tensor::Tensor;
+use std::mem::take;
 
 /// Layers one after another: each takes the output of the one before it. PyTorch:
 /// `torch.nn.Sequential`.
@@ -78,5 +80,26 @@ impl Layer for Sequential {
             };
         }
         x
+    }
+
+    fn take_up(&mut self, line: &ChannelLine) -> bool {
+        self.layers.layers_mut().last_mut().is_some_and(|(_, last)| last.take_up(line))
+    }
+
+    fn fold_norms(&mut self) -> usize {
+        let mut count = 0;
+        let mut kept: Vec<(String, Box<dyn Layer>)> = vec![];
+        for (name, mut layer) in take(self.layers.layers_mut()) {
+            count += layer.fold_norms();
+            let before = kept.last_mut().map(|(_, before)| before);
+            let folded = layer.channel_line().zip(before);
+            if folded.is_some_and(|(line, before)| before.take_up(&line)) {
+                count += 1;
+            } else {
+                kept.push((name, layer));
+            }
+        }
+        *self.layers.layers_mut() = kept;
+        count
     }
 }
