@@ -296,6 +296,7 @@ WORKLOADS = {
     "W4i.train": lambda work: work.train(ResNet(False), F.cross_entropy, SGD, **MOMENTUM),
     "W4i.infer1": lambda work: work.infer(ResNet(False)),
     "W4i.infer16": lambda work: work.infer(ResNet(False)),
+    "W4i.int8": lambda work: work.infer(ResNet(False)),
     "W5.lstm": lambda work: work.train(Reader(nn.LSTM, 10_000, True), F.cross_entropy, ADAM),
     "W5.gru": lambda work: work.train(Reader(nn.GRU, 10_000, True), F.cross_entropy, ADAM),
     "W5c.lstm": lambda work: work.train(Reader(nn.LSTM, 10, False), F.cross_entropy, ADAM),

@@ -16,7 +16,7 @@ pub struct Workload {
     pub rounded: bool,
     /// What bounds a step.
     pub limit: Limit,
-    /// Whether the peers' losses are the same. Weights of few bits are compared with whole ones.
+    /// Whether the peers' losses are the same. Numbers of few bits are compared with whole ones.
     pub exact: bool,
     /// What is to be reached.
     pub bars: &'static [Bar],

@@ -111,6 +111,14 @@ pub const WORKLOADS: &[Workload] = &[
         ..COMMON
     },
     Workload {
+        name: "W4i.int8",
+        title: "ResNet-18, 224², inference, batch 1, integers of 8 bits against f32",
+        variants: IMAGES,
+        exact: false,
+        make: models::resnet::infer_int8,
+        ..COMMON
+    },
+    Workload {
         name: "W5.lstm",
         title: "LSTM 2x256 over 64 words of 10,000, batch 32, Adam",
         variants: DENSE,

@@ -3,7 +3,10 @@
 use super::{classes, rng};
 use crate::workload::{Inference, Task, Training};
 use gradus::models::{ResNet, ResNetOptions, Stem};
+use gradus::nn::fold_norms;
+use gradus::nn::quantised::{Int8Calibration, quantise_int8};
 use gradus::prelude::*;
+use std::slice::from_ref;
 
 /// For images of 32 pixels and 10 classes.
 fn cifar(rng: &mut Rng) -> ResNet {
@@ -49,9 +52,41 @@ pub fn infer_16() -> Box<dyn Task> {
 }
 
 fn infer(batch: usize) -> Box<dyn Task> {
+    Box::new(images(batch))
+}
+
+fn images(batch: usize) -> Inference<ResNet> {
     let rng = &mut rng();
     let model = imagenet(rng);
     model.eval();
     let x = Tensor::randn([batch, 3, 224, 224], rng);
-    Box::new(Inference { model, x, forward: |model, x| model.forward(x) })
+    Inference { model, x, forward: |model, x| model.forward(x) }
+}
+
+/// A model of integers.
+struct Integers {
+    inference: Inference<ResNet>,
+    /// What the peers need to do the same with floats.
+    floats: Vec<(String, Tensor)>,
+}
+
+impl Task for Integers {
+    fn step(&mut self) -> f64 {
+        self.inference.step()
+    }
+
+    fn tensors(&self) -> Vec<(String, Tensor)> {
+        self.floats.clone()
+    }
+}
+
+/// One image, its norms folded and its layers in integers of eight bits.
+pub fn infer_int8() -> Box<dyn Task> {
+    let mut inference = images(1);
+    let floats = inference.tensors();
+    let Inference { model, x, .. } = &mut inference;
+    fold_norms(model).expect("a network has norms");
+    quantise_int8(model, from_ref(x), &Int8Calibration::default())
+        .expect("the network has convolutions of finite numbers");
+    Box::new(Integers { inference, floats })
 }
