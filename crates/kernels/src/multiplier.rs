@@ -6,10 +6,11 @@
 //! like a token of [`Simd`] it can only be had where the processor has the instructions. Kernels are
 //! written once, as [`Work`] for any multiplier.
 
-use crate::gemm::Operand;
+use crate::gemm::{Operand, Plane};
 use crate::memory::{Scratch, scratch};
-use crate::simd::{Routine, Simd, Vector};
-use crate::{Element, Float, Isa, Machine, Precision};
+use crate::simd::{MAX_LANES, Routine, Simd, Vector};
+use crate::{Element, Float, Isa, Machine, Number, Precision};
+use bytemuck::{cast_slice, cast_slice_mut};
 use std::marker::PhantomData;
 use std::ops::{Deref, Range};
 
@@ -81,6 +82,9 @@ pub(crate) const MOST_STEPS: usize = 2;
 /// How many steps of depth are packed at a time: they stay in the innermost cache in between.
 const AT_ONCE: usize = 64;
 
+/// Of lines of depth, so many numbers are.
+const LINE: usize = 128;
+
 /// Packs a part of an operand into panels that start `distance` apart, each of `width` of the numbers
 /// across: `panel[k * width + j]` becomes steps of depth k of number j.
 #[inline(always)]
@@ -96,15 +100,90 @@ pub(crate) fn pack<M: Multiplier>(
     if let Some(panels) = M::as_numbers(panels) {
         return operand.pack_panels(isa, depth, across, width, (panels, distance));
     }
-    let mut numbers = scratch(across.len().div_ceil(width) * AT_ONCE.min(depth.len()) * width);
+    if let Some(plane) = operand.as_plane() {
+        let lanes = M::Sums::LANES;
+        if plane.depth_stride == 1 {
+            return pack_columns(multiplier, plane, depth, across, width, (panels, distance));
+        }
+        let whole = across.len().is_multiple_of(width) && across.len().is_multiple_of(lanes);
+        if plane.across_stride == 1 && whole && (width == lanes / 2 || width.is_multiple_of(lanes))
+        {
+            return pack_rows(multiplier, plane, depth, across, width, (panels, distance));
+        }
+    }
+    let count = across.len().div_ceil(width);
+    let mut numbers = scratch(count * AT_ONCE.min(depth.len()) * width);
     for (index, start) in depth.clone().step_by(AT_ONCE).enumerate() {
         let depth = start..depth.end.min(start + AT_ONCE);
         let len = depth.len() * width;
-        operand.pack_panels(isa, depth.clone(), across.clone(), width, (&mut numbers, len));
+        let numbers = &mut numbers[..count * len];
+        operand.pack_panels(isa, depth.clone(), across.clone(), width, (numbers, len));
         let place = index * (AT_ONCE / M::STEPS) * width;
         for (panel, numbers) in panels.chunks_mut(distance).zip(numbers.chunks_exact(len)) {
             let packed = &mut panel[place..][..depth.len().div_ceil(M::STEPS) * width];
             multiplier.pack_lines(numbers, width, packed);
+        }
+    }
+}
+
+/// Packs a matrix whose numbers lie one behind the other in depth: neighbours become packed numbers,
+/// and these are turned as if they were numbers of 32 bits.
+#[inline(always)]
+fn pack_columns<M: Multiplier>(
+    multiplier: M,
+    plane: &Plane<'_, M::Scalar>,
+    depth: Range<usize>,
+    across: Range<usize>,
+    width: usize,
+    (panels, distance): (&mut [M::Packed], usize),
+) {
+    let mut lines = scratch(width * (LINE / M::STEPS));
+    for (first, panel) in across.clone().step_by(width).zip(panels.chunks_mut(distance)) {
+        let count = width.min(across.end - first);
+        for (index, start) in depth.clone().step_by(LINE).enumerate() {
+            let len = LINE.min(depth.end - start);
+            let steps = len.div_ceil(M::STEPS);
+            let lines = &mut lines[..count * steps];
+            for (j, line) in lines.chunks_exact_mut(steps).enumerate() {
+                multiplier.pack_neighbours(plane.line(start, first + j, len), line);
+            }
+            let data: &[f32] = cast_slice(lines);
+            let turned = Plane { data, offset: 0, depth_stride: 1, across_stride: steps as isize };
+            let panel = &mut panel[index * (LINE / M::STEPS) * width..][..steps * width];
+            turned.pack(multiplier.isa(), 0..steps, 0..count, width, cast_slice_mut(panel));
+        }
+    }
+}
+
+/// Packs a matrix whose numbers lie one behind the other across, in whole vectors.
+#[inline(always)]
+fn pack_rows<M: Multiplier>(
+    multiplier: M,
+    plane: &Plane<'_, M::Scalar>,
+    depth: Range<usize>,
+    across: Range<usize>,
+    width: usize,
+    (panels, distance): (&mut [M::Packed], usize),
+) {
+    let (isa, lanes) = (multiplier.isa(), M::Sums::LANES);
+    let zero = M::Sums::splat(isa, M::Scalar::ZERO);
+    for (index, step) in depth.clone().step_by(M::STEPS).enumerate() {
+        let steps = M::STEPS.min(depth.end - step);
+        for start in (0..across.len()).step_by(lanes) {
+            let mut lines = [zero; MOST_STEPS];
+            for (i, line) in lines.iter_mut().enumerate().take(steps) {
+                *line = M::Sums::load(isa, plane.line(step + i, across.start + start, lanes));
+            }
+            let place = start / width * distance + index * width + start % width;
+            if width.is_multiple_of(lanes) {
+                multiplier.write_lines(lines, &mut panels[place..][..lanes]);
+                continue;
+            }
+            // A vector goes to two panels.
+            let mut packed = [M::Packed::default(); MAX_LANES];
+            multiplier.write_lines(lines, &mut packed[..lanes]);
+            panels[place..][..width].copy_from_slice(&packed[..width]);
+            panels[place + distance..][..width].copy_from_slice(&packed[width..lanes]);
         }
     }
 }

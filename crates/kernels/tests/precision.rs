@@ -222,3 +222,39 @@ fn operands_lie_anywhere() {
         }
     }
 }
+
+/// The numbers of a matrix that lies row by row, column by column.
+fn turned(data: &[f32], columns: usize) -> Vec<f32> {
+    let rows = data.len() / columns;
+    (0..data.len()).map(|i| data[i % rows * columns + i / rows]).collect()
+}
+
+#[test]
+fn however_operands_lie_the_bits_are_the_same() {
+    let more = [(256, 96, 130), (300, 200, 129), (272, 288, 64), (257, 340, 300)];
+    let more = more.map(|(rows, columns, depth)| Size { batch: 1, rows, columns, depth });
+    // Small products and those with a vector have loops of their own.
+    let large = |size: &Size| size.rows.min(size.columns) > 1 && size.columns * size.depth > 4096;
+    for size in sizes().into_iter().filter(large).chain(more) {
+        let Size { rows, columns, depth, .. } = size;
+        let (a, b) = (numbers::<f32>(rows * depth, 1), numbers::<f32>(depth * columns, 2));
+        let (a_turned, b_turned) = (turned(&a, depth), turned(&b, columns));
+        let by_columns = |data, row_stride| Matrix {
+            row_stride: 1,
+            column_stride: row_stride as isize,
+            ..Matrix::row_major(data, row_stride)
+        };
+        for on in Isa::available().flat_map(machines) {
+            for precision in [Precision::Highest, Precision::Medium] {
+                let lefts = [Matrix::row_major(&a, depth), by_columns(&a_turned, rows)];
+                let rights = [Matrix::row_major(&b, columns), by_columns(&b_turned, depth)];
+                let plain = product(on, precision, size, &a, &b);
+                for (left, right) in lefts.iter().flat_map(|a| rights.iter().map(move |b| (a, b))) {
+                    let mut out = vec![f32::NAN; rows * columns];
+                    matmul(on, precision, size, |_| *left, |_| *right, Bias::None, &mut out);
+                    assert!(out == plain, "{on:?} {precision} {size:?}");
+                }
+            }
+        }
+    }
+}

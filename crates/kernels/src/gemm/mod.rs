@@ -341,12 +341,18 @@ impl<T: Float, P: Element, B: Operand<T>> Work<T, P> for Task<'_, T, P, B> {
         let depth = self.depth.len().div_ceil(M::STEPS);
         let panels = self.columns.len().div_ceil(tile_columns);
         let mut right = scratch(panels * depth * tile_columns);
-        for (index, panel) in right.chunks_mut((depth * tile_columns).max(1)).enumerate() {
-            let start = self.columns.start + index * tile_columns;
-            let columns = start..self.columns.end.min(start + tile_columns);
-            let width = columns.len().next_multiple_of(M::Sums::LANES);
-            let panel = (&mut panel[..depth * width], depth * width);
-            multiplier::pack(multiplier, self.right, self.depth.clone(), columns, width, panel);
+        // The last panel may be narrower than the others.
+        let Range { start, end } = self.columns;
+        let middle = start + (end - start) / tile_columns * tile_columns;
+        let (wide, narrow) = right.split_at_mut((middle - start) * depth);
+        let width = (end - middle).next_multiple_of(M::Sums::LANES);
+        for (columns, width, panels) in
+            [(start..middle, tile_columns, wide), (middle..end, width, narrow)]
+        {
+            let (right, steps, panels) = (self.right, self.depth.clone(), (panels, depth * width));
+            if panels.1 > 0 {
+                multiplier::pack(multiplier, right, steps, columns, width, panels);
+            }
         }
         for row_panel in self.row_panels.clone() {
             let left = &self.left[row_panel * self.panel..][..depth * tile_rows];

@@ -24,6 +24,12 @@ pub trait Operand<T>: Sync {
         panel: &mut [T],
     );
 
+    /// The operand as a matrix in memory, if it is one.
+    #[inline(always)]
+    fn as_plane(&self) -> Option<&Plane<'_, T>> {
+        None
+    }
+
     /// Packs a part into several panels, each of `width` of the numbers across, which start `distance`
     /// apart; see [`Operand::pack`].
     #[inline(always)]
@@ -52,6 +58,15 @@ pub struct Plane<'a, T> {
     pub across_stride: isize,
 }
 
+impl<T: Float> Plane<'_, T> {
+    /// Numbers that lie one behind the other from a place on.
+    #[inline(always)]
+    pub(crate) fn line(&self, depth: usize, across: usize, len: usize) -> &[T] {
+        let step = depth as isize * self.depth_stride + across as isize * self.across_stride;
+        &self.data[self.offset.wrapping_add_signed(step)..][..len]
+    }
+}
+
 impl<T: Float> Operand<T> for Plane<'_, T> {
     #[inline(always)]
     fn pack<S: Simd>(
@@ -63,22 +78,17 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
         panel: &mut [T],
     ) {
         let count = across.len();
-        let start = |k: usize, j: usize| {
-            let step = (depth.start + k) as isize * self.depth_stride
-                + (across.start + j) as isize * self.across_stride;
-            self.offset.wrapping_add_signed(step)
-        };
         let lanes = T::Vector::<S>::LANES;
         if self.across_stride == 1 {
             let left = width == WIDE || width == NARROW;
             if count == width && (left || width.is_multiple_of(lanes)) {
                 for (k, row) in panel.chunks_exact_mut(width).take(depth.len()).enumerate() {
-                    copy::<T::Vector<S>>(isa, &self.data[start(k, 0)..][..width], row);
+                    copy::<T::Vector<S>>(isa, self.line(depth.start + k, across.start, width), row);
                 }
                 return;
             }
             for (k, row) in panel.chunks_exact_mut(width).take(depth.len()).enumerate() {
-                row[..count].copy_from_slice(&self.data[start(k, 0)..][..count]);
+                row[..count].copy_from_slice(self.line(depth.start + k, across.start, count));
                 row[count..].fill(T::ZERO);
             }
             return;
@@ -87,7 +97,7 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
             panel.fill(T::ZERO);
         }
         if self.depth_stride == 1 {
-            let line = |j: usize| &self.data[start(0, j)..][..depth.len()];
+            let line = |j: usize| self.line(depth.start, across.start + j, depth.len());
             match (count, width) {
                 (WIDE, WIDE) => return interleave::<T, WIDE>(std::array::from_fn(line), panel),
                 (NARROW, NARROW) => {
@@ -108,9 +118,14 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
         }
         for (k, row) in panel.chunks_exact_mut(width).take(depth.len()).enumerate() {
             for (j, value) in row[..count].iter_mut().enumerate() {
-                *value = self.data[start(k, j)];
+                *value = self.line(depth.start + k, across.start + j, 1)[0];
             }
         }
+    }
+
+    #[inline(always)]
+    fn as_plane(&self) -> Option<&Plane<'_, T>> {
+        Some(self)
     }
 
     #[inline(always)]
@@ -122,14 +137,15 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
         width: usize,
         (panels, distance): (&mut [T], usize),
     ) {
-        let whole = across.len().is_multiple_of(width) && (width == WIDE || width == NARROW);
-        if self.across_stride != 1 || !whole {
+        let vectors = width.is_multiple_of(T::Vector::<S>::LANES);
+        let plain = vectors || width == WIDE || width == NARROW;
+        let several = across.len() > width && across.len().is_multiple_of(width);
+        if self.across_stride != 1 || !several || !plain {
             return one_by_one(self, isa, depth, across, width, (panels, distance));
         }
         // What lies side by side is read at once, whichever panels it goes to.
         for (k, step) in depth.enumerate() {
-            let start = step as isize * self.depth_stride + across.start as isize;
-            let line = &self.data[self.offset.wrapping_add_signed(start)..][..across.len()];
+            let line = self.line(step, across.start, across.len());
             for (index, from) in line.chunks_exact(width).enumerate() {
                 let to = &mut panels[index * distance + k * width..][..width];
                 copy::<T::Vector<S>>(isa, from, to);
