@@ -300,6 +300,6 @@ impl Distance {
     }
 
     fn relative(&self) -> f64 {
-        if self.whole > 0.0 { (self.error / self.whole).sqrt() } else { 0.0 }
+        if self.error == 0.0 { 0.0 } else { (self.error / self.whole).sqrt() }
     }
 }
