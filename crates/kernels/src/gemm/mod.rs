@@ -350,7 +350,7 @@ impl<T: Float, P: Element, B: Operand<T>> Work<T, P> for Task<'_, T, P, B> {
             [(start..middle, tile_columns, wide), (middle..end, width, narrow)]
         {
             let (right, steps, panels) = (self.right, self.depth.clone(), (panels, depth * width));
-            if panels.1 > 0 {
+            if panels.1 > 0 && !columns.is_empty() {
                 multiplier::pack(multiplier, right, steps, columns, width, panels);
             }
         }

@@ -164,9 +164,13 @@ fn one_by_one<T, S: Simd>(
     width: usize,
     (panels, distance): (&mut [T], usize),
 ) {
+    let len = depth.len() * width;
+    if across.len() <= width {
+        return operand.pack(isa, depth, across, width, &mut panels[..len]);
+    }
     for (start, panel) in across.clone().step_by(width).zip(panels.chunks_mut(distance)) {
         let across = start..across.end.min(start + width);
-        operand.pack(isa, depth.clone(), across, width, &mut panel[..depth.len() * width]);
+        operand.pack(isa, depth.clone(), across, width, &mut panel[..len]);
     }
 }
 
