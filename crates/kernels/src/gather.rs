@@ -180,23 +180,26 @@ impl<'a, T: Element> Packed<'a, T> {
 /// The places of indices, grouped by what they point to, in their order.
 struct Groups {
     /// Where in `order` the group of each value starts, and where the last one ends.
-    starts: Vec<usize>,
-    order: Vec<usize>,
+    starts: Scratch<usize>,
+    order: Scratch<usize>,
 }
 
 impl Groups {
     fn new(indices: &[i64], len: usize) -> Self {
-        let mut starts = vec![0; len + 1];
+        // While the groups are filled, the start of each stands one place further on, and grows until
+        // it is that of the next.
+        let mut starts = scratch(len + 2);
+        starts.fill(0);
         for &index in indices {
-            starts[index as usize + 1] += 1;
+            assert!((index as usize) < len);
+            starts[index as usize + 2] += 1;
         }
-        for i in 0..len {
+        for i in 0..=len {
             starts[i + 1] += starts[i];
         }
-        let mut next = starts.clone();
-        let mut order = vec![0; indices.len()];
+        let mut order = scratch(indices.len());
         for (place, &index) in indices.iter().enumerate() {
-            let next = &mut next[index as usize];
+            let next = &mut starts[index as usize + 1];
             order[*next] = place;
             *next += 1;
         }

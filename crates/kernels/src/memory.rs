@@ -9,7 +9,7 @@
 
 pub use crate::counted::Counted;
 
-use crate::Element;
+use bytemuck::Pod;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::RefCell;
 use std::fmt;
@@ -100,7 +100,7 @@ impl Block {
     ///
     /// # Panics
     /// If the length is no multiple of the size of `T`.
-    pub fn slice<T: Element>(&self) -> &[T] {
+    pub fn slice<T: Pod>(&self) -> &[T] {
         bytemuck::cast_slice(self.bytes())
     }
 
@@ -108,7 +108,7 @@ impl Block {
     ///
     /// # Panics
     /// If the length is no multiple of the size of `T`.
-    pub fn slice_mut<T: Element>(&mut self) -> &mut [T] {
+    pub fn slice_mut<T: Pod>(&mut self) -> &mut [T] {
         bytemuck::cast_slice_mut(self.bytes_mut())
     }
 }
@@ -132,7 +132,7 @@ impl fmt::Debug for Block {
 ///
 /// # Panics
 /// If the system has no more memory.
-pub fn scratch<T: Element>(len: usize) -> Scratch<T> {
+pub fn scratch<T: Pod>(len: usize) -> Scratch<T> {
     match Block::new(len * size_of::<T>()) {
         Ok(block) => Scratch { block, element: std::marker::PhantomData },
         Err(error) => panic!("{error}"),
@@ -146,7 +146,7 @@ pub struct Scratch<T> {
     element: std::marker::PhantomData<T>,
 }
 
-impl<T: Element> std::ops::Deref for Scratch<T> {
+impl<T: Pod> std::ops::Deref for Scratch<T> {
     type Target = [T];
     #[inline]
     fn deref(&self) -> &[T] {
@@ -154,7 +154,7 @@ impl<T: Element> std::ops::Deref for Scratch<T> {
     }
 }
 
-impl<T: Element> std::ops::DerefMut for Scratch<T> {
+impl<T: Pod> std::ops::DerefMut for Scratch<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
         self.block.slice_mut()

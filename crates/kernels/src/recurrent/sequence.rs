@@ -296,13 +296,11 @@ fn by_weight<T: Float>(
     by_weight: &mut [T],
 ) {
     let (rows, gates, size) = (job.steps.rows(), job.gates(), job.size);
-    let mut places = vec![Place::First(0); rows];
+    let mut places = scratch(rows);
     for time in job.steps.order() {
         for sequence in 0..job.steps.size(time) {
-            places[job.steps.row(time, sequence)] = match job.steps.row_before(time, sequence) {
-                Some(row) => Place::Row(row),
-                None => Place::First(sequence),
-            };
+            let before = job.steps.row_before(time, sequence);
+            places[job.steps.row(time, sequence)] = before.unwrap_or(rows + sequence);
         }
     }
     let before = Before { places: &places, out, first: job.hidden, size };
@@ -313,19 +311,12 @@ fn by_weight<T: Float>(
     gemm::packed(on, job.precision, extent, operands, Bias::None, by_weight);
 }
 
-/// Where the hidden state before a row lies.
-#[derive(Clone, Copy)]
-enum Place {
-    /// It is the output of a row.
-    Row(usize),
-    /// It is that of a sequence at the start.
-    First(usize),
-}
-
 /// The hidden states before all rows, as an operand of a matrix product that sums over rows.
 #[derive(Clone, Copy)]
 struct Before<'a, T> {
-    places: &'a [Place],
+    /// For each row that whose output it is, or, counted on from the last row, the sequence whose
+    /// first state it is.
+    places: &'a [usize],
     out: &'a [T],
     first: &'a [T],
     size: usize,
@@ -333,10 +324,10 @@ struct Before<'a, T> {
 
 impl<'a, T: Float> Before<'a, T> {
     #[inline(always)]
-    fn get(&self, place: Place) -> &'a [T] {
-        match place {
-            Place::Row(row) => &self.out[row * self.size..][..self.size],
-            Place::First(sequence) => &self.first[sequence * self.size..][..self.size],
+    fn get(&self, place: usize) -> &'a [T] {
+        match place.checked_sub(self.places.len()) {
+            None => &self.out[place * self.size..][..self.size],
+            Some(sequence) => &self.first[sequence * self.size..][..self.size],
         }
     }
 }
