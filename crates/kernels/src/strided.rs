@@ -21,10 +21,22 @@ pub struct Strided<'a, T> {
     pub strides: &'a [isize],
 }
 
-impl<T> Strided<'_, T> {
+impl<'a, T> Strided<'a, T> {
     /// The number of elements.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// All elements, if they lie side by side in order.
+    pub(crate) fn contiguous(&self) -> Option<&'a [T]> {
+        let mut len = 1;
+        for (&axis, &stride) in self.shape.iter().zip(self.strides).rev() {
+            if axis != 1 && stride != len as isize && !self.is_empty() {
+                return None;
+            }
+            len *= axis;
+        }
+        Some(&self.data[self.offset..][..len])
     }
 
     /// True if there is no element.

@@ -49,6 +49,41 @@ impl<A: Copy, B: Copy, O, F: Fn(A, B) -> O + Copy + Send + Sync> Code2<A, B, O> 
     }
 }
 
+/// What an element-wise kernel reads. Of small tensors the kernel itself takes no longer than a look
+/// at their axes, so that is not taken without need.
+#[derive(Clone, Copy)]
+enum Source<'a, T> {
+    /// Elements side by side.
+    Memory(&'a [T]),
+    /// Elements that are gathered, or of which many are one in memory.
+    View(&'a Tiles<'a, T>),
+}
+
+impl<'a, T: Element> Source<'a, T> {
+    /// A view's elements; `tiles` is where its axes are kept, if they matter.
+    #[inline]
+    fn new(view: Strided<'a, T>, tiles: &'a mut Option<Tiles<'a, T>>) -> Self {
+        match view.contiguous() {
+            Some(memory) => Self::Memory(memory),
+            None => Self::View(tiles.insert(Tiles::new(view))),
+        }
+    }
+
+    fn is_memory(self) -> bool {
+        matches!(self, Self::Memory(_))
+    }
+
+    /// `len` elements from `start` on: where they lie, or gathered in `buffer`, which is as long as
+    /// that at least if they have to be.
+    #[inline(always)]
+    fn read<'b>(&'b self, start: usize, len: usize, buffer: &'b mut [T]) -> &'b [T] {
+        match self {
+            Self::Memory(memory) => &memory[start..][..len],
+            Self::View(tiles) => tiles.read(start, &mut buffer[..len]),
+        }
+    }
+}
+
 /// Computes outᵢ from xᵢ.
 ///
 /// # Panics
@@ -60,7 +95,8 @@ pub(crate) fn run1<A: Element, O: Element>(
     out: &mut [O],
 ) {
     assert_eq!(x.len(), out.len());
-    let x = &Tiles::new(x);
+    let mut tiles = None;
+    let x = Source::new(x, &mut tiles);
     let cost_ns = out.len() / 2;
     on.for_each(Chunks::new(out, TASK), cost_ns, |index, out| {
         on.isa.run(Task1 { code, x, start: index * TASK, out });
@@ -69,7 +105,7 @@ pub(crate) fn run1<A: Element, O: Element>(
 
 struct Task1<'a, C, A, O> {
     code: C,
-    x: &'a Tiles<'a, A>,
+    x: Source<'a, A>,
     start: usize,
     out: &'a mut [O],
 }
@@ -80,17 +116,13 @@ impl<A: Element, O: Element, C: Code1<A, O>> Routine for Task1<'_, C, A, O> {
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
         let len = self.out.len();
-        let whole = self.x.contiguous().is_some();
+        let whole = self.x.is_memory();
         // What lies side by side needs no buffer and is one tile.
         let tile = if whole { len } else { TILE.min(len) };
         let mut buffer = scratch(if whole { 0 } else { tile });
         for (index, out) in self.out.chunks_mut(tile.max(1)).enumerate() {
             let start = self.start + index * tile;
-            let x = match self.x.contiguous() {
-                Some(x) => &x[start..][..out.len()],
-                None => self.x.read(start, &mut buffer[..out.len()]),
-            };
-            self.code.tile(isa, x, out);
+            self.code.tile(isa, self.x.read(start, out.len(), &mut buffer), out);
         }
     }
 }
@@ -107,10 +139,11 @@ pub(crate) fn run2<A: Element, B: Element, O: Element>(
     out: &mut [O],
 ) {
     assert!(x.len() == out.len() && y.len() == out.len());
-    let (x, y) = (&Tiles::new(x), &Tiles::new(y));
+    let (mut x_tiles, mut y_tiles) = (None, None);
+    let (x, y) = (Source::new(x, &mut x_tiles), Source::new(y, &mut y_tiles));
     let cost_ns = out.len() / 2;
     // What is broadcast does not count.
-    let large = is_large(out) && x.contiguous().is_some() && y.contiguous().is_some();
+    let large = is_large(out) && x.is_memory() && y.is_memory();
     on.for_each(Chunks::new(out, TASK), cost_ns, |index, out| {
         on.isa.run(Task2 { code, x, y, start: index * TASK, out, large });
     });
@@ -118,8 +151,8 @@ pub(crate) fn run2<A: Element, B: Element, O: Element>(
 
 struct Task2<'a, C, A, B, O> {
     code: C,
-    x: &'a Tiles<'a, A>,
-    y: &'a Tiles<'a, B>,
+    x: Source<'a, A>,
+    y: Source<'a, B>,
     start: usize,
     out: &'a mut [O],
     large: bool,
@@ -131,20 +164,15 @@ impl<A: Element, B: Element, O: Element, C: Code2<A, B, O>> Routine for Task2<'_
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
         let len = self.out.len();
-        let whole = self.x.contiguous().is_some() && self.y.contiguous().is_some();
+        let whole = self.x.is_memory() && self.y.is_memory();
         let tile = if whole && !self.large { len } else { TILE.min(len) };
-        let mut x_buffer = scratch(if whole { 0 } else { tile });
-        let mut y_buffer = scratch(if whole { 0 } else { tile });
+        let mut x_buffer = scratch(if self.x.is_memory() { 0 } else { tile });
+        let mut y_buffer = scratch(if self.y.is_memory() { 0 } else { tile });
         let mut results = scratch(if self.large { tile } else { 0 });
         for (index, out) in self.out.chunks_mut(tile.max(1)).enumerate() {
             let (start, len) = (self.start + index * tile, out.len());
-            let (x, y) = match (self.x.contiguous(), self.y.contiguous()) {
-                (Some(x), Some(y)) => (&x[start..][..len], &y[start..][..len]),
-                _ => (
-                    self.x.read(start, &mut x_buffer[..len]),
-                    self.y.read(start, &mut y_buffer[..len]),
-                ),
-            };
+            let x = self.x.read(start, len, &mut x_buffer);
+            let y = self.y.read(start, len, &mut y_buffer);
             let to = if self.large { &mut results[..len] } else { &mut *out };
             self.code.tile(isa, x, y, to);
             if self.large {

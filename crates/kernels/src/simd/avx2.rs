@@ -5,6 +5,7 @@ use super::{Bits, IntVector, Mask, Routine, Simd, Vector};
 use crate::math::Real;
 use crate::memory::ALIGN;
 use std::arch::x86_64::*;
+use std::sync::LazyLock;
 
 /// Proof that the processor has AVX2, FMA and F16C.
 #[derive(Clone, Copy, Debug)]
@@ -21,13 +22,17 @@ pub(crate) unsafe fn run<R: Routine>(routine: R) -> R::Output {
 
 /// True if the processor has what [`run`] needs.
 pub(crate) fn available() -> bool {
-    is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("fma")
-        && is_x86_feature_detected!("f16c")
-        && is_x86_feature_detected!("bmi1")
-        && is_x86_feature_detected!("bmi2")
-        && is_x86_feature_detected!("popcnt")
-        && is_x86_feature_detected!("lzcnt")
+    // Every call of a kernel asks.
+    static AVAILABLE: LazyLock<bool> = LazyLock::new(|| {
+        is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("popcnt")
+            && is_x86_feature_detected!("lzcnt")
+    });
+    *AVAILABLE
 }
 
 impl Simd for Avx2 {

@@ -6,6 +6,7 @@ use crate::math::Real;
 use crate::memory::ALIGN;
 use std::arch::x86_64::*;
 use std::f32::consts::SQRT_2;
+use std::sync::LazyLock;
 
 mod bytes;
 mod pairs;
@@ -30,11 +31,15 @@ pub(crate) unsafe fn run<R: Routine>(routine: R) -> R::Output {
 
 /// True if the processor has what [`run`] needs.
 pub(crate) fn available() -> bool {
-    super::avx2::available()
-        && is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512vl")
+    // Every call of a kernel asks.
+    static AVAILABLE: LazyLock<bool> = LazyLock::new(|| {
+        super::avx2::available()
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+    });
+    *AVAILABLE
 }
 
 impl Simd for Avx512 {
