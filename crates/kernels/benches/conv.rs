@@ -1,10 +1,11 @@
-//! How long convolutions take: the median of several runs of each direction, and the arithmetic
-//! that is in `GFLOP/s`. `cargo bench -p gradus-kernels --bench conv`; compare with `conv.py` beside
+//! How long convolutions take: the median of several runs of each direction, and of the forward one of
+//! a weight that is kept, and the arithmetic that is in `GFLOP/s`. `cargo bench -p gradus-kernels --bench conv`; compare with `conv.py` beside
 //! this file, run at the same time of day on the same cores.
 
 mod median;
 
-use gradus_kernels::conv::{self, Geometry};
+use gradus_kernels::conv::{self, Geometry, Weight};
+use gradus_kernels::memory::Block;
 use gradus_kernels::{Machine, Precision, Strided};
 use median::median;
 use std::hint::black_box;
@@ -21,6 +22,16 @@ const LAYERS: &[(&str, [usize; 7])] = &[
     ("1x1", [8, 256, 64, 56, 1, 1, 1]),
     ("depthwise", [8, 96, 96, 56, 3, 1, 96]),
     ("one image", [1, 64, 64, 56, 3, 1, 1]),
+    ("one stem", [1, 3, 64, 224, 7, 2, 1]),
+    ("one 2", [1, 128, 128, 28, 3, 1, 1]),
+    ("one 3", [1, 256, 256, 14, 3, 1, 1]),
+    ("one 4", [1, 512, 512, 7, 3, 1, 1]),
+    ("one half 2", [1, 64, 128, 56, 3, 2, 1]),
+    ("one half 3", [1, 128, 256, 28, 3, 2, 1]),
+    ("one half 4", [1, 256, 512, 14, 3, 2, 1]),
+    ("one 1x1 2", [1, 64, 128, 56, 1, 2, 1]),
+    ("one 1x1 3", [1, 128, 256, 28, 1, 2, 1]),
+    ("one 1x1 4", [1, 256, 512, 14, 1, 2, 1]),
     ("cifar 1", [32, 64, 64, 32, 3, 1, 1]),
     ("cifar 2", [32, 128, 128, 16, 3, 1, 1]),
     ("cifar 3", [32, 256, 256, 8, 3, 1, 1]),
@@ -81,8 +92,13 @@ fn layer(on: Machine, precision: Precision, name: &str, geometry: &Geometry) {
     let mut outs = data.clone();
     let [by_input, by_weight, out] = &mut outs;
     let products = data[1].len() * geometry.batch * geometry.output.iter().product::<usize>();
+    let mut memory = Block::new(size_of_val(&data[1][..])).expect("there is memory");
+    memory.slice_mut().copy_from_slice(&data[1]);
+    let numbers = Strided { data: memory.slice(), ..w };
+    let kept = Weight { numbers, kept_with: Some(&memory) };
     let times = [
         median(|| conv::forward(on, precision, geometry, x, w, Some(&bias), out)),
+        median(|| conv::forward(on, precision, geometry, x, kept, Some(&bias), out)),
         median(|| conv::input_gradient(on, precision, geometry, y, w, None, by_input)),
         median(|| conv::weight_gradient(on, precision, geometry, x, y, by_weight)),
     ];
@@ -91,5 +107,5 @@ fn layer(on: Machine, precision: Precision, name: &str, geometry: &Geometry) {
         let rate = 2.0 * products as f64 / time.as_secs_f64() / 1e9;
         format!("{:9.3} ms {rate:6.0}", time.as_secs_f64() * 1e3)
     });
-    println!("{name:10} {precision}: forward, by input, by weight: {}", columns.join(" "));
+    println!("{name:10} {precision}: forward, kept, by input, by weight: {}", columns.join(" "));
 }

@@ -11,11 +11,12 @@ pub use crate::counted::Counted;
 
 use bytemuck::Pod;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::ptr::NonNull;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Every block starts at a multiple of this: a cache line, and the widest vector.
 pub const ALIGN: usize = 64;
@@ -49,6 +50,8 @@ pub struct Block {
     start: NonNull<u8>,
     /// The bytes asked for, not the bytes of the class.
     len: usize,
+    /// What [`Block::derived`] keeps.
+    derived: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
 // SAFETY: a block owns its memory, as a Box does.
@@ -63,7 +66,7 @@ impl Block {
     /// If the system has no more memory, even after all cached memory was given back to it.
     pub fn new(len: usize) -> Result<Self, OutOfMemory> {
         if len == 0 {
-            return Ok(Self { start: NonNull::<Line>::dangling().cast(), len });
+            return Ok(Self::from_parts(NonNull::<Line>::dangling().cast(), len));
         }
         let class = Class::of(len).ok_or(OutOfMemory { bytes: len })?;
         let start = match take_cached(class) {
@@ -81,7 +84,11 @@ impl Block {
         if live > PEAK.load(Ordering::Relaxed) {
             PEAK.fetch_max(live, Ordering::Relaxed);
         }
-        Ok(Self { start, len })
+        Ok(Self::from_parts(start, len))
+    }
+
+    fn from_parts(start: NonNull<u8>, len: usize) -> Self {
+        Self { start, len, derived: Mutex::new(None) }
     }
 
     /// The bytes.
@@ -90,8 +97,13 @@ impl Block {
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 
-    /// The bytes, to be written.
+    /// The bytes, to be written. What was derived of them goes.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
+        *self.derived.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        self.all_mut()
+    }
+
+    fn all_mut(&mut self) -> &mut [u8] {
         // SAFETY: the block owns `len` initialised bytes, and is mutably borrowed.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
@@ -110,6 +122,25 @@ impl Block {
     /// If the length is no multiple of the size of `T`.
     pub fn slice_mut<T: Pod>(&mut self) -> &mut [T] {
         bytemuck::cast_slice_mut(self.bytes_mut())
+    }
+
+    /// What `make` makes of the bytes: kept with them, beside the key, until somebody may write them or
+    /// they are given back. One thing is kept: what is asked for by another key, or is of another type,
+    /// takes its place.
+    pub fn derived<K, V>(&self, key: K, make: impl FnOnce() -> V) -> Arc<(K, V)>
+    where
+        K: PartialEq + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+    {
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = derived.clone().and_then(|kept| kept.downcast::<(K, V)>().ok());
+        kept.filter(|kept| kept.0 == key).unwrap_or_else(|| {
+            // Its memory can be used for what takes its place.
+            *derived = None;
+            let made = Arc::new((key, make()));
+            *derived = Some(made.clone());
+            made
+        })
     }
 }
 
@@ -157,7 +188,8 @@ impl<T: Pod> std::ops::Deref for Scratch<T> {
 impl<T: Pod> std::ops::DerefMut for Scratch<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
-        self.block.slice_mut()
+        // Nothing is ever derived of scratch space.
+        bytemuck::cast_slice_mut(self.block.all_mut())
     }
 }
 
@@ -445,6 +477,29 @@ mod tests {
             let block = Block::new(len).unwrap();
             assert_eq!(block.bytes().as_ptr() as usize, address, "{len} bytes were not reused");
         }
+    }
+
+    #[test]
+    fn what_is_derived_is_kept_until_the_bytes_may_be_written() {
+        let mut block = Block::new(100).unwrap();
+        block.bytes_mut().fill(1);
+        let sum = |block: &Block| block.bytes().iter().map(|&byte| usize::from(byte)).sum();
+        let first: Arc<(u8, usize)> = block.derived(7, || sum(&block));
+        let again = block.derived(7, || -> usize { panic!("it is there") });
+        assert!(Arc::ptr_eq(&first, &again) && again.1 == 100);
+        // Another key, then another type: each takes the place of what was there.
+        assert_eq!(block.derived(8, || 5usize).1, 5);
+        assert_eq!(block.derived(8, || "five").1, "five");
+        assert_eq!(block.derived(8, || 6usize).1, 6);
+        block.bytes_mut()[0] = 3;
+        assert_eq!(block.derived(8, || sum(&block)).1, 102);
+        // A panic leaves nothing behind.
+        let panics = || block.derived(9, || -> usize { panic!("no") });
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+        assert_eq!(block.derived(9, || 4usize).1, 4);
+        let weak = Arc::downgrade(&block.derived(9, || 0usize));
+        drop(block);
+        assert!(weak.upgrade().is_none());
     }
 
     #[cfg(unix)]

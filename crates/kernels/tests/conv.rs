@@ -4,7 +4,7 @@
 mod numbers;
 
 use gradus_kernels::conv::{self, Geometry};
-use gradus_kernels::memory::scratch;
+use gradus_kernels::memory::{Block, scratch};
 use gradus_kernels::{Float, Isa, Machine, Precision, Strided};
 use half::bf16;
 use numbers::numbers;
@@ -329,6 +329,47 @@ fn convolutions_equal_the_definition_on_every_instruction_set_and_thread_count()
         let epsilon = if case.may_be_transformed() { 4e-4 } else { 6e-8 };
         check::<f32>(case, index % 3 == 1, Precision::Medium, &machines, epsilon);
         check::<f64>(case, index % 3 == 0, Precision::Highest, &machines, 1.2e-16);
+    }
+}
+
+/// What is made of a weight is kept with its memory, and changes no bit.
+fn check_kept<T: Float>(case: Case) {
+    let g = case.geometry();
+    let (x, w) =
+        (Numbers::<T>::new(g.input_shape(), 1, false), Numbers::new(g.weight_shape(), 2, false));
+    let len = g.output_shape().iter().product();
+    let mut memory = Block::new(size_of_val(&w.data[..])).unwrap();
+    memory.slice_mut().copy_from_slice(&w.data);
+    for isa in Isa::available() {
+        for precision in [Precision::Highest, Precision::Medium] {
+            let on = Machine { isa, threads: 2 };
+            let mut wanted = vec![T::NAN; len];
+            conv::forward(on, precision, &g, x.view(), w.view(), None, &mut wanted);
+            for round in ["made", "kept"] {
+                spoil_scratch();
+                let numbers = Strided { data: memory.slice::<T>(), ..w.view() };
+                let weight = conv::Weight { numbers, kept_with: Some(&memory) };
+                let mut out = vec![T::NAN; len];
+                conv::forward(on, precision, &g, x.view(), weight, None, &mut out);
+                assert!(out == wanted, "{case:?}, {isa}, {precision}, {round}");
+            }
+        }
+    }
+    // Nothing is kept of numbers that change.
+    memory.slice_mut::<T>().fill(T::ZERO);
+    let on = Machine { isa: Isa::Portable, threads: 2 };
+    let numbers = Strided { data: memory.slice::<T>(), ..w.view() };
+    let mut out = vec![T::NAN; len];
+    let weight = conv::Weight { numbers, kept_with: Some(&memory) };
+    conv::forward(on, Precision::Highest, &g, x.view(), weight, None, &mut out);
+    assert!(out.iter().all(|&y| y == T::ZERO), "{case:?}");
+}
+
+#[test]
+fn what_is_kept_of_a_weight_is_what_would_be_made_of_it() {
+    for case in cases() {
+        check_kept::<f32>(case);
+        check_kept::<f64>(case);
     }
 }
 

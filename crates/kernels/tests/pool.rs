@@ -153,11 +153,44 @@ fn check_max<T: Float>(pool: Pool) {
     });
 }
 
+/// Numbers that go back to where the largest of each window were.
+fn check_scatter<T: Float>(pool: Pool) {
+    let (input, output) = (pool.input.iter().product::<usize>(), windows(&pool).len());
+    let (x, grad): (Vec<T>, Vec<T>) = (numbers(PLANES * input, 7), numbers(PLANES * output, 8));
+    let (mut largest, mut indices) = (vec![T::ZERO; grad.len()], vec![0; grad.len()]);
+    max_pool(
+        Machine { isa: Isa::Portable, threads: 1 },
+        pool,
+        &x,
+        &mut largest,
+        Some(&mut indices),
+    );
+    let mut wanted = vec![0.0; x.len()];
+    for (i, (grad, &index)) in grad.iter().zip(&indices).enumerate() {
+        wanted[i / output * input + index as usize] += grad.to_f64();
+    }
+    for windows in [Some(pool), None] {
+        let scatter = |on| {
+            let mut out = vec![T::NAN; x.len()];
+            scatter_planes(on, PLANES, windows, &grad, &indices, &mut out);
+            out
+        };
+        everywhere(scatter, |out| {
+            for (out, wanted) in out.iter().zip(&wanted) {
+                let error = (out.to_f64() - wanted).abs();
+                assert!(error <= 1e-6, "{pool:?}: {out:?} is not {wanted}");
+            }
+        });
+    }
+}
+
 #[test]
 fn the_largest_and_where_it_lies() {
     for pool in pools().into_iter().chain(dilated_pools()) {
         check_max::<f32>(pool);
         check_max::<f64>(pool);
+        check_scatter::<f32>(pool);
+        check_scatter::<f64>(pool);
     }
 }
 
@@ -220,7 +253,7 @@ fn numbers_move_by_indices() {
         }
         let scatter = |on| {
             let mut out = vec![f64::NAN; planes * many];
-            scatter_planes(on, planes, &x, &indices, &mut out);
+            scatter_planes(on, planes, None, &x, &indices, &mut out);
             out
         };
         everywhere(scatter, |out| assert_eq!(*out, wanted));

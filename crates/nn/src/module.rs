@@ -280,6 +280,17 @@ pub trait Layer: Module + fmt::Debug + Send + Sync {
     fn fold_norms(&mut self) -> usize {
         0
     }
+
+    /// True if [`Layer::forward_relu`] takes no longer than [`Layer::forward`].
+    fn has_free_relu(&self) -> bool {
+        false
+    }
+
+    /// True of layers that may stand before a ReLU as well as behind it, and make tensors smaller: the
+    /// largest numbers are the same, and so are gradients.
+    fn commutes_with_relu(&self) -> bool {
+        false
+    }
 }
 
 impl<L: Layer + ?Sized> Layer for Box<L> {
@@ -300,6 +311,12 @@ impl<L: Layer + ?Sized> Layer for Box<L> {
     }
     fn fold_norms(&mut self) -> usize {
         (**self).fold_norms()
+    }
+    fn has_free_relu(&self) -> bool {
+        (**self).has_free_relu()
+    }
+    fn commutes_with_relu(&self) -> bool {
+        (**self).commutes_with_relu()
     }
 }
 

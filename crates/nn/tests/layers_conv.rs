@@ -3,9 +3,9 @@
 use gradus_nn::testing::check_layer;
 use gradus_nn::{
     Conv1d, Conv2d, Conv3d, ConvOptions, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d,
-    ConvTransposeOptions, Layer, Padding, Param, summary,
+    ConvTransposeOptions, Layer, Module, Optimizer, Padding, Param, Sgd, SgdOptions, summary,
 };
-use gradus_tensor::{Rng, Tensor};
+use gradus_tensor::{Rng, Tensor, no_grad};
 
 fn input(shape: &[usize]) -> Tensor {
     Tensor::randn(shape, &mut Rng::new(7))
@@ -54,6 +54,25 @@ fn every_layer_saves_loads_and_trains() {
         &input(&[1, 2, 2, 3, 2]),
         &[("weight", &[2, 3, 2, 2, 2])],
     );
+}
+
+/// What a convolution keeps of a weight while it is in use goes when the weight is trained.
+#[test]
+fn a_convolution_in_use_has_the_weights_of_now() {
+    for (kernel, side) in [(3, 12), (5, 9)] {
+        let layer = Conv2d::new(32, 48, kernel, plain(), &mut Rng::new(1));
+        let x = input(&[2, 32, side, side]);
+        let mut sgd = Sgd::new(layer.params(), SgdOptions::default());
+        for _ in 0..3 {
+            let now = Tensor::from_vec(layer.weight.tensor().to_vec::<f32>(), layer.weight.shape());
+            let bias = layer.bias.as_ref().map(|bias| bias.tensor().detach());
+            let wanted = x.conv2d(&now, bias.as_ref(), plain()).to_vec::<f32>();
+            for _ in 0..2 {
+                assert!(no_grad(|| layer.forward(&x)).to_vec::<f32>() == wanted);
+            }
+            sgd.step(&layer.forward(&x).square().sum(..).backward());
+        }
+    }
 }
 
 fn plain() -> ConvOptions {

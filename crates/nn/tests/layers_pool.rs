@@ -4,7 +4,7 @@ use gradus_nn::testing::check_layer;
 use gradus_nn::{
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d,
     AdaptiveMaxPool3d, AvgPool1d, AvgPool2d, AvgPool3d, GlobalAvgPool, GlobalMaxPool, Layer,
-    LpPool1d, LpPool2d, LpPool3d, MaxPool1d, MaxPool2d, MaxPool3d,
+    LpPool1d, LpPool2d, LpPool3d, MaxPool1d, MaxPool2d, MaxPool3d, Relu, Sequential,
 };
 use gradus_tensor::ops::PoolOptions;
 use gradus_tensor::{Rng, Tensor};
@@ -139,4 +139,28 @@ fn too_much_padding_is_refused() {
 #[should_panic(expected = "avg_pool2d: a window that reaches over 5 does not fit 4")]
 fn windows_that_do_not_fit_are_refused() {
     AvgPool2d::new(5).forward(&Tensor::zeros([1, 1, 4, 4]));
+}
+
+/// In a sequence a pooling of the largest may come before the ReLU that stands before it.
+#[test]
+fn a_relu_before_a_pooling_gives_the_same_behind_it() {
+    let mut numbers = Tensor::randn([2, 3, 6, 8], &mut Rng::new(3)).to_vec::<f32>();
+    // Windows of which all is negative, nothing, NaN.
+    numbers[..2].fill(-1.0);
+    numbers[8..10].fill(-1.0);
+    numbers[50] = f32::NAN;
+    let x = Tensor::from_vec(numbers, [2, 3, 6, 8]);
+    let padded = PoolOptions { padding: 1.into(), stride: Some(2.into()), ..Default::default() };
+    for pool in [MaxPool2d::new(2), MaxPool2d::with_options(3, padded), MaxPool2d::new([3, 2])] {
+        let model = Sequential::new().then(AvgPool2d::new(1)).then(Relu).then(pool);
+        let run = |forward: &dyn Fn(&Tensor) -> Tensor| {
+            let x = x.requires_grad();
+            let y = forward(&x);
+            let gradients = y.cumsum(-1).square().sum(..).backward();
+            let bits = |x: &Tensor| x.to_vec::<f32>().into_iter().map(|x| format!("{:?}", x + 0.0));
+            bits(&y).chain(bits(gradients.get(&x).unwrap())).collect::<Vec<_>>()
+        };
+        let wanted = run(&|x| pool.forward(&AvgPool2d::new(1).forward(x).relu()));
+        assert_eq!(run(&|x| model.forward(x)), wanted, "{pool:?}");
+    }
 }

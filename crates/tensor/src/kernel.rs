@@ -139,7 +139,10 @@ pub enum Kernel {
     AverageUnpool(Pool),
     /// out = 0, then each number of x: [N, ..] is added to out: [N, ..] where the second input, of
     /// x's shape and `i32`, says in the plane of the same number. All are contiguous.
-    ScatterPlanes,
+    ScatterPlanes {
+        /// The windows in which the numbers go, if each goes into one of its own.
+        windows: Option<Pool>,
+    },
     /// The adjoint of [`Kernel::ScatterPlanes`]: out gets the numbers of x: [N, ..] that the second
     /// input names.
     GatherPlanes,
@@ -261,6 +264,8 @@ pub enum Kernel {
         direction: ConvDirection,
         /// The sizes.
         geometry: ConvGeometry,
+        /// Whether the same weight will come again.
+        weight: ConvWeight,
         /// What products of `f32` may lose.
         precision: Precision,
     },
@@ -303,6 +308,16 @@ pub enum ConvDirection {
     InputGradient,
     /// The gradient by the weight, of the input and the gradient by the output.
     WeightGradient,
+}
+
+/// Whether the weight of a [`Kernel::Conv`] will come again as it is. Where it will, a device may keep
+/// with its memory what it makes of it, until that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConvWeight {
+    /// It is trained, or is no weight.
+    Changing,
+    /// The model is in use.
+    Constant,
 }
 
 impl Kernel {

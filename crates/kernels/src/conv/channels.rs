@@ -12,10 +12,11 @@
 //! A task computes some panels in a box of outputs, copying for itself what the box reads, from
 //! panels that all tasks share. If there are few outputs for a large weight it is the other way
 //! round: all tasks share the copy, and each packs its panels for itself, block by block, so that
-//! they never leave the cache.
+//! they never leave the cache; unless the packed weight is kept.
 
 use super::beside::Images;
 use super::correlate::Correlation;
+use super::kept::Way;
 use super::pack::{BLOCK, Packing, Panels};
 use super::plan::{Goal, Part, Plan};
 use super::tile::{MOST_ROWS, Tile, tile};
@@ -64,7 +65,8 @@ pub(super) fn run<T: Float, F: Format<T>>(
     let row_parts = panels.count.div_ceil(row_part);
     let images = Images::new(plan, layout, channels, panels.lanes, F::STEPS);
     let packing = &Packing::new(correlation, plan, panels);
-    let packed = (!one_box).then(|| packing.all::<F>(on));
+    let whole = !one_box || correlation.kept_with.is_some();
+    let packed = whole.then(|| correlation.packed(on, Way::Panels, || packing.all::<F>(on)));
     let copies = one_box.then(|| images.copy_groups::<T, F>(on, &correlation.source, groups));
     let at_once = at_once(plan, F::STEPS);
     let steps = steps(&images, panels.width(), at_once, F::STEPS);
@@ -80,7 +82,7 @@ pub(super) fn run<T: Float, F: Format<T>>(
             group,
             packing,
             chosen: first..panels.count.min(first + row_part),
-            packed: packed.as_deref(),
+            packed: packed.as_deref().map(|packed| &packed[..]),
             copy: copies.as_ref().map(|copies| &copies[group * copy_len..][..copy_len]),
             at_once,
             steps: &steps,

@@ -6,6 +6,7 @@
 
 use super::plan::Plan;
 use super::{Geometry, channels, lines, winograd};
+use crate::memory::Block;
 use crate::multiplier::{self, Format, Unrounded};
 use crate::threads::Shared;
 use crate::{Float, Machine, Precision, Strided};
@@ -64,6 +65,8 @@ pub(super) struct Correlation<'a, T> {
     pub(super) rows: usize,
     pub(super) source: Strided<'a, T>,
     pub(super) weights: Weights<'a, T>,
+    /// The weight's memory, if what is packed of it is to be kept there.
+    pub(super) kept_with: Option<&'a Block>,
     pub(super) bias: Option<&'a [T]>,
     /// The lengths of the target.
     pub(super) target: [usize; 3],

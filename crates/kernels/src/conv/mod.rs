@@ -25,6 +25,7 @@ mod beside;
 mod channels;
 mod correlate;
 mod gather;
+mod kept;
 mod lines;
 mod pack;
 mod pairs;
@@ -37,6 +38,7 @@ mod winograd;
 mod write;
 
 pub(crate) use self::transpose::transpose;
+use crate::memory::Block;
 use crate::{Float, Machine, Precision, Strided};
 use correlate::{Correlation, Weights};
 use plan::Plan;
@@ -96,20 +98,39 @@ impl Geometry {
     }
 }
 
+/// The weight of a convolution.
+#[derive(Clone, Copy, Debug)]
+pub struct Weight<'a, T> {
+    /// Its numbers.
+    pub numbers: Strided<'a, T>,
+    /// The memory in which they lie, if the same ones will be used again: what is made of them is kept
+    /// there (see [`Block::derived`]), which takes at most about as much memory as they do where they
+    /// are many, and twice as much where they are few.
+    pub kept_with: Option<&'a Block>,
+}
+
+/// Numbers that are used once.
+impl<'a, T> From<Strided<'a, T>> for Weight<'a, T> {
+    fn from(numbers: Strided<'a, T>) -> Self {
+        Self { numbers, kept_with: None }
+    }
+}
+
 /// y = the convolution of x with the weight, plus the bias of each output channel. Where the precision
 /// allows it, there are many channels and it is faster, both are rounded to `bf16`: see [`Precision`].
 ///
 /// # Panics
 /// If a shape is not that of the geometry.
-pub fn forward<T: Float>(
+pub fn forward<'a, T: Float>(
     on: Machine,
     precision: Precision,
     geometry: &Geometry,
-    x: Strided<'_, T>,
-    weight: Strided<'_, T>,
-    bias: Option<&[T]>,
+    x: Strided<'a, T>,
+    weight: impl Into<Weight<'a, T>>,
+    bias: Option<&'a [T]>,
     out: &mut [T],
 ) {
+    let Weight { numbers: weight, kept_with } = weight.into();
     assert_eq!(x.shape, geometry.input_shape());
     assert_eq!(weight.shape, geometry.weight_shape());
     assert_eq!(out.len(), geometry.output_shape().iter().product::<usize>());
@@ -121,6 +142,7 @@ pub fn forward<T: Float>(
         rows: geometry.out_channels / geometry.groups,
         source: x,
         weights: Weights::new(geometry, weight, [0, 1]),
+        kept_with,
         bias,
         target: geometry.output,
         precision,
@@ -154,6 +176,7 @@ pub fn input_gradient<T: Float>(
         rows: geometry.in_channels / geometry.groups,
         source: grad,
         weights: Weights::new(geometry, weight, [1, 0]),
+        kept_with: None,
         bias,
         target: geometry.input,
         precision,

@@ -5,6 +5,7 @@ use super::{Grid, Pool, Span, TASK, Window};
 use crate::memory::scratch;
 use crate::simd::{MAX_LANES, Mask, Routine, Simd, Vector};
 use crate::{Chunks, Element, Float, Machine, Number};
+use std::ops::Range;
 
 /// out = the largest number of each window, NaN if there is one; `indices` = where in its plane it
 /// lies: the first of several, and the last NaN.
@@ -62,15 +63,22 @@ impl<T: Float> Routine for MaxTask<'_, T> {
             let x = &self.x[plane..][..self.grid.pool.input_len()];
             let row = Row { grid: self.grid, x, depth, height };
             match self.grid.pool.windows[2] {
+                Window::Sliding { size, stride: 2, padding, dilation: 1 }
+                    if self.grid.pool.input_len() <= EXACT =>
+                {
+                    let within =
+                        row.by_vectors(isa, &self.x[plane..], [size, padding], out, indices);
+                    row.by_windows(0..within.start, out, indices);
+                    row.by_windows(within.end..width, out, indices);
+                }
                 Window::Sliding { size, stride, padding, dilation } if width >= 4 => {
                     let taps = Taps { size, padding, dilation };
                     match stride {
                         1 => row.by_taps::<1>(taps, 1, out, indices),
-                        2 => row.by_taps::<2>(taps, 2, out, indices),
                         _ => row.by_taps::<0>(taps, stride, out, indices),
                     }
                 }
-                _ => row.by_windows(out, indices),
+                _ => row.by_windows(0..width, out, indices),
             }
         }
     }
@@ -231,10 +239,77 @@ impl<T: Float> Row<'_, T> {
         }
     }
 
+    /// Windows that start two places apart, as many at once as a vector has lanes; says which, of which
+    /// all places lie within the row. There may be more numbers behind the plane's.
+    #[inline(always)]
+    fn by_vectors<S: Simd>(
+        &self,
+        isa: S,
+        x: &[T],
+        [size, padding]: [usize; 2],
+        out: &mut [T],
+        indices: &mut [i32],
+    ) -> Range<usize> {
+        let lanes = T::Vector::<S>::LANES;
+        let first = padding.div_ceil(2).min(out.len());
+        let last = (self.grid.pool.input[2] + padding).checked_sub(size).map(|places| places / 2);
+        let end = last.map_or(0, |last| (last + 1).min(out.len()));
+        let mut done = first;
+        while done < end && first + lanes <= end {
+            // The last vector may have windows of the one before it.
+            let window = done.min(end - lanes);
+            let Some((largest, at)) = self.vector(isa, x, size, 2 * window - padding) else {
+                break;
+            };
+            largest.store(&mut out[window..]);
+            at.store_ints(&mut indices[window..]);
+            done = window + lanes;
+        }
+        first..done
+    }
+
+    /// The largest numbers of windows whose first one starts at a place of each row, and where they lie;
+    /// none if too few numbers follow.
+    #[inline(always)]
+    fn vector<S: Simd>(
+        &self,
+        isa: S,
+        x: &[T],
+        size: usize,
+        place: usize,
+    ) -> Option<(T::Vector<S>, T::Vector<S>)> {
+        let lanes = T::Vector::<S>::LANES;
+        let mut best = T::Vector::<S>::splat(isa, T::NEG_INFINITY);
+        let mut even = [T::ZERO; MAX_LANES];
+        for (i, even) in even.iter_mut().enumerate() {
+            *even = T::from_f64(2.0 * i as f64);
+        }
+        let even = T::Vector::<S>::load(isa, &even);
+        let start = self.starts().next().unwrap_or(0);
+        let mut at = even + best.of((start + place) as f64);
+        for start in self.starts() {
+            for tap in (0..size).step_by(2) {
+                let first = start + place + tap;
+                let x = x.get(first..)?.get(..2 * lanes)?;
+                let load = T::Vector::<S>::load;
+                let (one, other) = load(isa, x).deinterleave(load(isa, &x[lanes..]));
+                for (value, place) in
+                    [(one, first), (other, first + 1)].into_iter().take(size - tap)
+                {
+                    let larger = value.greater(best).or(value.is_nan());
+                    best = T::Vector::<S>::select(larger, value, best);
+                    at = T::Vector::<S>::select(larger, even + best.of(place as f64), at);
+                }
+            }
+        }
+        Some((best, at))
+    }
+
     /// One window after another.
     #[inline(always)]
-    fn by_windows(&self, out: &mut [T], indices: &mut [i32]) {
-        let windows = out.iter_mut().zip(indices).zip(&self.grid.spans[2]);
+    fn by_windows(&self, which: Range<usize>, out: &mut [T], indices: &mut [i32]) {
+        let (out, indices) = (&mut out[which.clone()], &mut indices[which.clone()]);
+        let windows = out.iter_mut().zip(indices).zip(&self.grid.spans[2][which]);
         for ((out, index), span) in windows {
             let start = self.starts().next().unwrap_or(0);
             let (mut best, mut at) = (T::NEG_INFINITY, start + span.first);
@@ -258,13 +333,16 @@ fn planes_of_task(x_len: usize, out_len: usize) -> usize {
 }
 
 /// out = 0, then each number of a plane of `x` is added where its index says in the plane of `out`.
-/// `planes` tells how many planes there are.
+/// `planes` tells how many planes there are, and `windows`, if there are any, in which window each
+/// index lies: where these are apart it is faster to write each than to look for places.
 ///
 /// # Panics
-/// If the slices cannot be cut into that many planes, or an index is beyond its plane.
+/// If the slices cannot be cut into that many planes, or there are no windows and an index is beyond
+/// its plane.
 pub fn scatter_planes<T: Float>(
     on: Machine,
     planes: usize,
+    windows: Option<Pool>,
     x: &[T],
     indices: &[i32],
     out: &mut [T],
@@ -275,6 +353,14 @@ pub fn scatter_planes<T: Float>(
     }
     let group = planes_of_task(x_len, out_len);
     let cost_ns = (x.len() + out.len()) / 2;
+    if let Some(grid) = &windows.map(Grid::new).filter(|grid| x_len > 0 && grid.has_quads()) {
+        assert_eq!(grid.pool.planes(out.len(), x.len()), planes);
+        on.for_each(Chunks::new(out, group * out_len), cost_ns / 4, |index, out| {
+            let start = index * group * x_len;
+            on.isa.run(QuadsTask { grid, x: &x[start..], indices: &indices[start..], out });
+        });
+        return;
+    }
     on.for_each(Chunks::new(out, group * out_len), cost_ns, |index, out| {
         for (i, out) in out.chunks_exact_mut(out_len).enumerate() {
             let start = (index * group + i) * x_len;
@@ -285,6 +371,43 @@ pub fn scatter_planes<T: Float>(
             }
         }
     });
+}
+
+/// Some planes that consist of windows of two by two numbers.
+struct QuadsTask<'a, T> {
+    grid: &'a Grid,
+    x: &'a [T],
+    indices: &'a [i32],
+    out: &'a mut [T],
+}
+
+impl<T: Float> Routine for QuadsTask<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self { grid, x, indices, out } = self;
+        let pool = &grid.pool;
+        if 4 * pool.output_len() != pool.input_len() {
+            out.fill(T::ZERO);
+        }
+        let (width, below) = (pool.output[2], grid.strides().1);
+        let count = out.len() / pool.input_len() * pool.output_len();
+        let rows = x[..count].chunks_exact(width).zip(indices[..count].chunks_exact(width));
+        for ((x, indices), (plane, depth, height)) in rows.zip(grid.rows_from(0)) {
+            let place = grid.start(depth, height);
+            let (upper, lower) = out[plane + place..][..below + 2 * width].split_at_mut(below);
+            let pairs = upper.chunks_exact_mut(2).zip(lower.chunks_exact_mut(2));
+            for (j, ((&value, &index), (upper, lower))) in
+                x.iter().zip(indices).zip(pairs).enumerate()
+            {
+                let at = index - (place + 2 * j) as i32;
+                let where_it_is = |place: usize| if at == place as i32 { value } else { T::ZERO };
+                (upper[0], upper[1]) = (where_it_is(0), where_it_is(1));
+                (lower[0], lower[1]) = (where_it_is(below), where_it_is(below + 1));
+            }
+        }
+    }
 }
 
 /// out = the numbers of a plane of `x` that the indices of a plane name. `planes` tells how many

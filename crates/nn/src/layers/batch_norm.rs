@@ -102,6 +102,10 @@ macro_rules! batch_norm {
                     ChannelLine { scale, shift }
                 })
             }
+
+            fn has_free_relu(&self) -> bool {
+                true
+            }
         }
 
         impl $name {

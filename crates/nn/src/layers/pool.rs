@@ -4,9 +4,10 @@ use crate::{Layer, Module};
 use gradus_tensor::Tensor;
 use gradus_tensor::ops::{PoolOptions, Sizes};
 
-/// For each pooling by windows of a size: its name as a layer, and the tensor's method.
+/// For each pooling by windows of a size: its name as a layer, the tensor's method, and whether it takes
+/// the largest number of each.
 macro_rules! pools {
-    ($($name:ident, $method:ident, $torch:literal;)*) => {$(
+    ($($name:ident, $method:ident, $torch:literal, $largest:literal;)*) => {$(
         #[doc = concat!("[`Tensor::", stringify!($method), "`] as a layer. PyTorch: `torch.nn.", $torch, "`.")]
         #[derive(Clone, Copy, Debug, Module)]
         pub struct $name {
@@ -36,17 +37,22 @@ macro_rules! pools {
             fn forward(&self, x: &Tensor) -> Tensor {
                 x.$method(self.kernel, self.options)
             }
+
+            fn commutes_with_relu(&self) -> bool {
+                // A window in the padding alone gives minus infinity.
+                $largest && self.options.padding.iter().all(|&padding| padding == 0)
+            }
         }
     )*};
 }
 
 pools! {
-    MaxPool1d, max_pool1d, "MaxPool1d";
-    MaxPool2d, max_pool2d, "MaxPool2d";
-    MaxPool3d, max_pool3d, "MaxPool3d";
-    AvgPool1d, avg_pool1d, "AvgPool1d";
-    AvgPool2d, avg_pool2d, "AvgPool2d";
-    AvgPool3d, avg_pool3d, "AvgPool3d";
+    MaxPool1d, max_pool1d, "MaxPool1d", true;
+    MaxPool2d, max_pool2d, "MaxPool2d", true;
+    MaxPool3d, max_pool3d, "MaxPool3d", true;
+    AvgPool1d, avg_pool1d, "AvgPool1d", false;
+    AvgPool2d, avg_pool2d, "AvgPool2d", false;
+    AvgPool3d, avg_pool3d, "AvgPool3d", false;
 }
 
 /// For each pooling to a number of windows: its name as a layer, and the tensor's method.

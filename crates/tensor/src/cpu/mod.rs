@@ -97,8 +97,8 @@ impl Backend for Cpu {
             Kernel::Optimizer(step) => optimizer::update(on, *step, inputs, outputs),
             Kernel::MatMul { precision } => linear::matmul(on, *precision, inputs, outputs),
             Kernel::LinearQuantised(format) => quantised::linear(on, *format, inputs, outputs),
-            Kernel::Conv { direction, geometry, precision } => {
-                conv::conv(on, *precision, (*direction, geometry), inputs, outputs)
+            Kernel::Conv { direction, geometry, weight, precision } => {
+                conv::conv(on, *precision, (*direction, geometry, *weight), inputs, outputs)
             }
             Kernel::ConvInt8 { geometry, input, relu } => {
                 quantised::conv(on, (geometry, *input, *relu), inputs, outputs)
@@ -121,7 +121,7 @@ impl Backend for Cpu {
             Kernel::MaxPool(pool) => pool::max(on, *pool, inputs, outputs),
             Kernel::AveragePool(pool) => pool::average(on, *pool, inputs, outputs),
             Kernel::AverageUnpool(pool) => pool::average_adjoint(on, *pool, inputs, outputs),
-            Kernel::ScatterPlanes => pool::scatter(on, inputs, outputs),
+            Kernel::ScatterPlanes { windows } => pool::scatter(on, *windows, inputs, outputs),
             Kernel::GatherPlanes => pool::gather(on, inputs, outputs),
             Kernel::Attention(how) => attention::attention(on, *how, inputs, outputs),
             Kernel::AttentionGradient(how) => attention::gradient(on, *how, inputs, outputs),

@@ -7,6 +7,7 @@
 
 use super::super::channels;
 use super::super::correlate::Correlation;
+use super::super::kept::Way;
 use super::super::pack::Panels;
 use super::super::plan::{Plan, apart};
 use super::super::tile::{MOST_ROWS, Tile, tile};
@@ -44,10 +45,15 @@ const ROWS: usize = 32;
 const CHANNELS: usize = 24;
 const TILES: usize = 16;
 
+/// So many where the weight is large: its transform is longer, and takes time.
+const TILES_OF_LARGE: usize = 64;
+
 /// True if the plan is one of kernels of three by three for which transforms pay.
 pub(in super::super) fn fits<T>(correlation: &Correlation<'_, T>, plan: &Plan) -> bool {
     let Correlation { batch, channels, rows, .. } = *correlation;
-    rows >= ROWS && channels >= CHANNELS && Grid::is_worthwhile(batch, plan, TILES)
+    let large = rows * channels * PLACES >= LARGE_WEIGHT;
+    let tiles = if large { TILES_OF_LARGE } else { TILES };
+    rows >= ROWS && channels >= CHANNELS && Grid::is_worthwhile(batch, plan, tiles)
 }
 
 /// Computes the target.
@@ -81,7 +87,8 @@ pub(in super::super) fn run<T: Float, F: Format<T>>(
     let most = BUDGET / (PLACES * (pitch + panels.width()));
     let grid = Grid::new(batch, plan, most, TASKS.div_ceil(groups * panels.count));
     let boxes = grid.boxes();
-    let (packed, moderate) = job.pack::<F>(on);
+    let packed = correlation.packed(on, Way::Transformed, || job.pack::<F>(on));
+    let (packed, moderate) = &*packed;
     let views = job.views(&grid);
     // Few boxes: cut the rows too, though each part then transforms the same images again.
     let row_parts = TASKS.div_ceil(groups * boxes).min(panels.count);
@@ -94,7 +101,7 @@ pub(in super::super) fn run<T: Float, F: Format<T>>(
         let (group, tiles) = (rest / boxes, grid.tiles(plan, rest % boxes));
         let (packed, source) = (Some(&packed[..]), Source::View(views.view(rest % boxes)));
         let task = Task { job, group, tiles: &tiles, chosen: chosen.clone(), packed, source };
-        if !(moderate && F::run(on.isa, task)) {
+        if !(*moderate && F::run(on.isa, task)) {
             job.directly::<F>(on, group, &tiles, chosen);
         }
     });

@@ -132,7 +132,8 @@ pub(in crate::ops) const CASES: &[Case] = &[
                     Arg::indices(&[planes, 2, 3], 20),
                 ];
                 Sample::new(inputs, move |x| {
-                    let scatter = Scatter { shape: [planes, 4, 5].into(), axes: 2 };
+                    let shape = [planes, 4, 5].into();
+                    let scatter = Scatter { shape, axes: 2, windows: None };
                     Tensor::apply(scatter, &[&x[0], &x[1].to_dtype(DType::I32)])
                 })
             };
@@ -151,7 +152,8 @@ pub(in crate::ops) const CASES: &[Case] = &[
                     Arg::indices(&[planes, 2, 3], 20),
                 ];
                 Sample::new(inputs, |x| {
-                    Tensor::apply(Gather { axes: 2 }, &[&x[0], &x[1].to_dtype(DType::I32)])
+                    let gather = Gather { axes: 2, windows: None };
+                    Tensor::apply(gather, &[&x[0], &x[1].to_dtype(DType::I32)])
                 })
             };
             vec![sample(3), sample(0).label("empty")]
