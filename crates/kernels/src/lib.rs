@@ -34,6 +34,7 @@ mod pad;
 pub mod patches;
 mod peak;
 pub mod pool;
+mod pooled;
 mod precision;
 pub mod quantised;
 pub mod random;

@@ -8,6 +8,7 @@
 //! All memory is initialised: zero when it comes from the system, old numbers when it is reused.
 
 pub use crate::counted::Counted;
+pub use crate::pooled::{Pooled, PooledBox};
 
 use bytemuck::Pod;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
@@ -64,21 +65,17 @@ impl Block {
     ///
     /// # Errors
     /// If the system has no more memory, even after all cached memory was given back to it.
+    #[inline]
     pub fn new(len: usize) -> Result<Self, OutOfMemory> {
-        if len == 0 {
-            return Ok(Self::from_parts(NonNull::<Line>::dangling().cast(), len));
+        match len {
+            0 => Ok(Self::from_parts(NonNull::<Line>::dangling().cast(), len)),
+            _ => Self::take(len),
         }
+    }
+
+    fn take(len: usize) -> Result<Self, OutOfMemory> {
         let class = Class::of(len).ok_or(OutOfMemory { bytes: len })?;
-        let start = match take_cached(class) {
-            Some(start) => start,
-            None => match class.allocate() {
-                Some(start) => start,
-                None => {
-                    trim();
-                    class.allocate().ok_or(OutOfMemory { bytes: len })?
-                }
-            },
-        };
+        let start = class.take().ok_or(OutOfMemory { bytes: len })?;
         let live = LIVE.fetch_add(class.size(), Ordering::Relaxed) + class.size();
         // To look is much cheaper than to write.
         if live > PEAK.load(Ordering::Relaxed) {
@@ -89,6 +86,14 @@ impl Block {
 
     fn from_parts(start: NonNull<u8>, len: usize) -> Self {
         Self { start, len, derived: Mutex::new(None) }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(class) = Class::of(self.len) {
+            LIVE.fetch_sub(class.size(), Ordering::Relaxed);
+            // SAFETY: the block owns its memory, which is of this class, and is gone now.
+            unsafe { class.give_back(self.start) };
+        }
     }
 
     /// The bytes.
@@ -145,10 +150,10 @@ impl Block {
 }
 
 impl Drop for Block {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(class) = Class::of(self.len).filter(|_| self.len > 0) {
-            LIVE.fetch_sub(class.size(), Ordering::Relaxed);
-            give_back(class, self.start);
+        if self.len > 0 {
+            self.give_back();
         }
     }
 }
@@ -276,27 +281,68 @@ struct Line;
 /// A size that blocks have, by number: 64, 80, 96, 112, 128, 160 … bytes, each rounded up to whole
 /// cache lines.
 #[derive(Clone, Copy)]
-struct Class(usize);
+pub(crate) struct Class(usize);
 
 /// Classes up to 2^46 bytes, more than any machine has.
 const CLASSES: usize = 4 * 41 + 1;
 
 impl Class {
     /// The smallest class that holds `len` bytes; none if `len` is absurd.
-    fn of(len: usize) -> Option<Self> {
-        let len = len.max(ALIGN);
+    pub(crate) const fn of(len: usize) -> Option<Self> {
+        let len = if len < ALIGN { ALIGN } else { len };
         // A doubling starts at a power of two and is cut into four steps.
-        let doubling = (len - 1).ilog2().max(5) as usize;
+        let doubling = (len - 1).ilog2() as usize;
         let step = (1usize << doubling) / 4;
         let steps = (len - 1 - (1 << doubling)) / step + 1;
         let class = 4 * (doubling - 5) + steps;
-        (class < CLASSES).then_some(Self(class))
+        if class < CLASSES { Some(Self(class)) } else { None }
     }
 
     fn size(self) -> usize {
         let doubling = 5 + self.0 / 4;
         let size = (1usize << doubling) + (self.0 % 4) * ((1 << doubling) / 4);
         size.next_multiple_of(ALIGN)
+    }
+
+    /// Takes memory of this size: what was given back or, if there is none, from the system. None if
+    /// that has no more either, even after all cached memory was given back to it.
+    pub(crate) fn take(self) -> Option<NonNull<u8>> {
+        self.take_cached().or_else(|| self.allocate()).or_else(|| {
+            trim();
+            self.allocate()
+        })
+    }
+
+    /// Keeps memory for whoever takes some of this size next.
+    ///
+    /// # Safety
+    /// `start` must come from [`Class::take`] of the same class and not be used any more.
+    pub(crate) unsafe fn give_back(self, start: NonNull<u8>) {
+        let mut block = Some(Cached(start));
+        if self.0 < LOCAL_CLASSES {
+            let [least, most] = LOCAL_COUNT;
+            // A thread that is about to end has no cache any more.
+            let _ = CACHE.try_with(|cache| {
+                let shelf = &mut cache.borrow_mut().shelves[self.0];
+                if shelf.len() < (LOCAL / self.size()).clamp(least, most) {
+                    shelf.extend(block.take());
+                }
+            });
+        }
+        if block.is_some() {
+            lock(&SHELVES[self.0]).extend(block);
+        }
+    }
+
+    /// What was given back, if there is any.
+    fn take_cached(self) -> Option<NonNull<u8>> {
+        if self.0 < LOCAL_CLASSES {
+            let taken = CACHE.try_with(|cache| cache.borrow_mut().shelves[self.0].pop());
+            if let Ok(Some(block)) = taken {
+                return Some(block.0);
+            }
+        }
+        lock(&SHELVES[self.0]).pop().map(|block| block.0)
     }
 
     /// Takes zeroed memory from the system.
@@ -422,33 +468,6 @@ impl Drop for LocalCache {
 thread_local! {
     static CACHE: RefCell<LocalCache> =
         const { RefCell::new(LocalCache { shelves: [const { Vec::new() }; LOCAL_CLASSES] }) };
-}
-
-fn take_cached(class: Class) -> Option<NonNull<u8>> {
-    if class.0 < LOCAL_CLASSES {
-        let taken = CACHE.try_with(|cache| cache.borrow_mut().shelves[class.0].pop());
-        if let Ok(Some(block)) = taken {
-            return Some(block.0);
-        }
-    }
-    lock(&SHELVES[class.0]).pop().map(|block| block.0)
-}
-
-fn give_back(class: Class, start: NonNull<u8>) {
-    let mut block = Some(Cached(start));
-    if class.0 < LOCAL_CLASSES {
-        let [least, most] = LOCAL_COUNT;
-        // A thread that is about to end has no cache any more.
-        let _ = CACHE.try_with(|cache| {
-            let shelf = &mut cache.borrow_mut().shelves[class.0];
-            if shelf.len() < (LOCAL / class.size()).clamp(least, most) {
-                shelf.extend(block.take());
-            }
-        });
-    }
-    if block.is_some() {
-        lock(&SHELVES[class.0]).extend(block);
-    }
 }
 
 #[cfg(test)]

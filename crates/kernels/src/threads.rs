@@ -9,6 +9,7 @@
 //! are therefore the same bits at any number of threads.
 
 use crate::Isa;
+use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -175,7 +176,7 @@ unsafe impl<'a, T: Sync> Chunked for Pieces<'a, T> {
 /// second, and so on.
 pub(crate) struct Row<C> {
     /// Each beside the number of chunks that come before its own.
-    parts: Vec<(usize, C)>,
+    parts: SmallVec<[(usize, C); 8]>,
     count: usize,
 }
 

@@ -3,10 +3,9 @@
 use crate::error::fail;
 use crate::kernel::Kernel;
 use crate::op::{Spec, launch};
-use crate::{Device, Element, Error, Layout, OpError, Result, Rng, Scalar, Shape, Tensor};
+use crate::{Device, Element, Error, OpError, Result, Rng, Scalar, Shape, Tensor};
 use gradus_kernels::memory::OutOfMemory;
 use gradus_kernels::random::{Distribution, blocks};
-use std::sync::Arc;
 
 impl Tensor {
     /// A tensor of numbers in row-major order.
@@ -41,7 +40,7 @@ impl Tensor {
         let mut buffer = backend.allocate(T::DTYPE, numbers.len())?;
         let stored: Vec<T::Stored> = numbers.iter().map(|&x| x.to_stored()).collect();
         backend.upload(bytemuck::cast_slice(&stored), &mut buffer)?;
-        Ok(Self::from_parts(Arc::new(buffer), Layout::contiguous(shape), T::DTYPE, device))
+        Ok(Self::from_buffer(buffer, Spec { shape, dtype: T::DTYPE, device }))
     }
 
     /// The tensor whose number at each row-major index is what a function gives for the index.

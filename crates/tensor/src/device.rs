@@ -5,8 +5,9 @@ use crate::kernel::Kernel;
 use crate::storage::Buffer;
 use crate::{DType, Error, Layout, Result, Shape};
 use gradus_kernels::Machine;
+use gradus_kernels::memory::Pooled;
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 /// Who computes: the processor, a device of another crate, or nobody.
 #[derive(Clone, Copy)]
@@ -90,7 +91,7 @@ impl fmt::Debug for Device {
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
     /// The memory it lies in.
-    pub buffer: &'a Arc<Buffer>,
+    pub buffer: &'a Pooled<Buffer>,
     /// Where in that memory.
     pub layout: &'a Layout,
     /// The type of its elements.

@@ -5,10 +5,10 @@ use crate::device::{Input, Output};
 use crate::error::fail;
 use crate::kernel::Kernel;
 use crate::storage::Buffer;
-use crate::{DType, Device, Error, Layout, OpError, Result, Shape, Tensor};
+use crate::{DType, Device, Error, OpError, Result, Shape, Tensor};
+use gradus_kernels::memory::PooledBox;
 use smallvec::SmallVec;
 use std::fmt::{self, Debug};
-use std::sync::Arc;
 
 /// What is known of a tensor without its elements.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,45 +113,54 @@ pub type Grads = SmallVec<[Option<Tensor>; 3]>;
 #[derive(Debug)]
 pub struct Forward {
     pub(crate) output: Tensor,
-    pub(crate) saved: SmallVec<[Save; 4]>,
+    pub(crate) saved: Origins,
+    /// Those of it that are neither inputs nor the output.
+    pub(crate) values: SmallVec<[Tensor; 1]>,
 }
 
-/// Something kept for backward.
-#[derive(Debug)]
-pub(crate) enum Save {
-    Input(usize),
+/// What each of the things kept for backward is.
+pub(crate) type Origins = SmallVec<[Origin; 6]>;
+
+/// What something kept for backward is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// An input, by its number.
+    Input(u16),
+    /// The output.
     Output,
-    Value(Tensor),
+    /// Something else: the next of these.
+    Value,
 }
 
 impl Forward {
     /// An output of which backward needs nothing.
     pub fn new(output: Tensor) -> Self {
-        Self { output, saved: SmallVec::new() }
+        Self { output, saved: SmallVec::new(), values: SmallVec::new() }
     }
 
     /// Keeps an input for backward.
     pub fn saving_input(mut self, index: usize) -> Self {
-        self.saved.push(Save::Input(index));
+        self.saved.push(Origin::Input(index as u16));
         self
     }
 
     /// Keeps the first `count` inputs for backward.
     pub fn saving_inputs(mut self, count: usize) -> Self {
-        self.saved.extend((0..count).map(Save::Input));
+        self.saved.extend((0..count as u16).map(Origin::Input));
         self
     }
 
     /// Keeps the output for backward.
     pub fn saving_output(mut self) -> Self {
-        self.saved.push(Save::Output);
+        self.saved.push(Origin::Output);
         self
     }
 
     /// Keeps something else for backward. No gradient flows through it: an op whose gradient
     /// depends on it has a composite, or it is an integer.
     pub fn saving(mut self, value: Tensor) -> Self {
-        self.saved.push(Save::Value(value));
+        self.saved.push(Origin::Value);
+        self.values.push(value.detach());
         self
     }
 }
@@ -199,9 +208,10 @@ impl Tensor {
     /// # Errors
     /// [`Error::Op`] if the op rejects the inputs; else whatever the device reports.
     pub fn try_apply(op: impl Op, inputs: &[&Self]) -> Result<Self> {
-        let specs: Specs = inputs.iter().map(|input| input.spec()).collect();
-        let spec = op.infer(&specs).and_then(|spec| spec.shape.try_count().map(|_| spec));
-        let spec = spec.map_err(|error| error.named(op.name()))?;
+        let mut specs = Specs::new();
+        inputs.iter().for_each(|input| specs.push(input.spec()));
+        let spec = op.infer(&specs).map_err(|error| error.named(op.name()))?;
+        spec.shape.try_count().map_err(|error| error.named(op.name()))?;
         let mode = autograd::mode();
         let forward = match mode.watched {
             // What the op does inside is its own affair.
@@ -231,9 +241,9 @@ impl Tensor {
         if !wanted {
             return Ok(forward.output);
         }
-        let Forward { output, saved } = forward;
-        let node = Node::record(Box::new(op), inputs, &specs, &saved, &output);
-        Ok(output.with_node(Some(node)))
+        let op = PooledBox::<dyn Op>::new(op, |op| op);
+        let node = Node::record(op, inputs, &specs, &forward);
+        Ok(forward.output.with_node(Some(node)))
     }
 }
 
@@ -242,18 +252,18 @@ impl Tensor {
 /// # Errors
 /// If the inputs are on different devices.
 pub fn common_device(inputs: &[Spec]) -> Result<Device, OpError> {
+    let device = inputs[0].device;
+    let Some(other) = inputs.iter().find(|input| input.device != device) else {
+        return Ok(device);
+    };
     let nothing = Device::shape_only();
     if inputs.iter().any(|input| input.device == nothing) {
         return Ok(nothing);
     }
-    let device = inputs[0].device;
-    match inputs.iter().find(|input| input.device != device) {
-        None => Ok(device),
-        Some(other) => Err(OpError::new(format_args!(
-            "inputs are on different devices, {device} and {}: move one with to_device",
-            other.device
-        ))),
-    }
+    Err(OpError::new(format_args!(
+        "inputs are on different devices, {device} and {}: move one with to_device",
+        other.device
+    )))
 }
 
 /// Runs a kernel that has one output.
@@ -271,8 +281,7 @@ pub(crate) fn launch_views(kernel: &Kernel, inputs: &[Input<'_>], output: Spec) 
     let mut buffer = backend.allocate(output.dtype, output.shape.try_count()?)?;
     let view = Output { buffer: &mut buffer, shape: output.shape, dtype: output.dtype };
     backend.launch(kernel, inputs, &mut [view])?;
-    let layout = Layout::contiguous(output.shape);
-    Ok(Tensor::from_parts(Arc::new(buffer), layout, output.dtype, output.device))
+    Ok(Tensor::from_buffer(buffer, output))
 }
 
 /// Runs a kernel that has several outputs.
@@ -297,12 +306,7 @@ pub fn launch_many(
     backend.launch(kernel, &inputs, &mut views)?;
     drop(views);
     let tensors = buffers.into_iter().zip(outputs);
-    Ok(tensors
-        .map(|(buffer, spec)| {
-            let layout = Layout::contiguous(spec.shape);
-            Tensor::from_parts(Arc::new(buffer), layout, spec.dtype, spec.device)
-        })
-        .collect())
+    Ok(tensors.map(|(buffer, spec)| Tensor::from_buffer(buffer, *spec)).collect())
 }
 
 /// The tensor and the number whose product a tensor is, where that waits to be computed: who can take

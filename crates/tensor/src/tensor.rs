@@ -7,6 +7,7 @@ use crate::kernel::Kernel;
 use crate::op::{Spec, launch};
 use crate::storage::Buffer;
 use crate::{DType, Device, Element, Layout, Result, Shape};
+use gradus_kernels::memory::Pooled;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -16,9 +17,9 @@ use std::sync::atomic::Ordering;
 /// give new tensors, some of which are views of the same memory.
 #[derive(Clone)]
 pub struct Tensor {
-    inner: Arc<Inner>,
+    inner: Pooled<Inner>,
     /// Beside what it belongs to, so that the same numbers can be had with and without a history.
-    node: Option<Arc<Node>>,
+    node: Option<Pooled<Node>>,
 }
 
 // A tensor never changes, so a panic leaves none half-changed.
@@ -26,7 +27,7 @@ impl std::panic::UnwindSafe for Tensor {}
 impl std::panic::RefUnwindSafe for Tensor {}
 
 struct Inner {
-    buffer: Arc<Buffer>,
+    buffer: Pooled<Buffer>,
     layout: Layout,
     dtype: DType,
     device: Device,
@@ -34,12 +35,20 @@ struct Inner {
 
 impl Tensor {
     pub(crate) fn from_parts(
-        buffer: Arc<Buffer>,
+        buffer: Pooled<Buffer>,
         layout: Layout,
         dtype: DType,
         device: Device,
     ) -> Self {
-        Self { inner: Arc::new(Inner { buffer, layout, dtype, device }), node: None }
+        Self { inner: Pooled::new(Inner { buffer, layout, dtype, device }), node: None }
+    }
+
+    /// What fills its own memory, side by side.
+    pub(crate) fn from_buffer(buffer: Buffer, spec: Spec) -> Self {
+        let Spec { shape, dtype, device } = spec;
+        let buffer = Pooled::new(buffer);
+        let make = || Inner { buffer, layout: Layout::contiguous(shape), dtype, device };
+        Self { inner: Pooled::made(make), node: None }
     }
 
     /// Another view of the same memory.
@@ -49,11 +58,11 @@ impl Tensor {
     }
 
     /// The same tensor, made by another node.
-    pub(crate) fn with_node(self, node: Option<Arc<Node>>) -> Self {
+    pub(crate) fn with_node(self, node: Option<Pooled<Node>>) -> Self {
         Self { node, ..self }
     }
 
-    pub(crate) fn node(&self) -> Option<&Arc<Node>> {
+    pub(crate) fn node(&self) -> Option<&Pooled<Node>> {
         self.node.as_ref()
     }
 
@@ -65,14 +74,14 @@ impl Tensor {
     /// The tensor's memory, to be written: its own, and nobody else's, from now on.
     pub(crate) fn output(&mut self) -> Result<Output<'_>> {
         let whole = self.is_contiguous() && self.layout().offset() == 0;
-        let alone = Arc::get_mut(&mut self.inner)
-            .is_some_and(|inner| whole && Arc::get_mut(&mut inner.buffer).is_some());
+        let alone = Pooled::get_mut(&mut self.inner)
+            .is_some_and(|inner| whole && Pooled::get_mut(&mut inner.buffer).is_some());
         if !alone {
             let copy = launch(&Kernel::Copy, &[self], self.spec())?;
             *self = copy.with_node(self.node.take());
         }
-        let inner = Arc::get_mut(&mut self.inner).expect("nobody else holds this tensor");
-        let buffer = Arc::get_mut(&mut inner.buffer).expect("nobody else holds its memory");
+        let inner = Pooled::get_mut(&mut self.inner).expect("nobody else holds this tensor");
+        let buffer = Pooled::get_mut(&mut inner.buffer).expect("nobody else holds its memory");
         Ok(Output { buffer, shape: *inner.layout.shape(), dtype: inner.dtype })
     }
 
@@ -152,7 +161,7 @@ impl Tensor {
         if !self.dtype().is_float() {
             fail(OpError::dtype(self.dtype(), "floats").named("requires_grad"));
         }
-        self.detach().with_node(Some(Arc::new(Node::leaf())))
+        self.detach().with_node(Some(Pooled::new(Node::leaf())))
     }
 
     /// The same numbers without their history: no gradient flows through.
@@ -184,7 +193,7 @@ impl Tensor {
         hook: impl Fn(&Self) -> Option<Self> + Send + Sync + 'static,
     ) -> Hook {
         match self.node() {
-            Some(node) => node.add_hook(Arc::new(hook)),
+            Some(node) => Node::add_hook(node, Arc::new(hook)),
             None => fail(OpError::of("register_hook", "no gradient flows to this tensor")),
         }
     }

@@ -80,8 +80,15 @@ fn plain<T: Float>(
         out.fill(T::ZERO);
         for k in 0..depth {
             let left = a.at(i, k);
-            for (j, sum) in out.iter_mut().enumerate() {
-                *sum = sum.plus(left.times(b.at(k, j)));
+            if b.column_stride == 1 {
+                let line = b.offset.wrapping_add_signed(k as isize * b.row_stride);
+                for (sum, &right) in out.iter_mut().zip(&b.data[line..][..columns]) {
+                    *sum = sum.plus(left.times(right));
+                }
+            } else {
+                for (j, sum) in out.iter_mut().enumerate() {
+                    *sum = sum.plus(left.times(b.at(k, j)));
+                }
             }
         }
     }

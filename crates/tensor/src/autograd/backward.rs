@@ -1,21 +1,20 @@
 //! Walking the tape backwards.
 
-use super::node::{Node, Origin, Recorded};
+use super::node::{Node, Recorded};
 use super::{Mode, mode, with_mode};
 use crate::error::fail;
-use crate::op::{Context, Grads};
+use crate::op::{Context, Grads, Origin};
 use crate::{Error, OpError, Result, Tensor};
+use gradus_kernels::memory::Pooled;
 use smallvec::SmallVec;
-use std::collections::btree_map::{BTreeMap, Entry};
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// The gradients of one number by many tensors.
 #[derive(Clone, Debug, Default)]
 pub struct Gradients {
-    /// By the nodes' numbers, in falling order: that in which a walk finds them.
-    by_id: Vec<(u64, Tensor)>,
+    /// By the nodes' numbers, in falling order: that in which a walk finds most of them.
+    by_id: SmallVec<[(u64, Tensor); 8]>,
 }
 
 impl Gradients {
@@ -145,8 +144,9 @@ pub(super) fn run(
     let mut pass = Pass {
         options,
         targets: targets.map(Targets::new).transpose()?,
-        pending: BTreeMap::new(),
+        pending: SmallVec::new(),
         found: Gradients::default(),
+        hooked: vec![],
     };
     if let Some(targets) = &mut pass.targets {
         targets.mark(roots);
@@ -163,9 +163,10 @@ pub(super) fn run(
         }
         // Numbers grow from inputs to outputs: when a node has the largest of those that wait, all
         // that use it have been there, and its gradient is complete.
-        while let Some((_, (node, grad))) = pass.pending.pop_last() {
+        while let Some((_, node, grad)) = pass.pending.pop() {
             pass.visit(&node, grad)?;
         }
+        pass.finish();
         Ok(pass.found)
     })
 }
@@ -174,38 +175,69 @@ pub(super) fn run(
 struct Pass {
     options: BackwardOptions,
     targets: Option<Targets>,
-    /// Nodes that have received a part of their gradient, by their numbers.
-    pending: BTreeMap<u64, (Arc<Node>, Tensor)>,
+    /// Nodes of ops that have received a part of their gradient, by their numbers, in rising order:
+    /// few at a time, and what comes next is at the end.
+    pending: SmallVec<[(u64, Pooled<Node>, Tensor); 8]>,
+    /// Leaves have nobody behind them: what they receive is added up here at once.
     found: Gradients,
+    /// Leaves with hooks, for which it is not the gradient yet.
+    hooked: Vec<Pooled<Node>>,
 }
 
 impl Pass {
     /// Adds to the gradient of a node.
-    fn receive(&mut self, node: &Arc<Node>, grad: Tensor) -> Result<()> {
-        match self.pending.entry(node.id) {
-            Entry::Occupied(mut entry) => {
-                let (_, sum) = entry.get_mut();
+    fn receive(&mut self, node: &Pooled<Node>, grad: Tensor) -> Result<()> {
+        let id = node.id;
+        if node.recorded.is_none() {
+            return self.receive_leaf(node, grad);
+        }
+        match self.pending.binary_search_by_key(&id, |(own, ..)| *own) {
+            Ok(place) => {
+                let (.., sum) = &mut self.pending[place];
                 *sum = sum.try_add(&grad)?;
             }
-            Entry::Vacant(entry) => {
-                entry.insert((node.clone(), grad));
+            Err(place) => self.pending.insert(place, (id, node.clone(), grad)),
+        }
+        Ok(())
+    }
+
+    fn receive_leaf(&mut self, node: &Pooled<Node>, grad: Tensor) -> Result<()> {
+        // A root may be a leaf, and no target.
+        if self.targets.as_ref().is_some_and(|targets| !targets.ids.contains(&node.id)) {
+            return Ok(());
+        }
+        match self.found.place(node.id) {
+            Ok(place) => {
+                let (_, sum) = &mut self.found.by_id[place];
+                *sum = sum.try_add(&grad)?;
+            }
+            Err(place) => {
+                self.found.by_id.insert(place, (node.id, grad));
+                self.hooked.extend(node.has_hooks().then(|| node.clone()));
             }
         }
         Ok(())
     }
 
-    fn visit(&mut self, node: &Arc<Node>, grad: Tensor) -> Result<()> {
+    /// Runs the hooks of leaves, whose gradients are complete now.
+    fn finish(&mut self) {
+        for node in std::mem::take(&mut self.hooked) {
+            if let Ok(place) = self.found.place(node.id) {
+                let (_, grad) = &mut self.found.by_id[place];
+                *grad = node.run_hooks(grad.clone());
+            }
+        }
+    }
+
+    fn visit(&mut self, node: &Pooled<Node>, grad: Tensor) -> Result<()> {
         let grad = node.run_hooks(grad);
         let wanted = match &self.targets {
             Some(targets) => targets.ids.contains(&node.id),
-            None => node.recorded.is_none() || node.retained.load(Ordering::Relaxed),
+            None => node.retained.load(Ordering::Relaxed),
         };
-        let Some(recorded) = &node.recorded else {
-            self.found.by_id.extend(wanted.then_some((node.id, grad)));
-            return Ok(());
-        };
-        if wanted {
-            self.found.by_id.push((node.id, grad.clone()));
+        let recorded = node.recorded.as_ref().expect("leaves do not wait");
+        if wanted && let Err(place) = self.found.place(node.id) {
+            self.found.by_id.insert(place, (node.id, grad.clone()));
         }
         let needed: SmallVec<[bool; 4]> = recorded
             .inputs
@@ -238,7 +270,7 @@ impl Pass {
     /// The gradients by a node's inputs.
     fn derive(
         &self,
-        node: &Arc<Node>,
+        node: &Pooled<Node>,
         recorded: &Recorded,
         needed: &[bool],
         grad: &Tensor,
@@ -278,7 +310,7 @@ fn through_composite(
 ) -> Option<Result<Grads>> {
     let inputs: Option<Vec<&Tensor>> = (0..recorded.specs.len())
         .map(|input| {
-            let input = Origin::Input(input as u32);
+            let input = Origin::Input(input as u16);
             let place = recorded.origins.iter().position(|own| *own == input)?;
             Some(&saved[place])
         })

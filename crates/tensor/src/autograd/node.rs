@@ -2,8 +2,9 @@
 
 use super::mode;
 use crate::Tensor;
-use crate::op::{Op, Save, Spec, Specs};
+use crate::op::{Forward, Op, Origin, Origins, Spec};
 use gradus_kernels::Precision;
+use gradus_kernels::memory::{Pooled, PooledBox};
 use smallvec::SmallVec;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,32 +26,21 @@ type Hooks = Mutex<Vec<(u64, HookFn)>>;
 
 /// An op that was applied.
 pub(crate) struct Recorded {
-    pub(crate) op: Box<dyn Op>,
+    pub(crate) op: PooledBox<dyn Op>,
     /// The nodes of the inputs; none where no gradient flows.
-    pub(crate) inputs: SmallVec<[Option<Arc<Node>>; 3]>,
-    pub(crate) specs: Specs,
+    pub(crate) inputs: SmallVec<[Option<Pooled<Node>>; 3]>,
+    pub(crate) specs: PooledBox<[Spec]>,
     /// That of its products, and so of those of its gradients.
     pub(crate) precision: Precision,
     /// What forward kept, until a backward pass has used it: without nodes, for an output would hold
     /// itself.
     saved: Mutex<Option<Saved>>,
     /// What each of it is.
-    pub(crate) origins: SmallVec<[Origin; 4]>,
+    pub(crate) origins: Origins,
 }
 
 /// Tensors that forward kept.
 pub(crate) type Saved = SmallVec<[Tensor; 3]>;
-
-/// What forward kept.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// An input, by its number.
-    Input(u32),
-    /// The output.
-    Output,
-    /// Something else.
-    Value,
-}
 
 /// A function of a gradient that may replace it.
 pub(crate) type HookFn = Arc<dyn Fn(&Tensor) -> Option<Tensor> + Send + Sync>;
@@ -65,37 +55,40 @@ impl Node {
 
     /// A node for the output of an op.
     pub(crate) fn record(
-        op: Box<dyn Op>,
+        op: PooledBox<dyn Op>,
         inputs: &[&Tensor],
         specs: &[Spec],
-        saved: &[Save],
-        output: &Tensor,
-    ) -> Arc<Self> {
-        let origins = saved.iter().map(|save| match save {
-            Save::Input(index) => Origin::Input(*index as u32),
-            Save::Output => Origin::Output,
-            Save::Value(_) => Origin::Value,
-        });
-        let saved = saved.iter().map(|save| match save {
-            Save::Input(index) => inputs[*index].detach(),
-            Save::Output => output.detach(),
-            Save::Value(value) => value.detach(),
-        });
-        // In one piece: a node is large, and copies of it on its way would count.
-        Arc::new(Self::new(Some(Recorded {
-            op,
-            inputs: inputs.iter().map(|input| input.node().cloned()).collect(),
-            specs: Specs::from_slice(specs),
-            precision: mode().precision,
-            saved: Mutex::new(Some(saved.collect())),
-            origins: origins.collect(),
-        })))
+        forward: &Forward,
+    ) -> Pooled<Self> {
+        let mut values = forward.values.iter();
+        let mut saved = Saved::new();
+        saved.extend(forward.saved.iter().map(|origin| match *origin {
+            Origin::Input(index) => inputs[index as usize].detach(),
+            Origin::Output => forward.output.detach(),
+            Origin::Value => values.next().expect("it was saved with its origin").clone(),
+        }));
+        // Where it stays: a node is large, and copies of it on its way would count.
+        Pooled::made(|| {
+            Self::new(Some(Recorded {
+                op,
+                inputs: inputs.iter().map(|input| input.node().cloned()).collect(),
+                specs: PooledBox::copied(specs),
+                precision: mode().precision,
+                saved: Mutex::new(Some(saved)),
+                origins: forward.saved.clone(),
+            }))
+        })
     }
 
     #[inline]
     fn new(recorded: Option<Recorded>) -> Self {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Self { id, recorded, retained: AtomicBool::new(false), hooks: OnceLock::new() }
+    }
+
+    /// True if there are hooks.
+    pub(crate) fn has_hooks(&self) -> bool {
+        self.hooks.get().is_some()
     }
 
     /// The gradient as the hooks leave it.
@@ -110,10 +103,10 @@ impl Node {
     }
 
     /// Adds a hook.
-    pub(crate) fn add_hook(self: &Arc<Self>, hook: HookFn) -> Hook {
+    pub(crate) fn add_hook(this: &Pooled<Self>, hook: HookFn) -> Hook {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        lock(self.hooks.get_or_init(Default::default)).push((id, hook));
-        Hook { node: self.clone(), id }
+        lock(this.hooks.get_or_init(Default::default)).push((id, hook));
+        Hook { node: this.clone(), id }
     }
 }
 
@@ -131,7 +124,7 @@ impl Recorded {
 /// A hook on a gradient, to be removed when it is no longer wanted; see [`Tensor::register_hook`].
 #[must_use = "a hook stays until it is removed"]
 pub struct Hook {
-    node: Arc<Node>,
+    node: Pooled<Node>,
     id: u64,
 }
 
@@ -165,10 +158,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// each and overflow the stack.
 impl Drop for Node {
     fn drop(&mut self) {
-        let mut nodes = SmallVec::<[Arc<Self>; 8]>::new();
+        let mut nodes = SmallVec::<[Pooled<Self>; 8]>::new();
         self.dismantle(&mut nodes);
-        while let Some(node) = nodes.pop() {
-            if let Some(mut node) = Arc::into_inner(node) {
+        while let Some(mut node) = nodes.pop() {
+            if let Some(node) = Pooled::get_mut(&mut node) {
                 node.dismantle(&mut nodes);
             }
         }
@@ -176,10 +169,12 @@ impl Drop for Node {
 }
 
 impl Node {
-    /// Hands over everything that may hold the last reference to another node.
-    fn dismantle(&mut self, nodes: &mut SmallVec<[Arc<Self>; 8]>) {
-        if let Some(recorded) = &mut self.recorded {
-            nodes.extend(recorded.inputs.drain(..).flatten());
+    /// Hands over the inputs that nobody else holds.
+    fn dismantle(&mut self, nodes: &mut SmallVec<[Pooled<Self>; 8]>) {
+        for input in self.recorded.iter_mut().flat_map(|recorded| &mut recorded.inputs) {
+            if input.as_mut().is_some_and(|input| Pooled::get_mut(input).is_some()) {
+                nodes.extend(input.take());
+            }
         }
     }
 }

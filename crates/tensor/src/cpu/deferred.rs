@@ -11,13 +11,13 @@ use crate::device::{Input, Output};
 use crate::storage::Buffer;
 use crate::{DType, Layout};
 use gradus_kernels::chain::{Chain, MAX_STEPS, Source, Step};
-use gradus_kernels::memory::Block;
+use gradus_kernels::memory::{Block, Pooled};
 use gradus_kernels::{self as kernels, Float, Machine, Reducible, Reduction, Strided, Unary};
 use smallvec::SmallVec;
 use std::fmt;
 use std::mem::replace;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 /// Smaller tensors are in a core's cache still when the next kernel reads them.
 const LEAST: usize = 1 << 18;
@@ -46,7 +46,7 @@ struct Call {
 /// An input: memory that is there, or results that wait, which are taken in their order.
 #[derive(Clone)]
 struct Operand {
-    buffer: Arc<Buffer>,
+    buffer: Pooled<Buffer>,
     layout: Layout,
     dtype: DType,
 }
@@ -134,7 +134,7 @@ impl Deferred {
     }
 
     /// What this waits to be the product of with a number, and the number.
-    pub(crate) fn product(&self) -> Option<(Arc<Buffer>, Layout, f64)> {
+    pub(crate) fn product(&self) -> Option<(Pooled<Buffer>, Layout, f64)> {
         let waiting = self.waiting();
         let (call, _) = waiting.as_ref()?;
         match (call.step, &call.operands[..]) {
@@ -227,7 +227,7 @@ struct Program {
 }
 
 struct Node {
-    buffer: Arc<Buffer>,
+    buffer: Pooled<Buffer>,
     block: Option<Block>,
 }
 
@@ -244,7 +244,8 @@ impl Program {
     }
 
     fn source(&mut self, operand: Operand, take: &mut Take<'_>) -> Source {
-        let known = self.nodes.iter().position(|node| Arc::ptr_eq(&node.buffer, &operand.buffer));
+        let known =
+            self.nodes.iter().position(|node| Pooled::ptr_eq(&node.buffer, &operand.buffer));
         if let Some(step) = known {
             return Source::Step(step);
         }
@@ -268,7 +269,7 @@ impl Program {
     /// results somebody else holds too, each with the step's index.
     fn run<T: Float>(&mut self, on: Machine, count: usize, last: Block) -> Vec<(usize, Block)> {
         let held = self.nodes.iter_mut().enumerate().filter_map(|(step, node)| {
-            let elsewhere = Arc::strong_count(&node.buffer) > 1;
+            let elsewhere = Pooled::holders(&node.buffer) > 1;
             node.block.take_if(|_| elsewhere).map(|block| (step, block))
         });
         let mut blocks: Vec<(usize, Block)> = held.collect();

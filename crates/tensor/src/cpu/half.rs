@@ -5,8 +5,8 @@ use crate::device::{Backend, Input, Output};
 use crate::kernel::Kernel;
 use crate::storage::Buffer;
 use crate::{DType, Layout, Result};
+use gradus_kernels::memory::Pooled;
 use std::mem::replace;
-use std::sync::Arc;
 
 /// True if a kernel that computes has a half-precision input or output. Kernels that only move or
 /// compare elements take them as they are.
@@ -33,7 +33,7 @@ pub(super) fn launch_as_f32(
         let mut buffer = cpu.allocate(DType::F32, input.shape().count())?;
         let wide = Output { buffer: &mut buffer, shape: *input.shape(), dtype: DType::F32 };
         elementwise::cast(on, &[*input], &mut [wide])?;
-        wide_inputs.push((Arc::new(buffer), Layout::contiguous(*input.shape())));
+        wide_inputs.push((Pooled::new(buffer), Layout::contiguous(*input.shape())));
     }
     let mut wide = wide_inputs.iter();
     let wide_views: Vec<Input<'_>> = inputs
@@ -49,11 +49,11 @@ pub(super) fn launch_as_f32(
         let mut buffer = cpu.allocate(DType::F32, output.shape.count())?;
         if kernel.updates() {
             let layout = Layout::contiguous(output.shape);
-            let held = Arc::new(replace(output.buffer, Buffer::Nothing));
+            let held = Pooled::new(replace(output.buffer, Buffer::Nothing));
             let old = Input { buffer: &held, layout: &layout, dtype: output.dtype };
             let wide = Output { buffer: &mut buffer, shape: output.shape, dtype: DType::F32 };
             elementwise::cast(on, &[old], &mut [wide])?;
-            *output.buffer = Arc::into_inner(held).expect("nobody else holds it");
+            *output.buffer = Pooled::into_inner(held).expect("nobody else holds it");
         }
         wide_outputs.push(buffer);
     }
@@ -67,7 +67,7 @@ pub(super) fn launch_as_f32(
         .collect();
     cpu.launch(kernel, &wide_views, &mut wide_output_views)?;
 
-    let mut wide = wide_outputs.into_iter().map(Arc::new);
+    let mut wide = wide_outputs.into_iter().map(Pooled::new);
     for output in outputs.iter_mut().filter(|output| output.dtype.is_half()) {
         let layout = Layout::contiguous(output.shape);
         let buffer = wide.next().expect("each half-precision output has a wide one");

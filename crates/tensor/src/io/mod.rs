@@ -18,13 +18,12 @@ use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::op::launch;
 use crate::storage::Buffer;
-use crate::{DType, Device, Layout, Result, Shape, Tensor};
+use crate::{DType, Result, Shape, Tensor};
 use gradus_kernels::memory::Block;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::Arc;
 
 /// What is wrong, said where it is not known yet with which file.
 #[derive(Debug)]
@@ -180,8 +179,7 @@ impl Array {
         } else {
             self.read_widened(reader, block.slice_mut())?;
         }
-        let layout = Layout::contiguous(self.shape);
-        Ok(Tensor::from_parts(Arc::new(Buffer::Host(block)), layout, dtype, Device::cpu()))
+        Ok(Tensor::from_buffer(Buffer::Host(block), (self.shape, dtype).into()))
     }
 
     fn read_widened(&self, reader: &mut impl Read, numbers: &mut [i64]) -> io::Result<()> {

@@ -3,11 +3,10 @@
 use super::case::{Case, Gradient, Sample};
 use crate::kernel::Kernel;
 use crate::op::{Context, Forward, Grads, Op, Spec, launch};
-use crate::{DType, Device, Layout, OpError, Result, Tensor};
+use crate::{DType, Device, OpError, Result, Tensor};
 use gradus_kernels::{Isa, Machine};
 use smallvec::smallvec;
 use std::borrow::Cow;
-use std::sync::Arc;
 
 /// y = x, converted to another type.
 #[derive(Debug)]
@@ -60,8 +59,7 @@ impl Op for Move {
             packed.device().backend().download(packed.view().buffer, &mut bytes)?;
             backend.upload(&bytes, &mut buffer)?;
         }
-        let layout = Layout::contiguous(output.shape);
-        Ok(Forward::new(Tensor::from_parts(Arc::new(buffer), layout, output.dtype, output.device)))
+        Ok(Forward::new(Tensor::from_buffer(buffer, output)))
     }
 
     fn backward(&self, context: &Context<'_>, grad: &Tensor) -> Result<Grads> {
