@@ -4,6 +4,7 @@ use crate::limit::Probe;
 use crate::line::{Line, Outcome};
 use crate::measure::{Measurement, median};
 use crate::peer::{Peer, Serving, exe};
+use crate::program::{About, Program};
 use crate::workload::{Ratio, Workload};
 use crate::workloads::WORKLOADS;
 use crate::{Comparison, Result, page};
@@ -29,6 +30,8 @@ struct Setting<'a> {
     on: &'a Comparison,
     /// With the instruction set that Gradus chooses, and as many threads as processors.
     machine: Machine,
+    /// Those that are programs of their own.
+    programs: Vec<(Program, About)>,
     probe: Probe,
 }
 
@@ -48,7 +51,8 @@ pub fn run(on: &Comparison) -> Result<()> {
         return Err(format!("this processor does not have {isa}").into());
     }
     let machine = Machine { threads: on.threads(), ..Machine::from_environment()? };
-    let mut setting = Setting { on, machine, probe: Probe::new() };
+    let programs = Program::given(on)?;
+    let mut setting = Setting { on, machine, programs, probe: Probe::new() };
     let (mut lines, mut failures) = (vec![], vec![]);
     for workload in workloads {
         eprintln!("{}: {}", workload.name, workload.title);
@@ -65,7 +69,7 @@ pub fn run(on: &Comparison) -> Result<()> {
             }
         }
     }
-    let page = page::page(on, machine, &lines, &failures)?;
+    let page = page::page(on, machine, &setting.programs, &lines, &failures)?;
     if !on.json {
         println!("{page}");
     }
@@ -101,6 +105,9 @@ impl Setting<'_> {
         peers.push(Peer::DEFAULT);
         peers.extend(wanted.map(Peer::PyTorch));
         peers.extend(workload.rounded.then_some(Peer::AUTOCAST));
+        let able = |about: &About| about.workloads.iter().any(|name| name == workload.name);
+        let programs = self.programs.iter().filter(|(_, about)| able(about));
+        peers.extend(programs.map(|(program, _)| Peer::Program(*program)));
         peers
     }
 

@@ -2,6 +2,7 @@
 
 use crate::measure::Measurement;
 use crate::peer::Peer;
+use crate::program::Program;
 use crate::workload::{Ratio, Workload};
 use gradus_kernels::Isa;
 use serde_json::{Value, json};
@@ -59,6 +60,7 @@ impl Line {
             }
             Ratio::Memory => Some(self.of(Peer::DEFAULT)?.found.peak_mib / own.found.peak_mib),
             Ratio::FirstStep => Some(self.first_ms[1]? / self.first_ms[0]?),
+            Ratio::Candle => self.of(Peer::Program(Program::Candle)).map(time),
         }
     }
 
@@ -68,6 +70,7 @@ impl Line {
         let told = bars.map(|bar| {
             let of = match bar.ratio {
                 Ratio::Default => " default",
+                Ratio::Candle => " candle",
                 _ => "",
             };
             let holds = match self.ratio(bar.ratio) {
@@ -127,6 +130,7 @@ mod tests {
             outcome(Peer::DEFAULT, 40.0, 150.0),
             outcome(Peer::PyTorch("compile"), 19.0, 150.0),
             outcome(Peer::AUTOCAST, 15.0, 150.0),
+            outcome(Peer::Program(Program::Candle), 80.0, 60.0),
         ];
         let first_ms = [Some(10.0), Some(1000.0)];
         Line { workload, own: Isa::Portable, outcomes, first_ms, notes: vec![] }
@@ -141,6 +145,7 @@ mod tests {
             (Ratio::Rounded, Some(3.0)),
             (Ratio::Memory, Some(3.0)),
             (Ratio::FirstStep, Some(100.0)),
+            (Ratio::Candle, Some(8.0)),
         ];
         for (ratio, value) in expected {
             assert_eq!(line.ratio(ratio), value, "{ratio:?}");

@@ -1,4 +1,4 @@
-//! Gradus and PyTorch on the same work, side by side: see the README beside this crate.
+//! Gradus and its peers on the same work, side by side: see the README beside this crate.
 
 mod compare;
 mod evidence;
@@ -10,6 +10,7 @@ mod measure;
 mod models;
 mod page;
 mod peer;
+mod program;
 mod split;
 mod workload;
 mod workloads;
@@ -26,7 +27,7 @@ use workloads::WORKLOADS;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Times Gradus and PyTorch on the same work, interleaved, each in its own process.
+/// Times Gradus and its peers on the same work, interleaved, each in its own process.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -98,6 +99,9 @@ pub struct Comparison {
     /// The Python that has PyTorch.
     #[arg(long, default_value = "python3")]
     python: PathBuf,
+    /// The program built from `peers/candle`: candle takes part.
+    #[arg(long)]
+    candle: Option<PathBuf>,
     /// The processors to run on.
     #[arg(long, default_value = "0,1")]
     cpus: String,

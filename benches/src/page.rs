@@ -3,6 +3,7 @@
 use crate::evidence::{self, Evidence, STEPS};
 use crate::line::{Line, Outcome};
 use crate::peer::Peer;
+use crate::program::{About, Program};
 use crate::workload::Ratio;
 use crate::{Comparison, Result, machine, markdown};
 use gradus_kernels::{Isa, Machine};
@@ -15,11 +16,12 @@ use std::fmt::Write;
 pub fn page(
     on: &Comparison,
     machine: Machine,
+    programs: &[(Program, About)],
     lines: &[Line],
     failures: &[String],
 ) -> Result<String> {
     let mut page = String::from("# Performance\n\n");
-    page += &introduction(on, machine)?;
+    page += &introduction(on, machine, programs)?;
     let (products, steps): (Vec<&Line>, Vec<&Line>) =
         lines.iter().partition(|line| line.workload.name.starts_with("product."));
     let mut section = |title: &str, text: &str, table: String| {
@@ -29,6 +31,7 @@ pub fn page(
     };
     let without = if on.no_compile { WITHOUT_COMPILE } else { "" };
     section("Against PyTorch", &format!("{AGAINST_PYTORCH}{without}"), against_pytorch(&steps));
+    section("Against candle", AGAINST_PROGRAMS, against_programs(&steps));
     section("Products of matrices", PRODUCTS, matrix_products(&products));
     section("Products of bf16", ROUNDED, rounded(&steps));
     section("Memory", MEMORY, memory(&steps));
@@ -49,6 +52,10 @@ copying in memory. The bar is what Gradus promises.";
 
 const WITHOUT_COMPILE: &str = " `torch.compile` did not take part this time: where it is PyTorch's \
 fastest, the ratio to the best is smaller.";
+
+const AGAINST_PROGRAMS: &str = "\
+The same work in another framework of Rust, built for this machine's processor: milliseconds a step, \
+divided by those of Gradus, and the most memory of the process in MiB. The bar is for candle with MKL.";
 
 const PRODUCTS: &str = "\
 Rows x depth x columns, in `f32`, 10⁹ operations a second (for a vector, 10⁹ bytes of the matrix), beside \
@@ -74,7 +81,11 @@ page faults are those that `perf stat` counts; the calls those that `strace -f -
 counts (`mmap`, `munmap`, `brk`, `madvise` …); the pool is how often the allocator of Gradus asked for \
 more. What does not grow with the steps, no step takes.";
 
-fn introduction(on: &Comparison, machine: Machine) -> Result<String> {
+fn introduction(
+    on: &Comparison,
+    machine: Machine,
+    programs: &[(Program, About)],
+) -> Result<String> {
     let mut text = format!(
         "Medians of {} interleaved rounds of {} s each on processors {}, on {}. Everyone has a \
          process of its own, and shows before it is timed that its losses, from the same weights \
@@ -91,6 +102,9 @@ fn introduction(on: &Comparison, machine: Machine) -> Result<String> {
     let _ = writeln!(text, "- machine: {}", machine::described());
     let _ = writeln!(text, "- Gradus {}: {}{pairs}", env!("CARGO_PKG_VERSION"), machine.isa);
     let _ = writeln!(text, "- PyTorch {}", machine::pytorch(on)?);
+    for (program, about) in programs {
+        let _ = writeln!(text, "- {program} {}", about.version);
+    }
     text.push('\n');
     Ok(text)
 }
@@ -138,6 +152,30 @@ fn against_pytorch(lines: &[&Line]) -> String {
             line.verdicts(&[Ratio::Best, Ratio::Default]),
         ])
     });
+    markdown::table(&header, &rows.collect::<Vec<_>>())
+}
+
+fn against_programs(lines: &[&Line]) -> String {
+    let mut header = vec!["".to_string(), "Gradus".into(), "memory".into()];
+    for program in Program::ALL {
+        header.extend([program.to_string(), "ratio".into(), "memory".into()]);
+    }
+    header.push("bar".into());
+    let memory = |outcome: &Outcome| format!("{:.0}", outcome.found.peak_mib);
+    let rows = lines.iter().filter_map(|line| {
+        let own = line.gradus()?;
+        let others = Program::ALL.map(|program| line.of(Peer::Program(program)));
+        others.iter().flatten().next()?;
+        let mut row = vec![name(line), times(own), memory(own)];
+        for other in others {
+            row.extend(other.map_or(["–"; 3].map(String::from), |other| {
+                [times(other), figure(other.found.step_ms / own.found.step_ms), memory(other)]
+            }));
+        }
+        row.push(line.verdicts(&[Ratio::Candle]));
+        Some(row)
+    });
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
     markdown::table(&header, &rows.collect::<Vec<_>>())
 }
 

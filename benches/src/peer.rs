@@ -1,6 +1,7 @@
 //! Who takes part, each in a process of its own.
 
 use crate::measure::{Measurement, Steps};
+use crate::program::Program;
 use crate::{Comparison, Result};
 use gradus_kernels::{Isa, Precision};
 use serde::Deserialize;
@@ -22,6 +23,8 @@ pub enum Peer {
     Rounded(Isa),
     /// PyTorch, in one of the variants that its script knows.
     PyTorch(&'static str),
+    /// A framework whose workloads are a program of their own.
+    Program(Program),
 }
 
 /// What every process prints when it is asked for losses.
@@ -39,6 +42,7 @@ impl fmt::Display for Peer {
             Self::Gradus(isa) => write!(f, "Gradus {isa}"),
             Self::Rounded(isa) => write!(f, "Gradus {isa} bf16"),
             Self::PyTorch(variant) => write!(f, "PyTorch {variant}"),
+            Self::Program(program) => write!(f, "{program}"),
         }
     }
 }
@@ -57,6 +61,7 @@ impl Peer {
                 command.args([exe()?.as_str(), "serve", workload])
             }
             Self::PyTorch(_) => command.arg(&on.python).arg(script()).arg(workload),
+            Self::Program(program) => command.arg(program.path(on)?).arg(workload),
         };
         self.options(&mut command, on, tensors);
         Serving::start(format!("{workload}, {self}"), command)
@@ -91,6 +96,12 @@ impl Peer {
                 command.args(["--variant", variant, "--threads", &threads]);
                 command.arg("--tensors").arg(tensors);
                 command.env("GOMP_CPU_AFFINITY", on.cpus.replace(',', " "));
+            }
+            Self::Program(_) => {
+                command.arg("--tensors").arg(tensors);
+                command.env("RAYON_NUM_THREADS", &threads).env("MKL_NUM_THREADS", &threads);
+                // The threads of MKL would else still spin when the next one is timed.
+                command.env("KMP_BLOCKTIME", "20");
             }
         }
     }

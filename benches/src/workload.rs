@@ -46,6 +46,8 @@ pub enum Ratio {
     Memory,
     /// The time from the start of PyTorch's process to the end of its first step.
     FirstStep,
+    /// The time of candle.
+    Candle,
 }
 
 impl Ratio {
@@ -57,6 +59,7 @@ impl Ratio {
             Self::Rounded => "bf16",
             Self::Memory => "memory",
             Self::FirstStep => "first step",
+            Self::Candle => "to candle",
         }
     }
 }

@@ -45,7 +45,7 @@ pub const WORKLOADS: &[Workload] = &[
         name: "W1.train",
         title: "XOR network 2-4-1, batch 4, SGD",
         variants: &["fused"],
-        bars: &[best(20.0)],
+        bars: &[best(20.0), bar(Ratio::Candle, 3.0)],
         make: models::dense::xor,
         ..COMMON
     },
