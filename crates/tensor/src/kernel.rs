@@ -270,8 +270,8 @@ pub enum Kernel {
         precision: Precision,
     },
     /// The convolution of x, `f32`, with a weight, both as integers of eight bits, in one group: of x,
-    /// the packed codes `u8`, their sums `i64` [O], their scales `f32` [O] and, if there is a fifth
-    /// input, the bias `f32` [O]. All are contiguous. See [`gradus_kernels::integer`].
+    /// the packed codes `u8`, their sums `i64` `[O]`, their scales `f32` `[O]` and, if there is a fifth
+    /// input, the bias `f32` `[O]`. All are contiguous. See [`gradus_kernels::integer`].
     ConvInt8 {
         /// The sizes; those of a matrix product are of images of one place.
         geometry: ConvGeometry,
