@@ -99,9 +99,9 @@ impl Peer {
             }
             Self::Program(_) => {
                 command.arg("--tensors").arg(tensors);
-                command.env("RAYON_NUM_THREADS", &threads).env("MKL_NUM_THREADS", &threads);
-                // The threads of MKL would else still spin when the next one is timed.
-                command.env("KMP_BLOCKTIME", "20");
+                // More threads of MKL would spin for the processors that candle's own need: with as many
+                // as processors it took four times as long.
+                command.env("RAYON_NUM_THREADS", &threads).env("MKL_NUM_THREADS", "1");
             }
         }
     }
