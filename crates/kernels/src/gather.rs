@@ -157,7 +157,7 @@ enum Packed<'a, T> {
 
 impl<'a, T: Element> Packed<'a, T> {
     fn new(on: Machine, view: Strided<'a, T>) -> Self {
-        if let Some(memory) = Tiles::new(view).contiguous() {
+        if let Some(memory) = view.contiguous() {
             return Self::Memory(memory);
         }
         let mut packed = scratch(view.len());

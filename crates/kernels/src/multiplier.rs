@@ -6,13 +6,13 @@
 //! like a token of [`Simd`] it can only be had where the processor has the instructions. Kernels are
 //! written once, as [`Work`] for any multiplier.
 
-use crate::gemm::{Operand, Plane};
+use crate::gemm::{Cut, Operand, Plane};
 use crate::memory::{Scratch, scratch};
 use crate::simd::{MAX_LANES, Routine, Simd, Vector};
 use crate::{Element, Float, Isa, Machine, Number, Precision};
 use bytemuck::{cast_slice, cast_slice_mut};
 use std::marker::PhantomData;
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 
 /// Multiplies packed numbers in registers. A packed number has `STEPS` steps of depth of one row of
 /// the left operand or one column of the right one.
@@ -85,43 +85,47 @@ const AT_ONCE: usize = 64;
 /// Of lines of depth, so many numbers are.
 const LINE: usize = 128;
 
-/// Packs a part of an operand into panels that start `distance` apart, each of `width` of the numbers
-/// across: `panel[k * width + j]` becomes steps of depth k of number j.
-#[inline(always)]
-pub(crate) fn pack<M: Multiplier>(
-    multiplier: M,
-    operand: &impl Operand<M::Scalar>,
-    depth: Range<usize>,
-    across: Range<usize>,
-    width: usize,
-    (panels, distance): (&mut [M::Packed], usize),
-) {
-    let isa = multiplier.isa();
-    if let Some(panels) = M::as_numbers(panels) {
-        return operand.pack_panels(isa, depth, across, width, (panels, distance));
-    }
-    if let Some(plane) = operand.as_plane() {
-        let lanes = M::Sums::LANES;
-        if plane.depth_stride == 1 {
-            return pack_columns(multiplier, plane, depth, across, width, (panels, distance));
+/// Packs a part of an operand: `panel[k * width + j]` becomes steps of depth k of number j.
+pub(crate) struct Pack<'a, P, A> {
+    pub(crate) operand: &'a A,
+    pub(crate) cut: Cut,
+    /// The panels, and how far apart they start.
+    pub(crate) panels: (&'a mut [P], usize),
+}
+
+impl<T: Float, P: Element, A: Operand<T>> Work<T, P> for Pack<'_, P, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
+        let Self { operand, cut, panels: (panels, distance) } = self;
+        let isa = multiplier.isa();
+        if let Some(panels) = M::as_numbers(panels) {
+            return operand.pack_panels(isa, cut, (panels, distance));
         }
-        let whole = across.len().is_multiple_of(width) && across.len().is_multiple_of(lanes);
-        if plane.across_stride == 1 && whole && (width == lanes / 2 || width.is_multiple_of(lanes))
-        {
-            return pack_rows(multiplier, plane, depth, across, width, (panels, distance));
+        let (across, width) = (cut.across.len(), cut.width);
+        if let Some(plane) = operand.as_plane() {
+            let lanes = M::Sums::LANES;
+            if plane.depth_stride == 1 {
+                return pack_columns(multiplier, plane, cut, (panels, distance));
+            }
+            let whole = across.is_multiple_of(width) && across.is_multiple_of(lanes);
+            let fits = width == lanes / 2 || width.is_multiple_of(lanes);
+            if plane.across_stride == 1 && whole && fits {
+                return pack_rows(multiplier, plane, cut, (panels, distance));
+            }
         }
-    }
-    let count = across.len().div_ceil(width);
-    let mut numbers = scratch(count * AT_ONCE.min(depth.len()) * width);
-    for (index, start) in depth.clone().step_by(AT_ONCE).enumerate() {
-        let depth = start..depth.end.min(start + AT_ONCE);
-        let len = depth.len() * width;
-        let numbers = &mut numbers[..count * len];
-        operand.pack_panels(isa, depth.clone(), across.clone(), width, (numbers, len));
-        let place = index * (AT_ONCE / M::STEPS) * width;
-        for (panel, numbers) in panels.chunks_mut(distance).zip(numbers.chunks_exact(len)) {
-            let packed = &mut panel[place..][..depth.len().div_ceil(M::STEPS) * width];
-            multiplier.pack_lines(numbers, width, packed);
+        let count = across.div_ceil(width);
+        let mut numbers = scratch(count * AT_ONCE.min(cut.depth.len()) * width);
+        for (index, start) in cut.depth.clone().step_by(AT_ONCE).enumerate() {
+            let depth = start..cut.depth.end.min(start + AT_ONCE);
+            let (len, steps) = (depth.len() * width, depth.len().div_ceil(M::STEPS));
+            let numbers = &mut numbers[..count * len];
+            operand.pack_panels(isa, Cut { depth, ..cut.clone() }, (numbers, len));
+            let place = index * (AT_ONCE / M::STEPS) * width;
+            for (panel, numbers) in panels.chunks_mut(distance).zip(numbers.chunks_exact(len)) {
+                multiplier.pack_lines(numbers, width, &mut panel[place..][..steps * width]);
+            }
         }
     }
 }
@@ -132,11 +136,10 @@ pub(crate) fn pack<M: Multiplier>(
 fn pack_columns<M: Multiplier>(
     multiplier: M,
     plane: &Plane<'_, M::Scalar>,
-    depth: Range<usize>,
-    across: Range<usize>,
-    width: usize,
+    cut: Cut,
     (panels, distance): (&mut [M::Packed], usize),
 ) {
+    let Cut { depth, across, width } = cut;
     let mut lines = scratch(width * (LINE / M::STEPS));
     for (first, panel) in across.clone().step_by(width).zip(panels.chunks_mut(distance)) {
         let count = width.min(across.end - first);
@@ -150,7 +153,8 @@ fn pack_columns<M: Multiplier>(
             let data: &[f32] = cast_slice(lines);
             let turned = Plane { data, offset: 0, depth_stride: 1, across_stride: steps as isize };
             let panel = &mut panel[index * (LINE / M::STEPS) * width..][..steps * width];
-            turned.pack(multiplier.isa(), 0..steps, 0..count, width, cast_slice_mut(panel));
+            let cut = Cut { depth: 0..steps, across: 0..count, width };
+            turned.pack(multiplier.isa(), cut, cast_slice_mut(panel));
         }
     }
 }
@@ -160,11 +164,10 @@ fn pack_columns<M: Multiplier>(
 fn pack_rows<M: Multiplier>(
     multiplier: M,
     plane: &Plane<'_, M::Scalar>,
-    depth: Range<usize>,
-    across: Range<usize>,
-    width: usize,
+    cut: Cut,
     (panels, distance): (&mut [M::Packed], usize),
 ) {
+    let Cut { depth, across, width } = cut;
     let (isa, lanes) = (multiplier.isa(), M::Sums::LANES);
     let zero = M::Sums::splat(isa, M::Scalar::ZERO);
     for (index, step) in depth.clone().step_by(M::STEPS).enumerate() {

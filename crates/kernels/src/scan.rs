@@ -6,7 +6,7 @@
 use crate::exact::copy;
 use crate::memory::{Scratch, scratch};
 use crate::simd::{Routine, Simd};
-use crate::strided::{Strided, Tiles};
+use crate::strided::Strided;
 use crate::threads::Shared;
 use crate::tiles::TASK;
 use crate::{Bool, Element, Machine, Number};
@@ -157,7 +157,7 @@ struct Source<'a, T> {
 impl<'a, T: Element> Source<'a, T> {
     fn new(on: Machine, x: Strided<'a, T>, way: Way, count: usize) -> Self {
         assert_eq!(x.len(), count);
-        let memory = Tiles::new(x).contiguous();
+        let memory = x.contiguous();
         let mut packed = scratch(if memory.is_some() { 0 } else { count });
         if memory.is_none() {
             copy(on, x, &mut packed);

@@ -149,12 +149,6 @@ impl<'a, T: Element> Tiles<'a, T> {
         Self { data: view.data, offset: view.offset, axes }
     }
 
-    /// All elements, if they lie side by side in order.
-    #[inline(always)]
-    pub(crate) fn contiguous(&self) -> Option<&'a [T]> {
-        self.axes.is_contiguous().then(|| &self.data[self.offset..][..self.axes.len()])
-    }
-
     /// The elements from `start` on: a part of memory if they lie side by side, else gathered in
     /// `buffer`, whose length says how many are wanted.
     #[inline(always)]

@@ -70,16 +70,16 @@ pub fn fold_norms(model: &mut dyn Layer) -> Result<usize> {
     }
 }
 
-/// The weight, whose outputs are along an axis, and the bias of a layer that does what a line does
-/// behind it; none if they do not fit.
-pub(crate) fn taken_up(
+/// Gives a layer a weight, whose outputs are along an axis, and a bias with which it does what a line
+/// does behind it, and says whether they fit.
+pub(crate) fn take_up(
     line: &ChannelLine,
-    (weight, axis): (&Param, usize),
-    bias: Option<&Param>,
-) -> Option<(Param, Param)> {
+    (weight, axis): (&mut Param, usize),
+    bias: &mut Option<Param>,
+) -> bool {
     let shape = weight.shape();
     if !weight.is_plain() || shape[axis] != line.scale.count() {
-        return None;
+        return false;
     }
     let old = weight.tensor().detach();
     let as_old = |x: Tensor| Param::new(x.to_dtype(old.dtype()));
@@ -87,7 +87,7 @@ pub(crate) fn taken_up(
     let (weight_to, bias_to) = no_grad(|| {
         let mut along = vec![1; shape.rank()];
         along[axis] = shape[axis];
-        let shift = match bias {
+        let shift = match &*bias {
             Some(bias) => bias.tensor().to_dtype(DType::F64) * scale + shift,
             None => shift.clone(),
         };
@@ -96,8 +96,9 @@ pub(crate) fn taken_up(
     if !weight.is_trainable() {
         weight_to.freeze();
     }
-    if bias.is_some_and(|bias| !bias.is_trainable()) {
+    if bias.as_ref().is_some_and(|bias| !bias.is_trainable()) {
         bias_to.freeze();
     }
-    Some((weight_to, bias_to))
+    (*weight, *bias) = (weight_to, Some(bias_to));
+    true
 }

@@ -132,6 +132,12 @@ pub(crate) enum Origin {
     Value,
 }
 
+impl Origin {
+    fn input(index: usize) -> Self {
+        Self::Input(index.try_into().expect("only the first 65,536 inputs of an op can be kept"))
+    }
+}
+
 impl Forward {
     /// An output of which backward needs nothing.
     pub fn new(output: Tensor) -> Self {
@@ -139,14 +145,20 @@ impl Forward {
     }
 
     /// Keeps an input for backward.
+    ///
+    /// # Panics
+    /// If it is behind the first 65,536 inputs.
     pub fn saving_input(mut self, index: usize) -> Self {
-        self.saved.push(Origin::Input(index as u16));
+        self.saved.push(Origin::input(index));
         self
     }
 
     /// Keeps the first `count` inputs for backward.
+    ///
+    /// # Panics
+    /// If these are more than 65,536.
     pub fn saving_inputs(mut self, count: usize) -> Self {
-        self.saved.extend((0..count as u16).map(Origin::Input));
+        self.saved.extend((0..count).map(Origin::input));
         self
     }
 

@@ -19,10 +19,10 @@ mod pack;
 mod small;
 mod tile;
 
-pub use pack::{Operand, Plane};
+pub use pack::{Cut, Operand, Plane};
 
 use crate::memory::{Scratch, scratch};
-use crate::multiplier::{self, Format, Multiplier, Unrounded, Work};
+use crate::multiplier::{self, Format, Multiplier, Pack, Unrounded, Work};
 use crate::simd::{Routine, Simd, Vector};
 use crate::threads::Shared;
 use crate::{Element, Float, Machine, Precision};
@@ -235,8 +235,8 @@ fn packed_to<T, F, A, B, L, R>(
                 shared.slice((batch * row_panels + first) * panel, (last - first) * panel)
             };
             let (operand, depth) = ((operands.left)(batch), depth.clone());
-            let panels = (panels, panel);
-            F::run(on.isa, PackLeft { operand, depth, rows, width: tile.rows, panels });
+            let cut = Cut { depth, across: rows, width: tile.rows };
+            F::run(on.isa, Pack { operand: &operand, cut, panels: (panels, panel) });
         });
         let tasks = size.batch * column_groups * row_groups;
         on.parallel(tasks, size.cost_ns(), |task| {
@@ -272,25 +272,6 @@ fn depth_of_blocks(rows: usize, depth: usize) -> usize {
     let most = if rows <= FEW_ROWS { FEW_ROWS_DEPTH } else { DEPTH };
     let depth = depth.max(1);
     depth.div_ceil(depth.div_ceil(most))
-}
-
-/// Packs some rows of a left operand into panels that start so far apart.
-struct PackLeft<'a, P, A> {
-    operand: A,
-    depth: Range<usize>,
-    rows: Range<usize>,
-    width: usize,
-    panels: (&'a mut [P], usize),
-}
-
-impl<T: Float, P: Element, A: Operand<T>> Work<T, P> for PackLeft<'_, P, A> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
-        let Self { operand, depth, rows, width, panels } = self;
-        multiplier::pack(multiplier, &operand, depth, rows, width, panels);
-    }
 }
 
 /// Asks an instruction set for the size of its tile.
@@ -346,12 +327,12 @@ impl<T: Float, P: Element, B: Operand<T>> Work<T, P> for Task<'_, T, P, B> {
         let middle = start + (end - start) / tile_columns * tile_columns;
         let (wide, narrow) = right.split_at_mut((middle - start) * depth);
         let width = (end - middle).next_multiple_of(M::Sums::LANES);
-        for (columns, width, panels) in
+        for (across, width, panels) in
             [(start..middle, tile_columns, wide), (middle..end, width, narrow)]
         {
-            let (right, steps, panels) = (self.right, self.depth.clone(), (panels, depth * width));
-            if panels.1 > 0 && !columns.is_empty() {
-                multiplier::pack(multiplier, right, steps, columns, width, panels);
+            if depth > 0 && !across.is_empty() {
+                let cut = Cut { depth: self.depth.clone(), across, width };
+                Pack { operand: self.right, cut, panels: (panels, depth * width) }.run(multiplier);
             }
         }
         for row_panel in self.row_panels.clone() {

@@ -10,19 +10,23 @@ const WIDE: usize = 8;
 /// How wide those of instruction sets with 16 registers are.
 const NARROW: usize = 6;
 
+/// A part of an operand, and how it lies once it is packed.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    /// Which numbers in depth.
+    pub depth: Range<usize>,
+    /// Which numbers across.
+    pub across: Range<usize>,
+    /// How many numbers across a panel has room for.
+    pub width: usize,
+}
+
 /// An operand of a matrix product: numbers with a depth (the index that is summed over) and an
 /// index across (the row of a left operand, the column of a right one).
 pub trait Operand<T>: Sync {
     /// Copies a part of the operand into a panel: number (k, j) of the part becomes
     /// `panel[k * width + j]`, and zeros fill up the width.
-    fn pack<S: Simd>(
-        &self,
-        isa: S,
-        depth: Range<usize>,
-        across: Range<usize>,
-        width: usize,
-        panel: &mut [T],
-    );
+    fn pack<S: Simd>(&self, isa: S, cut: Cut, panel: &mut [T]);
 
     /// The operand as a matrix in memory, if it is one.
     #[inline(always)]
@@ -30,18 +34,11 @@ pub trait Operand<T>: Sync {
         None
     }
 
-    /// Packs a part into several panels, each of `width` of the numbers across, which start `distance`
-    /// apart; see [`Operand::pack`].
+    /// Packs a part into several panels, each as wide as the cut says, which start so far apart; see
+    /// [`Operand::pack`].
     #[inline(always)]
-    fn pack_panels<S: Simd>(
-        &self,
-        isa: S,
-        depth: Range<usize>,
-        across: Range<usize>,
-        width: usize,
-        (panels, distance): (&mut [T], usize),
-    ) {
-        one_by_one(self, isa, depth, across, width, (panels, distance));
+    fn pack_panels<S: Simd>(&self, isa: S, cut: Cut, panels: (&mut [T], usize)) {
+        one_by_one(self, isa, cut, panels);
     }
 }
 
@@ -69,19 +66,12 @@ impl<T: Float> Plane<'_, T> {
 
 impl<T: Float> Operand<T> for Plane<'_, T> {
     #[inline(always)]
-    fn pack<S: Simd>(
-        &self,
-        isa: S,
-        depth: Range<usize>,
-        across: Range<usize>,
-        width: usize,
-        panel: &mut [T],
-    ) {
+    fn pack<S: Simd>(&self, isa: S, cut: Cut, panel: &mut [T]) {
+        let Cut { depth, across, width } = cut;
         let count = across.len();
         let lanes = T::Vector::<S>::LANES;
         if self.across_stride == 1 {
-            let left = width == WIDE || width == NARROW;
-            if count == width && (left || width.is_multiple_of(lanes)) {
+            if count == width && copies::<T::Vector<S>>(width) {
                 for (k, row) in panel.chunks_exact_mut(width).take(depth.len()).enumerate() {
                     copy::<T::Vector<S>>(isa, self.line(depth.start + k, across.start, width), row);
                 }
@@ -129,23 +119,15 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
     }
 
     #[inline(always)]
-    fn pack_panels<S: Simd>(
-        &self,
-        isa: S,
-        depth: Range<usize>,
-        across: Range<usize>,
-        width: usize,
-        (panels, distance): (&mut [T], usize),
-    ) {
-        let vectors = width.is_multiple_of(T::Vector::<S>::LANES);
-        let plain = vectors || width == WIDE || width == NARROW;
-        let several = across.len() > width && across.len().is_multiple_of(width);
-        if self.across_stride != 1 || !several || !plain {
-            return one_by_one(self, isa, depth, across, width, (panels, distance));
+    fn pack_panels<S: Simd>(&self, isa: S, cut: Cut, (panels, distance): (&mut [T], usize)) {
+        let (count, width) = (cut.across.len(), cut.width);
+        let several = count > width && count.is_multiple_of(width);
+        if self.across_stride != 1 || !several || !copies::<T::Vector<S>>(width) {
+            return one_by_one(self, isa, cut, (panels, distance));
         }
         // What lies side by side is read at once, whichever panels it goes to.
-        for (k, step) in depth.enumerate() {
-            let line = self.line(step, across.start, across.len());
+        for (k, step) in cut.depth.enumerate() {
+            let line = self.line(step, cut.across.start, count);
             for (index, from) in line.chunks_exact(width).enumerate() {
                 let to = &mut panels[index * distance + k * width..][..width];
                 copy::<T::Vector<S>>(isa, from, to);
@@ -159,19 +141,24 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
 fn one_by_one<T, S: Simd>(
     operand: &(impl Operand<T> + ?Sized),
     isa: S,
-    depth: Range<usize>,
-    across: Range<usize>,
-    width: usize,
+    cut: Cut,
     (panels, distance): (&mut [T], usize),
 ) {
-    let len = depth.len() * width;
-    if across.len() <= width {
-        return operand.pack(isa, depth, across, width, &mut panels[..len]);
+    let len = cut.depth.len() * cut.width;
+    if cut.across.len() <= cut.width {
+        return operand.pack(isa, cut, &mut panels[..len]);
     }
-    for (start, panel) in across.clone().step_by(width).zip(panels.chunks_mut(distance)) {
-        let across = start..across.end.min(start + width);
-        operand.pack(isa, depth.clone(), across, width, &mut panel[..len]);
+    let starts = cut.across.clone().step_by(cut.width);
+    for (start, panel) in starts.zip(panels.chunks_mut(distance)) {
+        let across = start..cut.across.end.min(start + cut.width);
+        operand.pack(isa, Cut { across, ..cut.clone() }, &mut panel[..len]);
     }
+}
+
+/// True of lines that [`copy`] copies.
+#[inline(always)]
+fn copies<V: Vector>(width: usize) -> bool {
+    width == WIDE || width == NARROW || width.is_multiple_of(V::LANES)
 }
 
 /// Copies a line as wide as a left panel or of whole vectors. There are many short lines: to call a

@@ -81,8 +81,8 @@ fn plain<T: Float>(
         for k in 0..depth {
             let left = a.at(i, k);
             if b.column_stride == 1 {
-                let line = b.offset.wrapping_add_signed(k as isize * b.row_stride);
-                for (sum, &right) in out.iter_mut().zip(&b.data[line..][..columns]) {
+                let plane = b.as_right();
+                for (sum, &right) in out.iter_mut().zip(plane.line(k, 0, columns)) {
                     *sum = sum.plus(left.times(right));
                 }
             } else {

@@ -1,12 +1,11 @@
 //! Products of a few rows with a matrix that is packed once for many of them.
 
-use crate::gemm::Plane;
+use crate::gemm::{Cut, Plane};
 use crate::memory::{Scratch, scratch};
-use crate::multiplier::{self, Format, Multiplier, PackedNumbers, Work};
+use crate::multiplier::{Format, Multiplier, Pack, PackedNumbers};
 use crate::simd::{Routine, Simd, Vector};
 use crate::{Chunks, Element, Float, Machine, Number};
 use std::marker::PhantomData;
-use std::ops::Range;
 
 /// How many packed numbers are multiplied and summed in registers: so much of the panels stays in the
 /// inner cache.
@@ -45,7 +44,8 @@ impl<P: Element> Packed<P> {
             let start = index * width * lanes;
             let width = panel.len() / depth;
             let across = start..columns.min(start + width);
-            F::run(on.isa, Pack { matrix, depth: numbers, across, width, panel });
+            let (cut, distance) = (Cut { depth: 0..numbers, across, width }, panel.len());
+            F::run(on.isa, Pack { operand: &matrix, cut, panels: (panel, distance) });
         });
         Self { panels, numbers, depth, lanes, width, vectors }
     }
@@ -119,26 +119,6 @@ impl<P: Element> Packed<P> {
             multiplier.pack_neighbours(&left[row * stride..][..self.numbers], packed);
         }
         (PackedNumbers::Copied(packed), self.depth)
-    }
-}
-
-/// Packs some columns.
-struct Pack<'a, T, P> {
-    matrix: Plane<'a, T>,
-    depth: usize,
-    across: Range<usize>,
-    width: usize,
-    panel: &'a mut [P],
-}
-
-impl<T: Float, P: Element> Work<T, P> for Pack<'_, T, P> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
-        let Self { matrix, depth, across, width, panel } = self;
-        let distance = panel.len();
-        multiplier::pack(multiplier, &matrix, 0..depth, across, width, (panel, distance));
     }
 }
 

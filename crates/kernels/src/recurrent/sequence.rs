@@ -7,7 +7,7 @@
 use super::cell::{Backward, Forward};
 use super::product::Packed;
 use super::{Cell, Steps};
-use crate::gemm::{self, Bias, Operand, Operands, Plane, Size};
+use crate::gemm::{self, Bias, Cut, Operand, Operands, Plane, Size};
 use crate::memory::scratch;
 use crate::multiplier::{self, Format, Multiplier, Unrounded, Work};
 use crate::simd::Simd;
@@ -334,14 +334,8 @@ impl<'a, T: Float> Before<'a, T> {
 
 impl<T: Float> Operand<T> for Before<'_, T> {
     #[inline(always)]
-    fn pack<S: Simd>(
-        &self,
-        _: S,
-        depth: Range<usize>,
-        across: Range<usize>,
-        width: usize,
-        panel: &mut [T],
-    ) {
+    fn pack<S: Simd>(&self, _: S, cut: Cut, panel: &mut [T]) {
+        let Cut { depth, across, width } = cut;
         let count = across.len();
         for (row, &place) in panel.chunks_exact_mut(width).zip(&self.places[depth]) {
             row[..count].copy_from_slice(&self.get(place)[across.clone()]);

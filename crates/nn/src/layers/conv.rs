@@ -1,7 +1,7 @@
 //! Convolutions.
 
 use super::weighted::Weighted;
-use crate::fold::{ChannelLine, taken_up};
+use crate::fold::{ChannelLine, take_up};
 use crate::param::Product;
 use crate::{Init, Layer, Module, Param};
 use gradus_tensor::ops::{ConvOptions, ConvTransposeOptions, Sizes};
@@ -76,10 +76,7 @@ macro_rules! layer {
         }
 
         fn take_up(&mut self, line: &ChannelLine) -> bool {
-            let taken = taken_up(line, (&self.weight, 0), self.bias.as_ref());
-            let Some((weight, bias)) = taken else { return false };
-            (self.weight, self.bias) = (weight, Some(bias));
-            true
+            take_up(line, (&mut self.weight, 0), &mut self.bias)
         }
     };
     (transposed) => {
@@ -89,12 +86,7 @@ macro_rules! layer {
 
         fn take_up(&mut self, line: &ChannelLine) -> bool {
             // In groups, outputs lie along both axes of channels.
-            let alone = self.options.groups == 1;
-            let weight = (&self.weight, 1);
-            let taken = alone.then(|| taken_up(line, weight, self.bias.as_ref())).flatten();
-            let Some((weight, bias)) = taken else { return false };
-            (self.weight, self.bias) = (weight, Some(bias));
-            true
+            self.options.groups == 1 && take_up(line, (&mut self.weight, 1), &mut self.bias)
         }
     };
 }

@@ -1,7 +1,7 @@
 //! Fully connected layers.
 
 use super::weighted::Weighted;
-use crate::fold::{ChannelLine, taken_up};
+use crate::fold::{ChannelLine, take_up};
 use crate::param::Product;
 use crate::{Init, Layer, Module, Param};
 use gradus_tensor::{Rng, Tensor};
@@ -57,10 +57,7 @@ impl Layer for Linear {
     }
 
     fn take_up(&mut self, line: &ChannelLine) -> bool {
-        let taken = taken_up(line, (&self.weight, 0), self.bias.as_ref());
-        let Some((weight, bias)) = taken else { return false };
-        (self.weight, self.bias) = (weight, Some(bias));
-        true
+        take_up(line, (&mut self.weight, 0), &mut self.bias)
     }
 }
 

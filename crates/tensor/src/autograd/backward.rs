@@ -310,8 +310,9 @@ fn through_composite(
 ) -> Option<Result<Grads>> {
     let inputs: Option<Vec<&Tensor>> = (0..recorded.specs.len())
         .map(|input| {
-            let input = Origin::Input(input as u16);
-            let place = recorded.origins.iter().position(|own| *own == input)?;
+            let is_it =
+                |own: &Origin| matches!(own, Origin::Input(own) if usize::from(*own) == input);
+            let place = recorded.origins.iter().position(is_it)?;
             Some(&saved[place])
         })
         .collect();
