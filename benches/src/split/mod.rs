@@ -71,12 +71,14 @@ the sums of plain multiply-adds are. The processor that wrote this page: ";
 const USE: &str = "\
 ## What Gradus does
 
-Gradus has no kernel for tiles yet, so it never splits: `Precision::Highest`, the default, multiplies `f32`. \
-`Precision::High` allows the three products where they are faster, which without tiles they are not: it is \
-`Highest` today. `Precision::Medium` is the one product, where the processor multiplies pairs of `bf16` faster \
-(AVX-512 BF16), and `f32` elsewhere. Its error as computed on this processor stands in the table beside the \
-one modelled. A kernel of six products may stand in for `Highest` under the check above; the tests of this study \
-(`benches/src/split`) hold it to that.
+Where the processor has tiles (AMX), large matrix products of `f32` are made of them. With `Precision::Highest`, \
+the default, they are the six products, if both operands pass the check, for which they are read once more, and \
+else products of `f32`; with `Precision::High` the three, under the same check; with `Precision::Medium` the one, \
+without. Large is what has 48 times as many products as there are numbers to split, or 16 times as many as there \
+are to round. Convolutions and recurrent layers do not use tiles.
+
+Elsewhere `Highest` and `High` multiply `f32`, and `Medium` pairs of `bf16` where the processor is faster so \
+(AVX-512 BF16 of AMD). The errors as computed on this processor stand in the table beside those modelled.
 
 ## Source
 
@@ -169,8 +171,7 @@ impl Study {
              product** has up to {}.\n\
              - **A fall-back is needed** where a part, or the smallest bit of a product, is too small for a normal \
              number, and where a number is not finite or would round to infinity in `bf16`. Both are seen in the \
-             exponents alone: while an operand is packed, which reads all of it anyway, the least and the largest \
-             exponent of its numbers that are not zero are kept. An operand may be split if its largest number \
+             sizes alone, of the least and the largest number that is not zero. An operand may be split if its largest number \
              is below 2¹²⁸ − 2¹¹⁹, and its least one, and the product of the least ones of both, are no smaller than \
              2⁻¹⁰². Otherwise the product is one of `f32`. The check is cautious, as the least numbers need not \
              meet: it refuses {refused} of the {} sizes in the second picture.\n\n",

@@ -1,5 +1,7 @@
 //! The types a tensor's numbers can have.
 
+use crate::gemm::{InRegisters, InTiles};
+use crate::multiplier::{Bf16Pairs, Unrounded};
 use crate::simd::{Simd, Vector};
 use bytemuck::{Pod, Zeroable};
 use half::{bf16, f16};
@@ -137,6 +139,8 @@ pub trait Float: Element + std::ops::Neg<Output = Self> + Number {
     /// What numbers are packed to where products may round them: they stay as they are where there is
     /// nothing to gain.
     type Rounded: crate::multiplier::Format<Self>;
+    /// How a processor that has tiles multiplies this float, split into so many parts.
+    type Tiled<const PARTS: usize>: crate::gemm::Engine<Self>;
     /// Minus infinity.
     const NEG_INFINITY: Self;
     /// Infinity.
@@ -178,10 +182,11 @@ pub trait Number: Element {
 
 /// Implements [`Float`] and [`Number`] for a float.
 macro_rules! float {
-    ($name:ident, $vector:ident, $rounded:ty) => {
+    ($name:ident, $vector:ident, $rounded:ty, $tiled:ty) => {
         impl Float for $name {
             type Vector<S: Simd> = S::$vector;
             type Rounded = $rounded;
+            type Tiled<const PARTS: usize> = $tiled;
             const NEG_INFINITY: Self = $name::NEG_INFINITY;
             const INFINITY: Self = $name::INFINITY;
             const NAN: Self = $name::NAN;
@@ -227,8 +232,8 @@ macro_rules! float {
         }
     };
 }
-float!(f32, F32, crate::multiplier::Bf16Pairs);
-float!(f64, F64, crate::multiplier::Unrounded);
+float!(f32, F32, Bf16Pairs, InTiles<PARTS>);
+float!(f64, F64, Unrounded, InRegisters<Unrounded>);
 
 /// Implements [`Number`] for integers.
 macro_rules! whole_number {

@@ -1,5 +1,6 @@
 //! The choice of an instruction set when the program runs.
 
+use crate::gemm::TileWork;
 use crate::multiplier::Work;
 use crate::simd::{self, Routine};
 use std::fmt;
@@ -8,6 +9,8 @@ use std::str::FromStr;
 /// An instruction set for which every kernel is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isa {
+    /// AVX-512 with AMX beside it: tiles of `bf16` and of bytes.
+    Amx,
     /// AVX-512 F, BW, DQ and VL.
     Avx512,
     /// AVX2 with FMA and F16C.
@@ -20,11 +23,13 @@ pub enum Isa {
 
 impl Isa {
     /// All of them, the fastest first.
-    pub const ALL: [Self; 4] = [Self::Avx512, Self::Avx2, Self::Neon, Self::Portable];
+    pub const ALL: [Self; 5] = [Self::Amx, Self::Avx512, Self::Avx2, Self::Neon, Self::Portable];
 
     /// True if this processor has the instruction set.
     pub fn is_available(self) -> bool {
         match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => simd::avx512::multiplies_tiles(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => simd::avx512::available(),
             #[cfg(target_arch = "x86_64")]
@@ -44,6 +49,11 @@ impl Isa {
             Self::Avx512 => simd::avx512::multiplies_pairs(),
             _ => false,
         }
+    }
+
+    /// True if the instruction set has tiles, and this processor multiplies them.
+    pub fn multiplies_tiles(self) -> bool {
+        self == Self::Amx && self.is_available()
     }
 
     /// The instruction sets of this processor, the fastest first.
@@ -77,7 +87,7 @@ impl Isa {
         match self {
             Self::Portable => simd::portable::run(routine),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 if simd::avx512::available() => {
+            Self::Amx | Self::Avx512 if simd::avx512::available() => {
                 // SAFETY: the guard has asked the processor.
                 unsafe { simd::avx512::run(routine) }
             }
@@ -110,11 +120,28 @@ impl Isa {
             _ => panic!("{self} does not multiply pairs of bf16 on this processor"),
         }
     }
+
+    /// Runs work on tiles.
+    ///
+    /// # Panics
+    /// If the processor has none.
+    #[inline]
+    pub(crate) fn run_tiles<W: TileWork>(self, work: W) -> W::Output {
+        match (self, work) {
+            #[cfg(target_arch = "x86_64")]
+            (Self::Amx, work) if simd::avx512::multiplies_tiles() => {
+                // SAFETY: the guard has asked the processor.
+                unsafe { simd::avx512::run_tiles(work) }
+            }
+            _ => panic!("{self} does not multiply tiles on this processor"),
+        }
+    }
 }
 
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Amx => "amx",
             Self::Avx512 => "avx512",
             Self::Avx2 => "avx2",
             Self::Neon => "neon",
@@ -128,7 +155,7 @@ impl FromStr for Isa {
 
     fn from_str(name: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|isa| isa.to_string() == name).ok_or_else(|| {
-            format!("'{name}' is no instruction set: avx512, avx2, neon or portable")
+            format!("'{name}' is no instruction set: amx, avx512, avx2, neon or portable")
         })
     }
 }

@@ -1,5 +1,6 @@
 //! What the processor can do at most, as a measure for everything else.
 
+use crate::gemm::{PART, SIDE, TileUnit, TileWork};
 use crate::multiplier::{self, Bf16Pairs, Format, Multiplier, Unrounded, Work};
 use crate::simd::{Simd, Vector};
 use crate::{Machine, Precision};
@@ -13,8 +14,12 @@ const FEW: usize = 12;
 /// Multiplies and adds in registers on this thread alone, `count` times in each of several chains.
 /// Gives back how many operations that were; a multiplication and an addition are two.
 ///
-/// The numbers are `f32`, or pairs of `bf16` where matrix products of this precision use them.
+/// The numbers are `f32`, or `bf16` where matrix products of this precision round to it: pairs, or tiles,
+/// of which fewer are counted.
 pub fn multiply_adds(on: Machine, precision: Precision, count: usize) -> f64 {
+    if precision.rounds() && on.isa.multiplies_tiles() {
+        return on.isa.run_tiles(TileChains { count: count.div_ceil(CHAINS_A_PRODUCT) });
+    }
     match multiplier::rounds::<f32>(on, precision) {
         true => Bf16Pairs::run(on.isa, Chains { count }),
         false => <Unrounded as Format<f32>>::run(on.isa, Chains { count }),
@@ -23,6 +28,28 @@ pub fn multiply_adds(on: Machine, precision: Precision, count: usize) -> f64 {
 
 struct Chains {
     count: usize,
+}
+
+/// How many rounds of chains take about as long as a product of tiles.
+const CHAINS_A_PRODUCT: usize = 128;
+
+struct TileChains {
+    count: usize,
+}
+
+impl TileWork for TileChains {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<U: TileUnit>(self, unit: U) -> f64 {
+        // Both operands are the same panel, which stays in the innermost cache.
+        const STEPS: usize = 16;
+        let (panel, mut sums) = ([0; STEPS * PART], [0.0; SIDE * SIDE]);
+        for _ in 0..self.count {
+            unit.multiply::<1>(black_box(&panel), &panel, &mut sums);
+        }
+        (2 * SIDE * SIDE * SIDE * STEPS * self.count) as f64
+    }
 }
 
 impl<P> Work<f32, P> for Chains {
@@ -70,8 +97,13 @@ mod tests {
             let exact = multiply_adds(on, Precision::Highest, 10);
             assert!(exact >= 2.0 * 10.0 * FEW as f64, "{isa}: {exact}");
             assert_eq!(multiply_adds(on, Precision::Highest, 30), 3.0 * exact);
-            let pairs = if isa.multiplies_pairs() { 2.0 } else { 1.0 };
-            assert_eq!(multiply_adds(on, Precision::Medium, 10), pairs * exact);
+            let rounded = multiply_adds(on, Precision::Medium, 1280);
+            if isa.multiplies_tiles() {
+                assert_eq!(rounded, 10.0 * 2.0 * 32.0 * 32.0 * 32.0 * 16.0);
+            } else {
+                let pairs = if isa.multiplies_pairs() { 2.0 } else { 1.0 };
+                assert_eq!(rounded, pairs * 128.0 * exact);
+            }
         }
     }
 }

@@ -10,12 +10,13 @@ use std::str::FromStr;
 /// PyTorch: `torch.set_float32_matmul_precision`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
-    /// Products of `f32`.
+    /// Products as exact as those of `f32`. Where the processor multiplies tiles of `bf16` (AMX), large
+    /// products are six of parts of the numbers, if neither operand holds numbers that lose by it;
+    /// `docs/split.md` has the errors.
     #[default]
     Highest,
-    /// Three products of numbers rounded to `bf16` in the place of one, with an error of about 10⁻⁵,
-    /// where that is faster than products of `f32`. It is so only on processors that multiply tiles of
-    /// `bf16`, for which there is no kernel yet: today this is [`Precision::Highest`].
+    /// Three products of parts in the place of six, with an error of about 10⁻⁵; where the processor has no
+    /// tiles, [`Precision::Highest`].
     High,
     /// Products of numbers rounded to `bf16`, to the nearest and halves to even: each number loses up
     /// to 2⁻⁸ of itself, and those nearer to zero than 2⁻¹²⁶ count as zero. Where a convolution computes
@@ -23,8 +24,8 @@ pub enum Precision {
     /// these sums are rounded: the error of outputs is then about 1.7 times as large, and depends on
     /// numbers next to those that an output is made of.
     ///
-    /// Where the processor has no fast instructions for it (AVX-512 BF16), and where products are too
-    /// small or too thin to gain by it, they are those of `f32`.
+    /// Where the processor has no fast instructions for it (AVX-512 BF16; tiles, which multiply matrices
+    /// only), and where products are too small or too thin to gain by it, they are those of `f32`.
     Medium,
 }
 

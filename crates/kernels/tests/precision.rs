@@ -3,7 +3,7 @@
 
 mod numbers;
 
-use gradus_kernels::gemm::{Bias, Matrix, Size, matmul};
+use gradus_kernels::gemm::{Bias, Matrix, Size, matmul, rounds};
 use gradus_kernels::{Isa, Machine, Precision};
 use half::bf16;
 use numbers::numbers;
@@ -66,9 +66,7 @@ fn check(on: Machine, size: Size, [a, b]: [&[f32]; 2], truth: &[Truth]) -> Vec<f
             summing(size, truth.magnitude) + truth.magnitude * (2.0 / 256.0 + 1.0 / 65536.0);
         let error = (value - truth.exact).abs();
         assert!(error <= bound, "{on:?} {size:?}: error {error} at {i}");
-        let thin = size.rows == 1 || size.columns == 1;
-        let rounds = on.isa.multiplies_pairs() && !thin && size.depth * out.len() > 4096;
-        let wanted = if rounds { truth.rounded } else { truth.exact };
+        let wanted = if rounds(on, Precision::Medium, size) { truth.rounded } else { truth.exact };
         let error = (value - wanted).abs();
         let bound = summing(size, truth.magnitude);
         assert!(error <= bound, "{on:?} {size:?}: {value} at {i}, not {wanted}");
@@ -144,7 +142,7 @@ fn infinities_and_nan_reach_what_they_have_a_part_in() {
             let wanted = truth(size, &a, &b);
             for (i, (&value, truth)) in out.iter().zip(&wanted).enumerate() {
                 // The largest number of 32 bits is infinite in bf16.
-                let rounds = on.isa.multiplies_pairs();
+                let rounds = rounds(on, Precision::Medium, size);
                 let wanted = if rounds { truth.rounded } else { truth.exact };
                 let right = match (i / size.columns == 7, wanted.is_finite()) {
                     (true, false) => {
@@ -155,6 +153,34 @@ fn infinities_and_nan_reach_what_they_have_a_part_in() {
                 };
                 assert!(right, "{special} {on:?}: {value} at {i}, not {wanted}");
             }
+        }
+    }
+}
+
+/// Tiles multiply numbers split into parts: those of products so large are, unless a number would lose by it.
+#[test]
+fn split_numbers_lose_no_more_than_they_may() {
+    let size = Size { batch: 1, rows: 110, columns: 130, depth: 300 };
+    let b = numbers::<f32>(size.columns * size.depth, 2);
+    for special in [0.5, f32::INFINITY, f32::NAN, f32::MAX, 1e-39] {
+        let place = 7 * size.depth + 3;
+        let a = changed(size.rows * size.depth, 1, |i, x| if i == place { special } else { x });
+        let truth = truth(size, &a, &b);
+        for on in Isa::available().map(|isa| Machine { isa, threads: 2 }) {
+            for (precision, bound) in [(Precision::Highest, 1.2e-6), (Precision::High, 2e-5)] {
+                let out = product(on, precision, size, &a, &b);
+                for (i, (&value, truth)) in out.iter().zip(&truth).enumerate() {
+                    let (value, wanted) = (f64::from(value), truth.exact);
+                    let right = (value - wanted).abs() <= bound * truth.magnitude
+                        || value == wanted
+                        || value.is_nan() && wanted.is_nan();
+                    assert!(right, "{special} {on:?} {precision}: {value} at {i}, not {wanted}");
+                }
+            }
+            let highest = product(on, Precision::Highest, size, &a, &b);
+            let high = product(on, Precision::High, size, &a, &b);
+            let splits = on.isa.multiplies_tiles() && special == 0.5;
+            assert_eq!(highest.iter().zip(&high).any(|(a, b)| a != b && !a.is_nan()), splits);
         }
     }
 }
@@ -171,7 +197,7 @@ fn what_may_not_be_lost_is_not() {
         let highest = product(on, Precision::Highest, size, &a, &b);
         assert_eq!(highest, product(on, Precision::High, size, &a, &b));
         let medium = product(on, Precision::Medium, size, &a, &b);
-        assert_eq!(highest != medium, on.isa.multiplies_pairs(), "{on:?}");
+        assert_eq!(highest != medium, rounds(on, Precision::Medium, size), "{on:?}");
         let [highest, medium] = [Precision::Highest, Precision::Medium].map(|precision| {
             let mut out = vec![f64::NAN; size.rows * size.columns];
             let left = |_| Matrix::row_major(&wide_a[..], size.depth);

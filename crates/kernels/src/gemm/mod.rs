@@ -1,42 +1,40 @@
 //! Matrix products, `C = A · B` with an optional bias.
 //!
-//! The product is cut along its depth into blocks of about `DEPTH`, or of up to `FEW_ROWS_DEPTH` if
-//! there are few rows. For each block the rows of `A` are packed into panels of `TILE_ROWS` rows, once
-//! for all tasks. A task takes some columns, packs
-//! them into panels of `TILE_VECTORS` vectors, and multiplies every panel of `A` with every one of
-//! its own in registers.
+//! The product is cut along its depth into blocks, so deep that panels of them stay in the inner caches
+//! (`engine`). For each block the rows of `A` are packed into panels, once for all tasks. A task
+//! takes some columns, packs them into panels too, and multiplies every panel of `A` with every one of
+//! its own: in registers (`tile`), or by the tiles of a processor that has any (`tiled`).
 //!
-//! Panels hold numbers as they are or, where [`Precision`] allows it and the processor is faster so,
-//! pairs of them rounded to `bf16`.
+//! Panels for registers hold numbers as they are or, where [`Precision`] allows it and the processor is
+//! faster so, pairs of them rounded to `bf16`; those for tiles hold the parts of split numbers.
 //!
-//! Operands are anything that can be packed ([`Operand`]): a matrix with any strides, or an image
-//! seen as the matrix of its patches, so that a convolution is a matrix product without a copy of
-//! those patches.
+//! Operands are anything that can be packed ([`Operand`]): a matrix with any strides, or lines that lie
+//! anywhere, as the states of a recurrent layer do.
 //!
 //! Very small products and those with a vector have loops of their own in `small`.
 
+mod engine;
 mod pack;
 mod small;
 mod tile;
+mod tiled;
 
+pub(crate) use engine::{Engine, InRegisters};
 pub use pack::{Cut, Operand, Plane};
+pub(crate) use tiled::InTiles;
+#[cfg(test)]
+pub(crate) use tiled::tests::Modelled;
+pub use tiled::{PART, SIDE, STEP_BYTES, TileUnit, TileWork, products};
 
 use crate::memory::{Scratch, scratch};
-use crate::multiplier::{self, Format, Multiplier, Pack, Unrounded, Work};
-use crate::simd::{Routine, Simd, Vector};
+use crate::multiplier::{self, Unrounded};
 use crate::threads::Shared;
 use crate::{Element, Float, Machine, Precision};
+use engine::{PanelWork, Shape, Tile, Unit};
 use std::ops::Range;
-use tile::Tile;
 
-/// How many packed numbers are multiplied and summed in registers before they are added to `C`: a
-/// panel of `A` and one of `B` of this depth stay in the inner caches.
-const DEPTH: usize = 256;
-
-/// As many are if all rows of `A` have at most [`FEW_ROWS`]: the blocks are cut less often, and what is read from the second-level cache instead of the first is little.
-const FEW_ROWS_DEPTH: usize = 512;
-
-/// So many rows are few.
+/// So many rows of `A` are few: their panels may be deeper, so that blocks are cut less often, and what is
+/// read from the second-level cache instead of the first is little.
 const FEW_ROWS: usize = 256;
 
 /// How many bytes of `B` one task packs at most: they stay in the second-level cache.
@@ -66,6 +64,12 @@ impl Size {
     /// An estimate of the time the products take one core.
     pub(crate) fn cost_ns(self) -> usize {
         self.batch * (self.rows * self.columns * self.depth / 32 + self.rows * self.columns / 4)
+    }
+
+    /// True if nothing is packed.
+    fn is_small(self) -> bool {
+        let work = self.rows * self.columns * self.depth;
+        work <= small::WORK || self.rows == 1 || self.columns == 1
     }
 }
 
@@ -135,8 +139,7 @@ pub fn matmul<'a, T: Float>(
     bias: Bias<'_, T>,
     out: &mut [T],
 ) {
-    let work = size.rows * size.columns * size.depth;
-    if work <= small::WORK || size.rows == 1 || size.columns == 1 {
+    if size.is_small() {
         return small::matmul(on, size, &left, &right, bias, out);
     }
     let operands = Operands {
@@ -176,15 +179,31 @@ pub fn packed<T, A, B, L, R>(
     R: Fn(usize) -> B + Sync,
 {
     assert_eq!(out.len(), size.batch * size.rows * size.columns);
+    match tiled::parts::<T>(on, precision, size) {
+        Some(1) => return packed_by::<T, T::Tiled<1>, A, B, L, R>(on, size, operands, bias, out),
+        Some(parts) if tiled::may_split(on, size, &operands) => match parts {
+            2 => return packed_by::<T, T::Tiled<2>, A, B, L, R>(on, size, operands, bias, out),
+            _ => return packed_by::<T, T::Tiled<3>, A, B, L, R>(on, size, operands, bias, out),
+        },
+        _ => {}
+    }
     if multiplier::rounds::<T>(on, precision) {
-        packed_to::<T, T::Rounded, A, B, L, R>(on, size, operands, bias, out);
+        packed_by::<T, InRegisters<T::Rounded>, A, B, L, R>(on, size, operands, bias, out);
     } else {
-        packed_to::<T, Unrounded, A, B, L, R>(on, size, operands, bias, out);
+        packed_by::<T, InRegisters<Unrounded>, A, B, L, R>(on, size, operands, bias, out);
     }
 }
 
-/// Multiplies operands packed to a format.
-fn packed_to<T, F, A, B, L, R>(
+/// True if [`matmul`] rounds numbers of `f32` to `bf16`: the precision allows it, and the processor is
+/// faster so.
+pub fn rounds(on: Machine, precision: Precision, size: Size) -> bool {
+    let packed = tiled::parts::<f32>(on, precision, size) == Some(1)
+        || multiplier::rounds::<f32>(on, precision);
+    packed && !size.is_small()
+}
+
+/// Multiplies operands in panels as an engine wants them.
+fn packed_by<T, E, A, B, L, R>(
     on: Machine,
     size: Size,
     operands: Operands<L, R>,
@@ -192,22 +211,23 @@ fn packed_to<T, F, A, B, L, R>(
     out: &mut [T],
 ) where
     T: Float,
-    F: Format<T>,
+    E: Engine<T>,
     A: Operand<T>,
     B: Operand<T>,
     L: Fn(usize) -> A + Sync,
     R: Fn(usize) -> B + Sync,
 {
-    let tile = on.isa.run(TileSize(std::marker::PhantomData::<T>));
+    let shape = E::run(on.isa, AskShape);
     let left_batches = if operands.shared_left { size.batch.min(1) } else { size.batch };
-    let row_panels = size.rows.div_ceil(tile.rows);
-    let column_panels = size.columns.div_ceil(tile.columns);
+    let row_panels = size.rows.div_ceil(shape.rows);
+    let column_panels = size.columns.div_ceil(shape.columns);
     if row_panels == 0 || column_panels == 0 {
         return;
     }
-    let steps = size.depth.div_ceil(F::STEPS);
-    let block = depth_of_blocks(size.rows, steps);
-    let most = GROUP / (block.max(DEPTH) * tile.columns * size_of::<F::Packed>());
+    let steps = size.depth.div_ceil(shape.step);
+    let block = depth_of_blocks(shape, size.rows, steps);
+    let line = shape.len * size_of::<E::Packed>();
+    let most = GROUP / (block.max(shape.depth) * shape.columns * line);
     let column_group = (column_panels * size.batch).div_ceil(TASKS).clamp(1, most);
     let column_groups = column_panels.div_ceil(column_group);
     // Few columns: cut the rows too, though each part then packs the same columns again.
@@ -215,28 +235,28 @@ fn packed_to<T, F, A, B, L, R>(
     let row_group = row_panels.div_ceil(row_groups);
     let row_groups = row_panels.div_ceil(row_group);
 
-    let panel = tile.rows * block;
+    let panel = shape.rows * block * shape.len;
     let pack = (left_batches * row_panels).div_ceil(TASKS).clamp(1, PACKED_AT_ONCE);
     let packs = row_panels.div_ceil(pack);
-    let mut left_panels: Scratch<F::Packed> = scratch(left_batches * row_panels * panel);
+    let mut left_panels: Scratch<E::Packed> = scratch(left_batches * row_panels * panel);
     let out = Shared::new(out);
     let mut start = 0;
     loop {
         let end = steps.min(start + block);
         let last = end == steps;
-        let depth = start * F::STEPS..size.depth.min(end * F::STEPS);
+        let depth = start * shape.step..size.depth.min(end * shape.step);
         let shared = Shared::new(&mut left_panels);
         on.parallel(left_batches * packs, size.cost_ns() / 8, |task| {
             let (batch, first) = (task / packs, task % packs * pack);
             let last = row_panels.min(first + pack);
-            let rows = first * tile.rows..size.rows.min(last * tile.rows);
+            let rows = first * shape.rows..size.rows.min(last * shape.rows);
             // SAFETY: no other task packs these panels.
             let panels = unsafe {
                 shared.slice((batch * row_panels + first) * panel, (last - first) * panel)
             };
             let (operand, depth) = ((operands.left)(batch), depth.clone());
-            let cut = Cut { depth, across: rows, width: tile.rows };
-            F::run(on.isa, Pack { operand: &operand, cut, panels: (panels, panel) });
+            let cut = Cut { depth, across: rows, width: shape.rows };
+            E::run(on.isa, PackLeft { operand: &operand, cut, panels: (panels, panel) });
         });
         let tasks = size.batch * column_groups * row_groups;
         on.parallel(tasks, size.cost_ns(), |task| {
@@ -244,7 +264,7 @@ fn packed_to<T, F, A, B, L, R>(
             let (rest, column_group_index) = (task / column_groups, task % column_groups);
             let (batch, row_group_index) = (rest / row_groups, rest % row_groups);
             let left = if operands.shared_left { 0 } else { batch };
-            let columns = column_group_index * column_group * tile.columns;
+            let columns = column_group_index * column_group * shape.columns;
             let task = Task {
                 size,
                 right: &(operands.right)(batch),
@@ -252,13 +272,13 @@ fn packed_to<T, F, A, B, L, R>(
                 panel,
                 row_panels: row_group_index * row_group
                     ..row_panels.min((row_group_index + 1) * row_group),
-                columns: columns..size.columns.min(columns + column_group * tile.columns),
+                columns: columns..size.columns.min(columns + column_group * shape.columns),
                 depth: depth.clone(),
                 bias: if last { bias } else { Bias::None },
                 out: &out,
                 out_start: batch * size.rows * size.columns,
             };
-            F::run(on.isa, task);
+            E::run(on.isa, task);
         });
         start = end;
         if last {
@@ -267,28 +287,39 @@ fn packed_to<T, F, A, B, L, R>(
     }
 }
 
-/// How many packed numbers deep the blocks are: all about as deep.
-fn depth_of_blocks(rows: usize, depth: usize) -> usize {
-    let most = if rows <= FEW_ROWS { FEW_ROWS_DEPTH } else { DEPTH };
-    let depth = depth.max(1);
-    depth.div_ceil(depth.div_ceil(most))
+/// How many steps deep the blocks are: all about as deep.
+fn depth_of_blocks(shape: Shape, rows: usize, steps: usize) -> usize {
+    let most = if rows <= FEW_ROWS { shape.few_rows_depth } else { shape.depth };
+    let steps = steps.max(1);
+    steps.div_ceil(steps.div_ceil(most))
 }
 
-/// Asks an instruction set for the size of its tile.
-struct TileSize<T>(std::marker::PhantomData<T>);
+/// Asks a unit how it wants its panels.
+struct AskShape;
 
-#[derive(Clone, Copy)]
-struct TileShape {
-    rows: usize,
-    columns: usize,
-}
-
-impl<T: Float> Routine for TileSize<T> {
-    type Output = TileShape;
+impl<T: Float, P: Element> PanelWork<T, P> for AskShape {
+    type Output = Shape;
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> TileShape {
-        TileShape { rows: S::TILE_ROWS, columns: S::TILE_VECTORS * T::Vector::<S>::LANES }
+    fn run<U: Unit<T, P>>(self, _: U) -> Shape {
+        U::SHAPE
+    }
+}
+
+/// Packs some rows of the left operand.
+struct PackLeft<'a, P, A> {
+    operand: &'a A,
+    cut: Cut,
+    /// The panels, and how far apart they start.
+    panels: (&'a mut [P], usize),
+}
+
+impl<T: Float, P: Element, A: Operand<T>> PanelWork<T, P> for PackLeft<'_, P, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<U: Unit<T, P>>(self, unit: U) {
+        unit.pack_left(self.operand, self.cut, self.panels);
     }
 }
 
@@ -309,87 +340,64 @@ struct Task<'a, T, P, B> {
     out_start: usize,
 }
 
-/// More numbers than any tile has.
-const MAX_TILE: usize = 8 * 3 * 16;
-
-impl<T: Float, P: Element, B: Operand<T>> Work<T, P> for Task<'_, T, P, B> {
+impl<T: Float, P: Element, B: Operand<T>> PanelWork<T, P> for Task<'_, T, P, B> {
     type Output = ();
 
     #[inline(always)]
-    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
-        let tile_rows = M::Isa::TILE_ROWS;
-        let tile_columns = M::Isa::TILE_VECTORS * M::Sums::LANES;
-        let depth = self.depth.len().div_ceil(M::STEPS);
-        let panels = self.columns.len().div_ceil(tile_columns);
-        let mut right = scratch(panels * depth * tile_columns);
+    fn run<U: Unit<T, P>>(self, unit: U) {
+        let steps = self.depth.len().div_ceil(U::SHAPE.step);
+        let panels = self.columns.len().div_ceil(U::SHAPE.columns);
+        let line = steps * U::SHAPE.len;
+        let mut right = scratch(panels * line * U::SHAPE.columns);
         // The last panel may be narrower than the others.
         let Range { start, end } = self.columns;
-        let middle = start + (end - start) / tile_columns * tile_columns;
-        let (wide, narrow) = right.split_at_mut((middle - start) * depth);
-        let width = (end - middle).next_multiple_of(M::Sums::LANES);
+        let middle = start + (end - start) / U::SHAPE.columns * U::SHAPE.columns;
+        let (wide, narrow) = right.split_at_mut((middle - start) * line);
+        let width = U::width(end - middle);
         for (across, width, panels) in
-            [(start..middle, tile_columns, wide), (middle..end, width, narrow)]
+            [(start..middle, U::SHAPE.columns, wide), (middle..end, width, narrow)]
         {
-            if depth > 0 && !across.is_empty() {
+            if steps > 0 && !across.is_empty() {
                 let cut = Cut { depth: self.depth.clone(), across, width };
-                Pack { operand: self.right, cut, panels: (panels, depth * width) }.run(multiplier);
+                unit.pack_right(self.right, cut, (panels, line * width));
             }
         }
         for row_panel in self.row_panels.clone() {
-            let left = &self.left[row_panel * self.panel..][..depth * tile_rows];
             for index in 0..panels {
-                let right = &right[index * depth * tile_columns..];
-                self.tile(multiplier, left, right, row_panel * tile_rows, index * tile_columns);
+                self.tile(unit, &right, steps, [row_panel, index]);
             }
         }
     }
 }
 
 impl<T: Float, P: Element, B> Task<'_, T, P, B> {
-    /// Computes the tile that starts at a row of `C` and a column of this task. It is as wide as the
-    /// panel at the front of `right`: the tile's columns in whole vectors.
+    /// Computes the tile of a panel of rows and one of this task's columns.
     #[inline(always)]
-    fn tile<M: Multiplier<Scalar = T, Packed = P>>(
-        &self,
-        multiplier: M,
-        left: &[P],
-        right: &[P],
-        row: usize,
-        column: usize,
-    ) {
-        let (tile_rows, lanes) = (M::Isa::TILE_ROWS, M::Sums::LANES);
-        let column = self.columns.start + column;
-        let rows = tile_rows.min(self.size.rows - row);
-        let columns = (M::Isa::TILE_VECTORS * lanes).min(self.size.columns - column);
-        let vectors = columns.div_ceil(lanes);
-        let width = vectors * lanes;
+    fn tile<U: Unit<T, P>>(&self, unit: U, right: &[P], steps: usize, [rows, columns]: [usize; 2]) {
+        let shape = U::SHAPE;
+        let left = &self.left[rows * self.panel..][..steps * shape.rows * shape.len];
+        let right = &right[columns * steps * shape.columns * shape.len..];
+        let row = rows * shape.rows;
+        let column = self.columns.start + columns * shape.columns;
+        let rows = shape.rows.min(self.size.rows - row);
+        let columns = shape.columns.min(self.size.columns - column);
         let first = self.out_start + row * self.size.columns + column;
-        let accumulate = self.depth.start > 0;
-        let depth = left.len() / tile_rows;
-        let (a, b) = (left.as_ptr(), right[..depth * width].as_ptr());
-        if rows == tile_rows && columns == width {
-            // SAFETY: the panels are `depth` packed numbers deep, and the whole tile lies within
-            // `C`, where no other task writes.
-            unsafe {
-                let (c, c_stride) = (self.out.pointer(first), self.size.columns);
-                let tile = Tile { vectors, depth, a, b, c, c_stride, accumulate };
-                tile::compute(multiplier, tile);
-            }
-        } else {
-            let mut edge = [T::ZERO; MAX_TILE];
-            // SAFETY: the panels are `depth` packed numbers deep, and `edge` holds the largest tile.
-            unsafe {
-                let (c, c_stride) = (edge.as_mut_ptr(), width);
-                let tile = Tile { vectors, depth, a, b, c, c_stride, accumulate: false };
-                tile::compute(multiplier, tile);
-            }
-            for (i, edge) in edge.chunks_exact(width).take(rows).enumerate() {
-                // SAFETY: the row lies within the tile, where no other task reads or writes.
-                let c = unsafe { self.out.slice(first + i * self.size.columns, columns) };
-                for (c, &sum) in c.iter_mut().zip(edge) {
-                    *c = if accumulate { c.plus(sum) } else { sum };
-                }
-            }
+        let width = U::width(columns);
+        let (c_stride, accumulate) = (self.size.columns, self.depth.start > 0);
+        // SAFETY: the rows lie within `C`, where no other task reads or writes.
+        unsafe {
+            let c = self.out.pointer(first);
+            unit.multiply(Tile {
+                left,
+                right,
+                width,
+                steps,
+                rows,
+                columns,
+                c,
+                c_stride,
+                accumulate,
+            });
         }
         if !matches!(self.bias, Bias::None) {
             for i in 0..rows {

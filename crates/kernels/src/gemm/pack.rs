@@ -55,10 +55,15 @@ pub struct Plane<'a, T> {
     pub across_stride: isize,
 }
 
-impl<T: Float> Plane<'_, T> {
+impl<'a, T: Float> Plane<'a, T> {
+    /// The matrix with the other index as its depth.
+    pub(super) fn turned(&self) -> Self {
+        Self { depth_stride: self.across_stride, across_stride: self.depth_stride, ..*self }
+    }
+
     /// Numbers that lie one behind the other from a place on.
     #[inline(always)]
-    pub(crate) fn line(&self, depth: usize, across: usize, len: usize) -> &[T] {
+    pub(crate) fn line(&self, depth: usize, across: usize, len: usize) -> &'a [T] {
         let step = depth as isize * self.depth_stride + across as isize * self.across_stride;
         &self.data[self.offset.wrapping_add_signed(step)..][..len]
     }

@@ -7,7 +7,7 @@ use crate::simd::{Simd, Vector};
 /// A tile of a product of packed panels: all rows of a panel of the left operand, and so many vectors
 /// as a panel of the right one is wide.
 #[derive(Clone, Copy)]
-pub(super) struct Tile<M: Multiplier> {
+pub(super) struct Registers<M: Multiplier> {
     /// The vectors in a row, no more than [`Simd::TILE_VECTORS`].
     pub(super) vectors: usize,
     /// How many packed numbers deep the panels are.
@@ -31,7 +31,7 @@ pub(super) struct Tile<M: Multiplier> {
 /// # Panics
 /// If there is no tile of that size.
 #[inline(always)]
-pub(super) unsafe fn compute<M: Multiplier>(multiplier: M, tile: Tile<M>) {
+pub(super) unsafe fn compute<M: Multiplier>(multiplier: M, tile: Registers<M>) {
     // Tiles wider than the instruction set's own never occur, and are not compiled.
     let possible = if tile.vectors > M::Isa::TILE_VECTORS { 0 } else { tile.vectors };
     // SAFETY: the caller vouches for the panels and the tile.
@@ -58,7 +58,7 @@ pub(super) unsafe fn compute<M: Multiplier>(multiplier: M, tile: Tile<M>) {
 #[inline(always)]
 unsafe fn fixed<M: Multiplier, const ROWS: usize, const VECTORS: usize>(
     multiplier: M,
-    tile: Tile<M>,
+    tile: Registers<M>,
 ) {
     let (isa, lanes) = (multiplier.isa(), M::Sums::LANES);
     let mut sums = [[M::Sums::splat(isa, M::Scalar::ZERO); VECTORS]; ROWS];

@@ -31,7 +31,7 @@ pub(crate) trait DotsWork {
 pub(super) fn run<W: DotsWork>(isa: Isa, work: W) -> W::Output {
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 if crate::simd::avx512::multiplies_bytes() => {
+        Isa::Amx | Isa::Avx512 if crate::simd::avx512::multiplies_bytes() => {
             // SAFETY: the guard has asked the processor.
             unsafe { crate::simd::avx512::run_bytes(work) }
         }

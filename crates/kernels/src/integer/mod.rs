@@ -7,11 +7,13 @@
 //! Images are first copied as codes, with their padding around them and the channels of a place side by
 //! side (`encode`). What a tap of the kernel meets then lies some bytes behind an output's place, as
 //! many for all outputs, and a tile of outputs and channels is summed in registers, four channels at a
-//! time (`tile`).
+//! time (`tile`). A processor that has tiles sums these (`tiled`): what outputs read is then copied side by
+//! side once for some panels of channels.
 
 mod dots;
 mod encode;
 mod tile;
+mod tiled;
 
 pub(crate) use dots::{Dots, DotsWork};
 
@@ -169,17 +171,17 @@ pub fn forward(
     }
     let images = &Images::new(on, geometry, input, x);
     let ends = &Ends::new(input, weight, finish);
-    let panels = outputs.div_ceil(WIDTH);
-    let rows = geometry.batch * images.places();
-    let blocks = rows.div_ceil(ROWS);
-    let groups = panels.div_ceil(PANELS);
-    let out = &Shared::new(out);
-    let cost_ns = rows * outputs * depth / 128 + out.len() / 4;
-    on.parallel(blocks * groups, cost_ns, |task| {
-        let (block, group) = (task % blocks * ROWS, task / blocks * PANELS);
-        let rows = block..rows.min(block + ROWS);
-        let panels = group..panels.min(group + PANELS);
-        dots::run(on.isa, Task { images, ends, weight, rows, panels, out });
+    let whole = Task {
+        images,
+        ends,
+        weight,
+        rows: 0..geometry.batch * images.places(),
+        panels: 0..outputs.div_ceil(WIDTH),
+        out: &Shared::new(out),
+    };
+    whole.in_parts(on, depth, |task| match on.isa.multiplies_tiles() {
+        true => on.isa.run_tiles(task),
+        false => dots::run(on.isa, task),
     });
 }
 
@@ -223,11 +225,7 @@ impl DotsWork for Task<'_> {
 
     #[inline(always)]
     fn run<D: Dots>(self, dots: D) {
-        // Where what each output reads starts; those behind the last are the last once more.
-        let mut starts = [0; ROWS];
-        for (i, start) in starts.iter_mut().enumerate() {
-            *start = self.images.start((self.rows.start + i).min(self.rows.end - 1));
-        }
+        let starts = self.starts();
         let steps = self.images.channels / STEP;
         let panel_len = self.images.taps.len() * steps * WIDTH * STEP;
         let mut block = scratch(ROWS * WIDTH);
@@ -247,6 +245,25 @@ impl DotsWork for Task<'_> {
 }
 
 impl Task<'_> {
+    /// Cuts the task into small ones, which sum so many products each, and runs these.
+    fn in_parts(&self, on: Machine, depth: usize, run: impl Fn(Task<'_>) + Sync) {
+        let (rows, panels) = (self.rows.len(), self.panels.len());
+        let blocks = rows.div_ceil(ROWS);
+        let groups = panels.div_ceil(PANELS);
+        let cost_ns = rows * panels * WIDTH * (depth / 128 + 1);
+        on.parallel(blocks * groups, cost_ns, |task| {
+            let (block, group) = (task % blocks * ROWS, task / blocks * PANELS);
+            let rows = block..rows.min(block + ROWS);
+            let panels = group..panels.min(group + PANELS);
+            run(Task { rows, panels, ..*self });
+        });
+    }
+
+    /// Where what each output reads starts; those behind the last are the last once more.
+    fn starts(&self) -> [usize; ROWS] {
+        std::array::from_fn(|i| self.images.start((self.rows.start + i).min(self.rows.end - 1)))
+    }
+
     /// Writes the outputs of a panel, whose channels lie side by side in a block.
     #[inline(always)]
     fn write<S: Simd>(&self, isa: S, channel: usize, block: &[f32]) {

@@ -112,15 +112,20 @@ impl Tile<'_> {
         let least = <D::Isa as Simd>::F32::splat(isa, self.ends.least);
         let to = block.as_mut_ptr().wrapping_add(row * WIDTH + column);
         for (i, sums) in sums.iter().enumerate() {
-            for (j, (&sum, [factor, term])) in sums.iter().zip(ends).enumerate() {
-                let number = <D::Isa as Simd>::F32::from_int(sum) * factor + term;
-                let number = number.maximum(least);
+            for (j, (&sum, end)) in sums.iter().zip(ends).enumerate() {
+                let number = finished(sum, end, least);
                 // SAFETY: the caller vouches for R rows of the block, which hold all columns.
                 unsafe { number.write(to.add(i * WIDTH + j * lanes)) };
             }
         }
         R
     }
+}
+
+/// What becomes of sums.
+#[inline(always)]
+pub(super) fn finished<V: Bits>(sums: V::Int, [factor, term]: [V; 2], least: V) -> V {
+    (V::from_int(sums) * factor + term).maximum(least)
 }
 
 /// Reads a register of integers.

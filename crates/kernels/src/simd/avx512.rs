@@ -10,9 +10,11 @@ use std::sync::LazyLock;
 
 mod bytes;
 mod pairs;
+mod tiles;
 
 pub(crate) use bytes::{available as multiplies_bytes, run as run_bytes};
 pub(crate) use pairs::{available as multiplies_pairs, run as run_pairs};
+pub(crate) use tiles::{available as multiplies_tiles, run as run_tiles};
 
 /// Proof that the processor has AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy, Debug)]
