@@ -1,9 +1,11 @@
 //! Products too small or too thin for packing to pay.
 
 use super::{Bias, Matrix, Size, add_bias};
+use crate::memory::scratch;
 use crate::simd::{Routine, Simd, Vector};
 use crate::threads::Shared;
 use crate::{Float, Machine};
+use std::ops::Range;
 
 /// Up to this many multiplications, the plain loops are faster than packing.
 pub(super) const WORK: usize = 4096;
@@ -17,6 +19,12 @@ const PARTS: usize = 16;
 /// How many lines of a matrix are multiplied by a vector at a time.
 const LINES: usize = 4;
 
+/// A matrix of so many numbers lies in no inner cache: it is read row by row, as it lies in memory.
+const LARGE: usize = 1 << 18;
+
+/// So many rows are many beside the sums of all parts.
+const DEEP: usize = 8 * PARTS;
+
 /// Multiplies matrices of which one is a vector, or which are very small.
 pub(super) fn matmul<'a, T: Float>(
     on: Machine,
@@ -29,12 +37,21 @@ pub(super) fn matmul<'a, T: Float>(
     let Size { rows, columns, depth, .. } = size;
     let each = rows * columns;
     assert_eq!(out.len(), size.batch * each);
-    if each == 0 {
+    if out.is_empty() {
         return;
     }
     // A product with a column vector is the mirrored product with a row vector.
     let mirrored = columns == 1 && rows > 1;
     let vector = rows == 1 || columns == 1;
+    let operands = |batch: usize| match mirrored {
+        true => (right(batch).transposed(), left(batch).transposed()),
+        false => (left(batch), right(batch)),
+    };
+    let bias = if mirrored { mirror(bias) } else { bias };
+    let large = each * depth >= LARGE && depth >= DEEP;
+    if vector && large && operands(0).1.column_stride == 1 {
+        return by_rows(on, size, &operands, bias, out);
+    }
     let [least, most] = PART;
     let part = if vector { each.div_ceil(PARTS).clamp(least, most) } else { each };
     let parts = each.div_ceil(part);
@@ -45,10 +62,9 @@ pub(super) fn matmul<'a, T: Float>(
         let len = part.min(each - start);
         // SAFETY: the parts of different tasks do not overlap.
         let out = unsafe { out.slice(batch * each + start, len) };
-        let (a, b) = (left(batch), right(batch));
-        let (a, b) = if mirrored { (b.transposed(), a.transposed()) } else { (a, b) };
+        let (a, b) = operands(batch);
         if vector {
-            let bias = if mirrored { mirror(bias) } else { bias };
+            let depth = 0..depth;
             on.isa.run(RowTimesMatrix { row: a, matrix: b, depth, start, out: &mut *out });
             add_bias(bias, 0, start, out);
         } else {
@@ -58,6 +74,61 @@ pub(super) fn matmul<'a, T: Float>(
             }
         }
     });
+}
+
+/// Multiplies a row and a large matrix whose rows lie in memory: each task some of them, and then their
+/// sums are added.
+fn by_rows<'a, T: Float>(
+    on: Machine,
+    size: Size,
+    operands: &(impl Fn(usize) -> (Matrix<'a, T>, Matrix<'a, T>) + Sync),
+    bias: Bias<'_, T>,
+    out: &mut [T],
+) {
+    let (each, depth) = (size.rows * size.columns, size.depth);
+    let mut sums = scratch(size.batch * PARTS * each);
+    let shared = Shared::new(&mut sums);
+    on.parallel(size.batch * PARTS, size.batch * each * depth / 4, |task| {
+        let part = task % PARTS;
+        let depth = part * depth / PARTS..(part + 1) * depth / PARTS;
+        // SAFETY: no other task has these sums.
+        let out = unsafe { shared.slice(task * each, each) };
+        let (row, matrix) = operands(task / PARTS);
+        on.isa.run(RowTimesMatrix { row, matrix, depth, start: 0, out });
+    });
+    let part = each.div_ceil(PARTS).max(PART[0]);
+    let parts = each.div_ceil(part);
+    let out = Shared::new(out);
+    on.parallel(size.batch * parts, size.batch * each * PARTS / 4, |task| {
+        let (batch, start) = (task / parts, task % parts * part);
+        let len = part.min(each - start);
+        // SAFETY: the parts of different tasks do not overlap.
+        let out = unsafe { out.slice(batch * each + start, len) };
+        out.fill(T::ZERO);
+        let sums = &sums[batch * PARTS * each..][..PARTS * each];
+        on.isa.run(AddLines {
+            lines: sums.chunks_exact(each).map(|line| &line[start..][..len]),
+            out,
+        });
+        add_bias(bias, 0, start, out);
+    });
+}
+
+/// Adds lines to a line.
+struct AddLines<'a, T, I> {
+    lines: I,
+    out: &'a mut [T],
+}
+
+impl<'a, T: Float, I: Iterator<Item = &'a [T]>> Routine for AddLines<'_, T, I> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        for line in self.lines {
+            add_scaled(isa, [T::ONE], [line], self.out);
+        }
+    }
 }
 
 fn mirror<T>(bias: Bias<'_, T>) -> Bias<'_, T> {
@@ -94,11 +165,11 @@ fn plain<T: Float>(
     }
 }
 
-/// Some numbers of the product of a row and a matrix, from column `start` on.
+/// Some numbers of the product of a row and a matrix, from column `start` on, summed over some depth.
 struct RowTimesMatrix<'a, T> {
     row: Matrix<'a, T>,
     matrix: Matrix<'a, T>,
-    depth: usize,
+    depth: Range<usize>,
     start: usize,
     out: &'a mut [T],
 }
@@ -111,10 +182,10 @@ impl<T: Float> Routine for RowTimesMatrix<'_, T> {
         let Self { row, matrix, depth, start, out } = self;
         let first = matrix.offset.wrapping_add_signed(start as isize * matrix.column_stride);
         if matrix.row_stride == 1 && row.column_stride == 1 {
-            let row = &row.data[row.offset..][..depth];
+            let row = &row.data[row.offset..][depth.clone()];
             let line = |j: usize| {
                 let column = first.wrapping_add_signed(j as isize * matrix.column_stride);
-                &matrix.data[column..][..depth]
+                &matrix.data[column..][depth.clone()]
             };
             let whole = out.len() / LINES * LINES;
             for (group, out) in out[..whole].chunks_exact_mut(LINES).enumerate() {
@@ -127,15 +198,25 @@ impl<T: Float> Routine for RowTimesMatrix<'_, T> {
             return;
         }
         out.fill(T::ZERO);
-        for k in 0..depth {
+        if matrix.column_stride == 1 {
+            let len = out.len();
+            let line = |k: usize| {
+                &matrix.data[first.wrapping_add_signed(k as isize * matrix.row_stride)..][..len]
+            };
+            let middle = depth.start + depth.len() / LINES * LINES;
+            for k in (depth.start..middle).step_by(LINES) {
+                let at: [usize; LINES] = std::array::from_fn(|i| k + i);
+                add_scaled(isa, at.map(|k| row.at(0, k)), at.map(line), out);
+            }
+            for k in middle..depth.end {
+                add_scaled(isa, [row.at(0, k)], [line(k)], out);
+            }
+            return;
+        }
+        for k in depth {
             let factor = row.at(0, k);
-            if matrix.column_stride == 1 {
-                let line = first.wrapping_add_signed(k as isize * matrix.row_stride);
-                add_scaled(isa, factor, &matrix.data[line..][..out.len()], out);
-            } else {
-                for (j, sum) in out.iter_mut().enumerate() {
-                    *sum = sum.plus(factor.times(matrix.at(k, start + j)));
-                }
+            for (j, sum) in out.iter_mut().enumerate() {
+                *sum = sum.plus(factor.times(matrix.at(k, start + j)));
             }
         }
     }
@@ -168,20 +249,29 @@ fn dots<S: Simd, T: Float, const N: usize>(isa: S, x: &[T], lines: [&[T]; N]) ->
     results
 }
 
-/// Adds `factor · x` to `sums`.
+/// Adds the products of factors with lines to `sums`, one line after another.
 #[inline(always)]
-pub(crate) fn add_scaled<S: Simd, T: Float>(isa: S, factor: T, x: &[T], sums: &mut [T]) {
+pub(crate) fn add_scaled<S: Simd, T: Float, const N: usize>(
+    isa: S,
+    factors: [T; N],
+    lines: [&[T]; N],
+    sums: &mut [T],
+) {
     let lanes = T::Vector::<S>::LANES;
-    let factor = T::Vector::<S>::splat(isa, factor);
-    for (x, sum) in x.chunks(lanes).zip(sums.chunks_mut(lanes)) {
-        if sum.len() == lanes {
-            let total =
-                factor.mul_add(T::Vector::<S>::load(isa, x), T::Vector::<S>::load(isa, sum));
-            total.store(sum);
-        } else {
-            let x = T::Vector::<S>::load_partial(isa, x, T::ZERO);
-            let total = factor.mul_add(x, T::Vector::<S>::load_partial(isa, sum, T::ZERO));
-            total.store_partial(sum);
+    let lines = lines.map(|line| &line[..sums.len()]);
+    let factors = factors.map(|factor| T::Vector::<S>::splat(isa, factor));
+    let whole = sums.len() / lanes * lanes;
+    for start in (0..whole).step_by(lanes) {
+        let mut total = T::Vector::<S>::load(isa, &sums[start..]);
+        for (factor, line) in factors.iter().zip(lines) {
+            total = factor.mul_add(T::Vector::<S>::load(isa, &line[start..]), total);
         }
+        total.store(&mut sums[start..]);
     }
+    let rest = &mut sums[whole..];
+    let mut total = T::Vector::<S>::load_partial(isa, rest, T::ZERO);
+    for (factor, line) in factors.iter().zip(lines) {
+        total = factor.mul_add(T::Vector::<S>::load_partial(isa, &line[whole..], T::ZERO), total);
+    }
+    total.store_partial(rest);
 }
