@@ -112,7 +112,7 @@ impl Line {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::workloads::WORKLOADS;
 
@@ -122,7 +122,7 @@ mod tests {
     }
 
     /// W3 of made-up figures.
-    fn line() -> Line {
+    pub fn line() -> Line {
         let workload = WORKLOADS.iter().find(|own| own.name == "W3.train").unwrap();
         let outcomes = vec![
             outcome(Peer::Gradus(Isa::Portable), 10.0, 50.0),

@@ -102,6 +102,9 @@ pub struct Comparison {
     /// The program built from `peers/candle`: candle takes part.
     #[arg(long)]
     candle: Option<PathBuf>,
+    /// The program built from `peers/burn`: burn takes part.
+    #[arg(long)]
+    burn: Option<PathBuf>,
     /// The processors to run on.
     #[arg(long, default_value = "0,1")]
     cpus: String,

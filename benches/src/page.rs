@@ -31,7 +31,12 @@ pub fn page(
     };
     let without = if on.no_compile { WITHOUT_COMPILE } else { "" };
     section("Against PyTorch", &format!("{AGAINST_PYTORCH}{without}"), against_pytorch(&steps));
-    section("Against candle", AGAINST_PROGRAMS, against_programs(&steps));
+    let others: Vec<Program> = programs.iter().map(|(program, _)| *program).collect();
+    section(
+        "Against other frameworks of Rust",
+        AGAINST_PROGRAMS,
+        against_programs(&others, &steps),
+    );
     section("Products of matrices", PRODUCTS, matrix_products(&products));
     section("Products of bf16", ROUNDED, rounded(&steps));
     section("Memory", MEMORY, memory(&steps));
@@ -54,8 +59,8 @@ const WITHOUT_COMPILE: &str = " `torch.compile` did not take part this time: whe
 fastest, the ratio to the best is smaller.";
 
 const AGAINST_PROGRAMS: &str = "\
-The same work in another framework of Rust, built for this machine's processor: milliseconds a step, \
-divided by those of Gradus, and the most memory of the process in MiB. The bar is for candle with MKL.";
+The same work, built for this machine's processor: milliseconds a step, these divided by those of \
+Gradus, and the most memory of the process in MiB. The bar is for candle with MKL.";
 
 const PRODUCTS: &str = "\
 Rows x depth x columns, in `f32`, 10⁹ operations a second (for a vector, 10⁹ bytes of the matrix), beside \
@@ -155,16 +160,17 @@ fn against_pytorch(lines: &[&Line]) -> String {
     markdown::table(&header, &rows.collect::<Vec<_>>())
 }
 
-fn against_programs(lines: &[&Line]) -> String {
+fn against_programs(programs: &[Program], lines: &[&Line]) -> String {
     let mut header = vec!["".to_string(), "Gradus".into(), "memory".into()];
-    for program in Program::ALL {
+    for program in programs {
         header.extend([program.to_string(), "ratio".into(), "memory".into()]);
     }
     header.push("bar".into());
     let memory = |outcome: &Outcome| format!("{:.0}", outcome.found.peak_mib);
     let rows = lines.iter().filter_map(|line| {
         let own = line.gradus()?;
-        let others = Program::ALL.map(|program| line.of(Peer::Program(program)));
+        let others = programs.iter().map(|program| line.of(Peer::Program(*program)));
+        let others: Vec<Option<&Outcome>> = others.collect();
         others.iter().flatten().next()?;
         let mut row = vec![name(line), times(own), memory(own)];
         for other in others {
@@ -325,4 +331,25 @@ fn verdict(lines: &[Line], failures: &[String]) -> String {
         let _ = write!(text, "\nLeft out:\n\n{left_out}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::tests::line;
+
+    #[test]
+    fn every_program_that_is_given_has_its_columns() {
+        let line = line();
+        let title = name(&line);
+        let of = |programs: &[Program]| against_programs(programs, &[&line]);
+        let both = format!(
+            "|  | Gradus | memory | candle | ratio | memory | burn | ratio | memory | bar |\n\
+             |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n\
+             | {title} | 10.0 | 50 | 80.0 | 8.00 | 60 | – | – | – | – |\n"
+        );
+        assert_eq!(of(&[Program::Candle, Program::Burn]), both, "burn has not done this one");
+        assert_eq!(of(&[Program::Burn]), "", "nobody has done anything");
+        assert_eq!(of(&[]), "");
+    }
 }

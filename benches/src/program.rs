@@ -11,6 +11,7 @@ use std::process::Command;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     Candle,
+    Burn,
 }
 
 /// What a program tells of itself.
@@ -26,13 +27,14 @@ impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Candle => "candle",
+            Self::Burn => "burn",
         })
     }
 }
 
 impl Program {
     /// All that there are.
-    pub const ALL: [Self; 1] = [Self::Candle];
+    pub const ALL: [Self; 2] = [Self::Candle, Self::Burn];
 
     /// Where it is.
     ///
@@ -41,6 +43,7 @@ impl Program {
     pub fn path(self, on: &Comparison) -> Result<&Path> {
         let given = match self {
             Self::Candle => &on.candle,
+            Self::Burn => &on.burn,
         };
         Ok(given.as_deref().ok_or_else(|| format!("--{self} does not say where {self} is"))?)
     }
