@@ -133,6 +133,10 @@ fn cases() -> Vec<Case> {
         plane(2, [96, 128], [9, 12], 3, 1).groups(2),
         plane(1, [32, 32], [4, 300], 3, 1),
         plane(5, [370, 360], [4, 3], 3, 1),
+        // Few tiles for their weight: tasks share what is transformed, in parts of images or several.
+        plane(3, [130, 136], [12, 5], 3, 1),
+        plane(1, [132, 130], [10, 22], 3, 1),
+        plane(2, [264, 260], [6, 9], 3, 1).groups(2),
         Case { before: [0, 1, 0], after: [0, 0, 2], ..plane(2, [40, 48], [12, 11], 3, 0) },
         plane(1, [2, 3], [1, 1], 3, 1),
         plane(2, [2, 3], [3, 3], 1, 2).stride([1, 2, 3]),
@@ -422,6 +426,11 @@ fn transformed() -> Geometry {
     Case::plane(6, [24, 32], [8, 9], 3, 1).geometry()
 }
 
+/// One of few tiles for its weight.
+fn transformed_once() -> Geometry {
+    Case::plane(1, [130, 136], [10, 9], 3, 1).geometry()
+}
+
 /// The largest error, compared with the sum of the magnitudes that go into a number.
 fn largest_error(values: &[f32], truth: &Sums) -> f64 {
     let errors = values.iter().zip(&truth.sums).map(|(&value, &(sum, magnitude))| {
@@ -501,7 +510,12 @@ fn fast_convolutions_are_as_accurate_as_a_plain_loop() {
 /// Infinities and NaN reach the outputs that they have a part in, and no other.
 #[test]
 fn fast_convolutions_do_not_spread_infinities() {
-    let g = transformed();
+    for g in [transformed(), transformed_once()] {
+        check_infinities(&g);
+    }
+}
+
+fn check_infinities(g: &Geometry) {
     let x =
         |special: f32| changed(g.input_shape(), 1, move |i, x| if i == 5000 { special } else { x });
     let w = Numbers::<f32>::new(g.weight_shape(), 2, false);
@@ -509,14 +523,14 @@ fn fast_convolutions_do_not_spread_infinities() {
     for on in Isa::available().map(|isa| Machine { isa, threads: 2 }) {
         let run = |x: &Numbers<f32>, w: &Numbers<f32>| {
             let mut out = vec![0.0f32; g.output_shape().iter().product()];
-            conv::forward(on, Precision::Highest, &g, x.view(), w.view(), None, &mut out);
+            conv::forward(on, Precision::Highest, g, x.view(), w.view(), None, &mut out);
             out
         };
         let usual = run(&x(0.5), &w);
         for special in [f32::INFINITY, f32::NAN] {
             let mut sums = Sums::new(g.output_shape());
             let x = x(special);
-            for_each_meeting(&g, |output, input, weight| {
+            for_each_meeting(g, |output, input, weight| {
                 sums.add(output, x.at(input) * w.at(weight));
             });
             for ((&value, &(sum, _)), usual) in run(&x, &w).iter().zip(&sums.sums).zip(&usual) {
@@ -533,19 +547,12 @@ fn fast_convolutions_do_not_spread_infinities() {
         assert!(run(&large, &small).iter().all(|value| value.is_finite()));
         let mut by_weight = vec![0.0f32; g.weight_shape().iter().product()];
         let tiny = changed(g.output_shape(), 3, |_, y| y * 1e-30);
-        conv::weight_gradient(
-            on,
-            Precision::Highest,
-            &g,
-            large.view(),
-            tiny.view(),
-            &mut by_weight,
-        );
+        conv::weight_gradient(on, Precision::Highest, g, large.view(), tiny.view(), &mut by_weight);
         assert!(by_weight.iter().all(|value| value.is_finite()));
         conv::weight_gradient(
             on,
             Precision::Highest,
-            &g,
+            g,
             x(f32::INFINITY).view(),
             grad.view(),
             &mut by_weight,

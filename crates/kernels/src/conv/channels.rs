@@ -19,7 +19,7 @@ use super::correlate::Correlation;
 use super::kept::Way;
 use super::pack::{BLOCK, Packing, Panels};
 use super::plan::{Goal, Part, Plan};
-use super::tile::{MOST_ROWS, Tile, tile};
+use super::tile::{Ahead, MOST_ROWS, Tile, tile};
 use super::write::PanelWriter;
 use crate::memory::scratch;
 use crate::multiplier::{Format, Multiplier, Work};
@@ -72,7 +72,8 @@ pub(super) fn run<T: Float, F: Format<T>>(
     let steps = steps(&images, panels.width(), at_once, F::STEPS);
     let copy_len = images.len();
     on.parallel(groups * boxes * row_parts, correlation.cost_ns / plans, |task| {
-        let (rest, row_part_index) = (task / row_parts, task % row_parts);
+        // The same panels one after another for all boxes: they stay in the cache.
+        let (row_part_index, rest) = (task / (groups * boxes), task % (groups * boxes));
         let first = row_part_index * row_part;
         let group = rest / boxes;
         let task = Task {
@@ -242,8 +243,11 @@ impl<T: Float, P: Element> Task<'_, T, P> {
         let vectors = self.packing.panels.filled(panel);
         let count = rows.len() - MOST_ROWS;
         assert!(block.len() == steps.len() * width && sums.len() == rows.len() * width);
+        // The next block of a packed weight follows.
+        let blocks = (block, block.as_ptr_range().end);
         let mut row = 0;
         while row < count {
+            let ahead = Ahead::share(self.packed, blocks, row, [count, steps.len()]);
             // SAFETY: the copy holds each step of each row, as the task asserts of the last one;
             // the block has `width` numbers at each step; and the sums hold so many for each row,
             // and for MOST_ROWS more than count.
@@ -256,6 +260,7 @@ impl<T: Float, P: Element> Task<'_, T, P> {
                     c: sums.as_mut_ptr().add(row * width),
                     c_stride: width,
                     accumulate: steps.start > 0,
+                    ahead,
                 };
                 tile(multiplier, count - row, vectors, product)
             };

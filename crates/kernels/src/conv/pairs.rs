@@ -197,6 +197,7 @@ impl<T: Float> Task<'_, T> {
                         c: totals.as_mut_ptr().add(row * stride + tap * width),
                         c_stride: stride,
                         accumulate: true,
+                        ahead: None,
                     };
                     tile(multiplier, rows - row, self.vectors, product)
                 };

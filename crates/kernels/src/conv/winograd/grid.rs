@@ -58,7 +58,9 @@ impl Grid {
         let lens =
             [1, (2 * counts[0]).min(height - origin[1]), (2 * counts[1]).min(width - origin[2])];
         let images = self.boxed[0].min(self.batch - first_image);
-        Tiles { part: Part { first_image, images, origin, lens, flat: 0 }, counts }
+        // A box of several lines has whole ones, and one of several images has whole ones.
+        let first = (first_image * self.counts[0] + line) * self.counts[1] + column;
+        Tiles { part: Part { first_image, images, origin, lens, flat: 0 }, counts, first }
     }
 
     /// All boxes.
@@ -86,6 +88,8 @@ pub(super) struct Tiles {
     pub(super) part: Part,
     /// The lines and columns of tiles of an image.
     pub(super) counts: [usize; 2],
+    /// The number of the first tile among those of all images; the others follow.
+    pub(super) first: usize,
 }
 
 impl Tiles {

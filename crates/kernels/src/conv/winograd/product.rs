@@ -3,14 +3,15 @@
 //! A task transforms a box of the source for itself and multiplies it with panels of the weight,
 //! which are transformed once for all tasks. If the weight is so large that it would have to come
 //! from memory for each box, it is the other way round: boxes are large, all tasks share what is
-//! transformed of a box, and each transforms its part of the weight for itself.
+//! transformed of a box, and each transforms its part of the weight for itself. Tasks also share what
+//! is transformed of the only box there is, if the weight is larger than a cache that each of them has.
 
 use super::super::channels;
 use super::super::correlate::Correlation;
 use super::super::kept::Way;
 use super::super::pack::Panels;
 use super::super::plan::{Plan, apart};
-use super::super::tile::{MOST_ROWS, Tile, tile};
+use super::super::tile::{Ahead, MOST_ROWS, Tile, tile};
 use super::super::write::PanelWriter;
 use super::grid::{Grid, Tiles};
 use super::kernel::Kernels;
@@ -39,6 +40,12 @@ const LARGE_WEIGHT: usize = 2 << 20;
 /// How many tiles a box has whose transform tasks share.
 const SHARED_TILES: usize = 256;
 
+/// From so many numbers on the transformed weight is not read again for each small box if what is
+/// transformed of all images has at most so many. A task then takes so many tiles at once.
+const MEDIUM_WEIGHT: usize = 256 << 10;
+const SHARED_NUMBERS: usize = 512 << 10;
+const PART_TILES: usize = 48;
+
 /// From so many channels of the target, and of the source, and from so many tiles on the transforms
 /// pay.
 const ROWS: usize = 32;
@@ -66,7 +73,7 @@ pub(in super::super) fn run<T: Float, F: Format<T>>(
     plan: &Plan,
     out: &Shared<'_, T>,
 ) {
-    let Correlation { batch, groups, channels, rows, .. } = *correlation;
+    let Correlation { batch, channels, rows, .. } = *correlation;
     let order = plan.three_by_three().expect("a kernel of three by three");
     let panels = Panels::new::<T>(on, rows, channels * PLACES / F::STEPS);
     let kernels = Kernels { correlation, order, panels };
@@ -75,36 +82,24 @@ pub(in super::super) fn run<T: Float, F: Format<T>>(
     let steps = 0..at_once / F::STEPS;
     let steps: Vec<[usize; 2]> = steps.map(|c| [c, c * panels.width()]).collect();
     let job = &Job { correlation, plan, kernels, pitch, at_once, steps: &steps, out };
+    let shared = &Grid::new(batch, plan, SHARED_TILES, 1);
     if panels.start(1, 0) >= LARGE_WEIGHT {
-        let grid = Grid::new(batch, plan, SHARED_TILES, 1);
-        let (views, boxes) = (job.views(&grid), grid.boxes());
-        for index in 0..groups * boxes {
-            let (group, tiles) = (index / boxes, grid.tiles(plan, index % boxes));
-            job.share::<F>(on, group, &tiles, views.view(index % boxes), groups * boxes);
-        }
-        return;
+        return job.share::<F>(on, shared, None);
     }
-    let most = BUDGET / (PLACES * (pitch + panels.width()));
-    let grid = Grid::new(batch, plan, most, TASKS.div_ceil(groups * panels.count));
-    let boxes = grid.boxes();
-    let packed = correlation.packed(on, Way::Transformed, || job.pack::<F>(on));
-    let (packed, moderate) = &*packed;
-    let views = job.views(&grid);
-    // Few boxes: cut the rows too, though each part then transforms the same images again.
-    let row_parts = TASKS.div_ceil(groups * boxes).min(panels.count);
-    let row_part = panels.count.div_ceil(row_parts);
-    let row_parts = panels.count.div_ceil(row_part);
-    on.parallel(groups * boxes * row_parts, correlation.cost_ns, |task| {
-        let (rest, row_part_index) = (task / row_parts, task % row_parts);
-        let first = row_part_index * row_part;
-        let chosen = first..panels.count.min(first + row_part);
-        let (group, tiles) = (rest / boxes, grid.tiles(plan, rest % boxes));
-        let (packed, source) = (Some(&packed[..]), Source::View(views.view(rest % boxes)));
-        let task = Task { job, group, tiles: &tiles, chosen: chosen.clone(), packed, source };
-        if !(*moderate && F::run(on.isa, task)) {
-            job.directly::<F>(on, group, &tiles, chosen);
-        }
-    });
+    let weight = correlation.packed(on, Way::Transformed, || job.pack::<F>(on));
+    let few = shared.boxes() == 1 && PLACES * shared.most() * pitch <= SHARED_NUMBERS;
+    if few && panels.start(1, 0) >= MEDIUM_WEIGHT {
+        job.share::<F>(on, shared, Some(&weight));
+    } else {
+        job.each_for_itself::<F>(on, &weight);
+    }
+}
+
+/// A weight, transformed.
+struct PackedWeight<P> {
+    panels: Scratch<P>,
+    /// Whether its numbers are fit for it.
+    moderate: bool,
 }
 
 /// What all tasks need.
@@ -122,8 +117,8 @@ struct Job<'a, T> {
 }
 
 impl<T: Float> Job<'_, T> {
-    /// Transforms the whole weight, and says whether its numbers are moderate.
-    fn pack<F: Format<T>>(&self, on: Machine) -> (Scratch<F::Packed>, bool) {
+    /// Transforms the whole weight.
+    fn pack<F: Format<T>>(&self, on: Machine) -> PackedWeight<F::Packed> {
         let Correlation { groups, channels, .. } = *self.correlation;
         let panels = &self.kernels.panels;
         let mut packed = scratch(panels.start(groups, 0));
@@ -135,7 +130,8 @@ impl<T: Float> Job<'_, T> {
             let kernels = self.kernels;
             extent[0] = F::run(on.isa, Pack { kernels, group, panel, channels, out });
         });
-        (packed, extents.iter().all(|extent| extent.is_moderate()))
+        let moderate = extents.iter().all(|extent| extent.is_moderate());
+        PackedWeight { panels: packed, moderate }
     }
 
     /// What the tiles of each box read.
@@ -150,19 +146,79 @@ impl<T: Float> Job<'_, T> {
         apart(tiles.count() * self.pitch)
     }
 
-    /// Computes one of some boxes, whose transform all tasks share.
+    /// Computes the target in tasks that transform their boxes for themselves.
+    fn each_for_itself<F: Format<T>>(&self, on: Machine, weight: &PackedWeight<F::Packed>) {
+        let Correlation { batch, groups, cost_ns, .. } = *self.correlation;
+        let panels = &self.kernels.panels;
+        let most = BUDGET / (PLACES * (self.pitch + panels.width()));
+        let grid = Grid::new(batch, self.plan, most, TASKS.div_ceil(groups * panels.count));
+        let (views, boxes) = (self.views(&grid), grid.boxes());
+        // Few boxes: cut the rows too, though each part then transforms the same images again.
+        let row_parts = TASKS.div_ceil(groups * boxes).min(panels.count);
+        let row_part = panels.count.div_ceil(row_parts);
+        let row_parts = panels.count.div_ceil(row_part);
+        on.parallel(groups * boxes * row_parts, cost_ns, |task| {
+            // One panel after another for all boxes: it stays in the cache.
+            let (row_part_index, rest) = (task / (groups * boxes), task % (groups * boxes));
+            let first = row_part_index * row_part;
+            let chosen = first..panels.count.min(first + row_part);
+            let (group, tiles) = (rest / boxes, grid.tiles(self.plan, rest % boxes));
+            let source = Source::View(views.view(rest % boxes));
+            let packed = Some(&weight.panels[..]);
+            let task = Task { job: self, group, tiles, chosen: chosen.clone(), packed, source };
+            if !(weight.moderate && F::run(on.isa, task)) {
+                self.directly::<F>(on, group, &tiles, chosen);
+            }
+        });
+    }
+
+    /// Computes the target box by box, whose transforms all tasks share. There is only one box if the
+    /// weight is transformed; else each task transforms its part of it.
     fn share<F: Format<T>>(
         &self,
         on: Machine,
-        group: usize,
-        tiles: &Tiles,
-        view: View<'_>,
-        boxes: usize,
+        grid: &Grid,
+        weight: Option<&PackedWeight<F::Packed>>,
     ) {
+        let Correlation { batch, groups, cost_ns, .. } = *self.correlation;
         let panels = &self.kernels.panels;
-        let cost_ns = self.correlation.cost_ns / boxes;
-        let place_len = self.place_len(tiles);
-        let blocks = self.correlation.channels.div_ceil(panels.lanes);
+        let (views, boxes) = (self.views(grid), grid.boxes());
+        for index in 0..groups * boxes {
+            let (group, tiles) = (index / boxes, grid.tiles(self.plan, index % boxes));
+            let view = views.view(index % boxes);
+            let cost_ns = cost_ns / (groups * boxes);
+            let place_len = self.place_len(&tiles);
+            let (transformed, tame) = self.transform::<F>(on, group, view, (place_len, cost_ns));
+            let tame = tame && weight.is_none_or(|weight| weight.moderate);
+            let parts = match weight {
+                Some(_) => Grid::new(batch, self.plan, PART_TILES, 1).all(self.plan).collect(),
+                None => vec![tiles],
+            };
+            on.parallel(panels.count * parts.len(), cost_ns, |task| {
+                let (panel, part) = (task / parts.len(), parts[task % parts.len()]);
+                let chosen = panel..panel + 1;
+                let numbers = &transformed[(part.first - tiles.first) * self.pitch..];
+                let source = Source::Shared { numbers, place_len };
+                let packed = weight.map(|weight| &weight.panels[..]);
+                let chosen_too = chosen.clone();
+                let task =
+                    Task { job: self, group, tiles: part, chosen: chosen_too, packed, source };
+                if !(tame && F::run(on.isa, task)) {
+                    self.directly::<F>(on, group, &part, chosen);
+                }
+            });
+        }
+    }
+
+    /// Transforms a box for all tasks, and says whether its numbers are fit for it.
+    fn transform<F: Format<T>>(
+        &self,
+        on: Machine,
+        group: usize,
+        view: View<'_>,
+        (place_len, cost_ns): (usize, usize),
+    ) -> (Scratch<F::Packed>, bool) {
+        let blocks = self.correlation.channels.div_ceil(self.kernels.panels.lanes);
         let mut transformed = scratch(PLACES * place_len);
         let mut extents = vec![Extent::default(); blocks];
         let numbers = &Shared::new(&mut transformed);
@@ -171,16 +227,8 @@ impl<T: Float> Job<'_, T> {
             let part = Part { job: self, group, view, blocks: block..block + 1, to };
             extent[0] = F::run(on.isa, part);
         });
-        let tame = extents.into_iter().fold(Extent::default(), Extent::and).is_tame();
-        let source = Source::Shared(&transformed);
-        on.parallel(panels.count, cost_ns, |panel| {
-            let chosen = panel..panel + 1;
-            let (packed, chosen_too) = (None, chosen.clone());
-            let task = Task { job: self, group, tiles, chosen: chosen_too, packed, source };
-            if !(tame && F::run(on.isa, task)) {
-                self.directly::<F>(on, group, tiles, chosen);
-            }
-        });
+        let extent = extents.into_iter().fold(Extent::default(), Extent::and);
+        (transformed, extent.is_tame())
     }
 
     /// Computes panels of a box without transforms.
@@ -258,15 +306,15 @@ impl<T: Float, P: Element> Work<T, P> for Part<'_, T, P> {
 enum Source<'a, P> {
     /// A box, which it transforms for itself.
     View(View<'a>),
-    /// A box that is transformed already.
-    Shared(&'a [P]),
+    /// Tiles that are transformed already, their places so far apart.
+    Shared { numbers: &'a [P], place_len: usize },
 }
 
 /// Some channels of the target in one box.
 struct Task<'a, T, P> {
     job: &'a Job<'a, T>,
     group: usize,
-    tiles: &'a Tiles,
+    tiles: Tiles,
     /// Which panels.
     chosen: Range<usize>,
     /// The whole transformed weight, or none if each task transforms its own.
@@ -283,11 +331,16 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T, P> {
         let isa = multiplier.isa();
         let Job { correlation, kernels, pitch, at_once, .. } = *self.job;
         let panels = &kernels.panels;
-        let place_len = self.job.place_len(self.tiles);
-        let own_len = if let Source::View(_) = self.source { PLACES * place_len } else { 0 };
+        let (place_len, own_len) = match self.source {
+            Source::Shared { place_len, .. } => (place_len, 0),
+            Source::View(_) => {
+                let place_len = self.job.place_len(&self.tiles);
+                (place_len, PLACES * place_len)
+            }
+        };
         let mut own = scratch(own_len);
         let transformed = match self.source {
-            Source::Shared(transformed) => transformed,
+            Source::Shared { numbers, .. } => numbers,
             Source::View(view) => {
                 let blocks = 0..correlation.channels.div_ceil(panels.lanes);
                 let to = &Transformed { numbers: &Shared::new(&mut own), pitch, place_len };
@@ -329,9 +382,13 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T, P> {
                 for place in 0..PLACES {
                     let left = &transformed[place * place_len..];
                     let right = &block[place * block_len..][..len];
+                    // Behind the last place come the next channels.
+                    let next = if place + 1 < PLACES { (place + 1) * block_len } else { len };
+                    let next = block.as_ptr().wrapping_add(next);
                     let sums = &mut sums[place * sums_len..][..rows.len() * panels.width()];
                     let steps = channels.start / M::STEPS..channels.end / M::STEPS;
-                    self.multiply(multiplier, (panel, steps), (left, &rows), right, sums);
+                    let (left, right) = ((left, &rows[..]), (right, next));
+                    self.multiply(multiplier, (panel, steps), left, right, sums);
                 }
             }
             self.outputs(isa, panel, &sums, sums_len, &mut outputs);
@@ -351,14 +408,14 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T, P> {
 }
 
 impl<T: Float, P: Element> Task<'_, T, P> {
-    /// Adds the products of some packed channels in one place of the transforms.
+    /// Adds the products of some packed channels in one place of the transforms, with what is read next.
     #[inline(always)]
     fn multiply<M: Multiplier<Scalar = T, Packed = P>>(
         &self,
         multiplier: M,
         (panel, steps): (usize, Range<usize>),
         (left, rows): (&[P], &[usize]),
-        right: &[P],
+        (right, next): (&[P], *const P),
         sums: &mut [T],
     ) {
         let panels = &self.job.kernels.panels;
@@ -368,6 +425,7 @@ impl<T: Float, P: Element> Task<'_, T, P> {
         assert!(right.len() == steps.len() * width && sums.len() == rows.len() * width);
         let mut row = 0;
         while row < count {
+            let ahead = Ahead::share(self.packed, (right, next), row, [count, steps.len()]);
             // SAFETY: the left operand holds these channels of each row up to the last one; the
             // right one has `width` numbers for each of them; and the sums hold so many for each
             // row, and for MOST_ROWS more than count.
@@ -380,6 +438,7 @@ impl<T: Float, P: Element> Task<'_, T, P> {
                     c: sums.as_mut_ptr().add(row * width),
                     c_stride: width,
                     accumulate: steps.start > 0,
+                    ahead,
                 };
                 tile(multiplier, count - row, vectors, product)
             };

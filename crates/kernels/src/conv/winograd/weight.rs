@@ -240,6 +240,7 @@ impl<T: Float> Task<'_, T> {
                     c: totals.as_mut_ptr().add(row * width),
                     c_stride: width,
                     accumulate: true,
+                    ahead: None,
                 };
                 tile(multiplier, rows - row, self.vectors, product)
             };
