@@ -152,7 +152,17 @@ fn copy<S: Simd, T: Float>(
             T::Vector::<S>::load(isa, from).store(to);
         }
     } else if stride > 0 {
-        for (to, &from) in to[..len].iter_mut().zip(from[start..].iter().step_by(stride as usize)) {
+        let stride = stride as usize;
+        let mut done = 0;
+        // Of every other number vectors are made at once.
+        while stride == 2 && len - done >= lanes && from.len() - start >= 2 * (done + lanes) {
+            let pair = &from[start + 2 * done..];
+            let pair = [pair, &pair[lanes..]].map(|from| T::Vector::<S>::load(isa, from));
+            pair[0].deinterleave(pair[1]).0.store(&mut to[done..]);
+            done += lanes;
+        }
+        let from = from[(start + done * stride).min(from.len())..].iter().step_by(stride);
+        for (to, &from) in to[done..len].iter_mut().zip(from) {
             *to = from;
         }
     } else {
