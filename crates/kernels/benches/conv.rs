@@ -3,6 +3,7 @@
 //! this file, run at the same time of day on the same cores.
 
 mod median;
+mod square;
 
 use gradus_kernels::conv::{self, Geometry, Weight};
 use gradus_kernels::memory::Block;
@@ -50,23 +51,11 @@ fn main() {
     // Words on the command line choose layers.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
-    for (name, [batch, inputs, outputs, side, kernel, stride, groups]) in
+    for &(name, [batch, inputs, outputs, side, kernel, stride, groups]) in
         LAYERS.iter().filter(|(name, _)| chosen(name))
     {
-        let before = kernel / 2;
-        let out = (side + 2 * before - kernel) / stride + 1;
-        let geometry = Geometry {
-            batch: *batch,
-            groups: *groups,
-            in_channels: *inputs,
-            out_channels: *outputs,
-            input: [1, *side, *side],
-            kernel: [1, *kernel, *kernel],
-            output: [1, out, out],
-            stride: [1, *stride, *stride],
-            dilation: [1; 3],
-            before: [0, before, before],
-        };
+        let sizes = [inputs, outputs, side, kernel, stride];
+        let geometry = Geometry { groups, ..square::geometry(batch, sizes) };
         for precision in [Precision::Highest, Precision::Medium] {
             layer(on, precision, name, &geometry);
         }
@@ -75,19 +64,9 @@ fn main() {
 
 fn layer(on: Machine, precision: Precision, name: &str, geometry: &Geometry) {
     let shapes = [geometry.input_shape(), geometry.weight_shape(), geometry.output_shape()];
-    let numbers = |shape: [usize; 5]| -> Vec<f32> {
-        (0..shape.iter().product()).map(|i: usize| (i * 37 % 101) as f32 / 101.0 - 0.5).collect()
-    };
-    let data = shapes.map(numbers);
-    let strides = shapes.map(|[_, c, d, h, w]| {
-        [c * d * h * w, d * h * w, h * w, w, 1].map(|stride| stride as isize)
-    });
-    let [x, w, y] = [0, 1, 2].map(|i| Strided {
-        data: &data[i][..],
-        offset: 0,
-        shape: &shapes[i],
-        strides: &strides[i],
-    });
+    let data = shapes.map(|shape| Vec::from_iter(square::numbers(shape.iter().product())));
+    let strides = shapes.map(square::strides);
+    let [x, w, y] = [0, 1, 2].map(|i| square::view(&data[i], &shapes[i], &strides[i]));
     let bias = vec![0.5; geometry.out_channels];
     let mut outs = data.clone();
     let [by_input, by_weight, out] = &mut outs;

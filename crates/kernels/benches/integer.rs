@@ -2,11 +2,12 @@
 //! of several runs. `cargo bench -p gradus-kernels --bench integer`.
 
 mod median;
+mod square;
 
 use gradus_kernels::conv::{self, Geometry};
 use gradus_kernels::gemm::{Bias, Matrix, Size, matmul};
 use gradus_kernels::integer::{self, CodeScale, Finish, IntegerWeight, pack, packed_len};
-use gradus_kernels::{Machine, Precision, Strided};
+use gradus_kernels::{Machine, Precision};
 use median::median;
 
 /// Batch, channels in and out, length of the sides, kernel, stride. A side of 1 is a matrix product.
@@ -26,22 +27,10 @@ fn main() {
     let on = Machine::from_environment().unwrap_or_else(|error| panic!("{error}"));
     println!("{on:?}");
     for &(name, [batch, inputs, outputs, side, kernel, stride]) in LAYERS {
-        let before = kernel / 2;
-        let out = (side + 2 * before - kernel) / stride + 1;
-        let geometry = Geometry {
-            batch,
-            groups: 1,
-            in_channels: inputs,
-            out_channels: outputs,
-            input: [1, side, side],
-            kernel: [1, kernel, kernel],
-            output: [1, out, out],
-            stride: [1, stride, stride],
-            dilation: [1; 3],
-            before: [0, before, before],
-        };
+        let geometry = square::geometry(batch, [inputs, outputs, side, kernel, stride]);
         let shapes = [geometry.input_shape(), geometry.weight_shape(), geometry.output_shape()];
-        let products = shapes[1].iter().product::<usize>() * batch * out * out;
+        let places = batch * geometry.output.iter().product::<usize>();
+        let products = shapes[1].iter().product::<usize>() * places;
         let times = [floats(on, &geometry, shapes), integers(on, &geometry, shapes)];
         let columns = times.map(|seconds| {
             format!("{:8.3} ms {:6.0} GOP/s", seconds * 1e3, 2.0 * products as f64 / seconds / 1e9)
@@ -51,7 +40,7 @@ fn main() {
 }
 
 fn numbers(shape: [usize; 5]) -> Vec<f32> {
-    (0..shape.iter().product()).map(|i: usize| (i * 37 % 101) as f32 / 101.0 - 0.5).collect()
+    square::numbers(shape.iter().product()).collect()
 }
 
 fn floats(on: Machine, geometry: &Geometry, shapes: [[usize; 5]; 3]) -> f64 {
@@ -67,11 +56,9 @@ fn floats(on: Machine, geometry: &Geometry, shapes: [[usize; 5]; 3]) -> f64 {
         let body = || matmul(on, Precision::Highest, size, |_| left, |_| right, bias, &mut out);
         return median(body).as_secs_f64();
     }
-    let strides = shapes.map(|[_, c, d, h, w]| {
-        [c * d * h * w, d * h * w, h * w, w, 1].map(|stride| stride as isize)
-    });
-    let x = Strided { data: &x[..], offset: 0, shape: &shapes[0], strides: &strides[0] };
-    let w = Strided { data: &w[..], offset: 0, shape: &shapes[1], strides: &strides[1] };
+    let strides = shapes.map(square::strides);
+    let x = square::view(&x, &shapes[0], &strides[0]);
+    let w = square::view(&w, &shapes[1], &strides[1]);
     let body = || conv::forward(on, Precision::Highest, geometry, x, w, Some(&bias), &mut out);
     median(body).as_secs_f64()
 }

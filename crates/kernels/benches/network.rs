@@ -2,9 +2,11 @@
 //! after another as in the network: together their weights are larger than the caches, so that they come
 //! from memory, as they do not in the bench `conv`. `cargo bench -p gradus-kernels --bench network`.
 
+mod square;
+
 use gradus_kernels::conv::{self, Geometry, Weight};
 use gradus_kernels::memory::Block;
-use gradus_kernels::{Machine, Precision, Strided};
+use gradus_kernels::{Machine, Precision};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -39,22 +41,15 @@ fn main() {
     for (name, sizes) in LAYERS {
         layers.extend((0..sizes[5]).map(|_| layer(name, batch, sizes)));
     }
-    let x: Vec<f32> = (0..batch * 64 * 112 * 112).map(number).collect();
+    let x: Vec<f32> = square::numbers(batch * 64 * 112 * 112).collect();
     let mut out = x.clone();
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(1) {
         for Layer { geometry, weight, times, .. } in &mut layers {
             let shapes = [geometry.input_shape(), geometry.weight_shape()];
-            let strides = shapes.map(|[_, c, d, h, w]| {
-                [c * d * h * w, d * h * w, h * w, w, 1].map(|stride| stride as isize)
-            });
-            let view = |i: usize, data| Strided {
-                data,
-                offset: 0,
-                shape: &shapes[i],
-                strides: &strides[i],
-            };
-            let (numbers, x) = (view(1, weight.slice()), view(0, &x));
+            let strides = shapes.map(square::strides);
+            let numbers = square::view(weight.slice(), &shapes[1], &strides[1]);
+            let x = square::view(&x, &shapes[0], &strides[0]);
             let weight = Weight { numbers, kept_with: Some(weight) };
             let out = &mut out[..geometry.output_shape().iter().product()];
             let start = Instant::now();
@@ -73,28 +68,11 @@ fn main() {
     println!("all     {total:8.3} ms");
 }
 
-fn number(i: usize) -> f32 {
-    (i * 37 % 101) as f32 / 101.0 - 0.5
-}
-
 fn layer(name: &'static str, batch: usize, sizes: &[usize; 6]) -> Layer {
-    let &[in_channels, out_channels, side, kernel, stride, _] = sizes;
-    let before = kernel / 2;
-    let out = (side + 2 * before - kernel) / stride + 1;
-    let geometry = Geometry {
-        batch,
-        groups: 1,
-        in_channels,
-        out_channels,
-        input: [1, side, side],
-        kernel: [1, kernel, kernel],
-        output: [1, out, out],
-        stride: [1, stride, stride],
-        dilation: [1; 3],
-        before: [0, before, before],
-    };
+    let &[inputs, outputs, side, kernel, stride, _] = sizes;
+    let geometry = square::geometry(batch, [inputs, outputs, side, kernel, stride]);
     let count: usize = geometry.weight_shape().iter().product();
     let mut weight = Block::new(count * size_of::<f32>()).expect("there is memory");
-    weight.slice_mut().iter_mut().enumerate().for_each(|(i, x)| *x = number(i));
+    weight.slice_mut().iter_mut().zip(square::numbers(count)).for_each(|(x, number)| *x = number);
     Layer { name, geometry, weight, times: vec![] }
 }

@@ -65,12 +65,6 @@ impl Size {
     pub(crate) fn cost_ns(self) -> usize {
         self.batch * (self.rows * self.columns * self.depth / 32 + self.rows * self.columns / 4)
     }
-
-    /// True if nothing is packed.
-    fn is_small(self) -> bool {
-        let work = self.rows * self.columns * self.depth;
-        work <= small::WORK || self.rows == 1 || self.columns == 1
-    }
 }
 
 /// What is added to the product.
@@ -139,7 +133,8 @@ pub fn matmul<'a, T: Float>(
     bias: Bias<'_, T>,
     out: &mut [T],
 ) {
-    if size.is_small() {
+    let work = size.rows * size.columns * size.depth;
+    if work <= small::WORK || size.rows == 1 || size.columns == 1 {
         return small::matmul(on, size, &left, &right, bias, out);
     }
     let operands = Operands {
@@ -192,14 +187,6 @@ pub fn packed<T, A, B, L, R>(
     } else {
         packed_by::<T, InRegisters<Unrounded>, A, B, L, R>(on, size, operands, bias, out);
     }
-}
-
-/// True if [`matmul`] rounds numbers of `f32` to `bf16`: the precision allows it, and the processor is
-/// faster so.
-pub fn rounds(on: Machine, precision: Precision, size: Size) -> bool {
-    let packed = tiled::parts::<f32>(on, precision, size) == Some(1)
-        || multiplier::rounds::<f32>(on, precision);
-    packed && !size.is_small()
 }
 
 /// Multiplies operands in panels as an engine wants them.

@@ -256,7 +256,7 @@ pub(super) fn parts<T: Float>(on: Machine, precision: Precision, size: Size) -> 
     (worth && T::Tiled::<1>::has_tiles(on.isa)).then_some(parts)
 }
 
-/// The largest number that does not round to infinity: 2¹²⁸ - 2¹¹⁹ and all that is larger does.
+/// From here on numbers round to infinity: 2¹²⁸ - 2¹¹⁹.
 const TOO_LARGE: f64 = f64::from_bits((1023 + 128) << 52) - f64::from_bits((1023 + 119) << 52);
 
 /// The smallest number, and product of numbers, of which no part or bit is too small for a normal

@@ -200,9 +200,8 @@ impl<T: Float> Job<'_, T> {
                 let numbers = &transformed[(part.first - tiles.first) * self.pitch..];
                 let source = Source::Shared { numbers, place_len };
                 let packed = weight.map(|weight| &weight.panels[..]);
-                let chosen_too = chosen.clone();
                 let task =
-                    Task { job: self, group, tiles: part, chosen: chosen_too, packed, source };
+                    Task { job: self, group, tiles: part, chosen: chosen.clone(), packed, source };
                 if !(tame && F::run(on.isa, task)) {
                     self.directly::<F>(on, group, &part, chosen);
                 }
