@@ -290,6 +290,11 @@ impl<'a, T> Shared<'a, T> {
         }
     }
 
+    /// Where an element lies, if it is one: nothing may be read or written there.
+    pub(crate) fn address(&self, index: usize) -> *const T {
+        self.first.load(Ordering::Relaxed).wrapping_add(index)
+    }
+
     /// Where an element lies.
     ///
     /// # Safety

@@ -10,6 +10,9 @@ use crate::memory::scratch;
 use crate::simd::{Simd, Vector};
 use crate::threads::Shared;
 
+/// How many squares ahead the memory is asked for to which they are written.
+const AHEAD: usize = 2;
+
 /// Where a box's outputs lie in the target.
 #[derive(Clone, Copy)]
 pub(super) struct Writer<'a, T> {
@@ -128,26 +131,46 @@ impl<T: Float> PanelWriter<'_, T> {
         let starts = [0, 1, 2].map(|i| self.plan.axes[i].target_start + self.part.origin[i]);
         let first_place = (starts[0] * target[1] + starts[1]) * target[2] + starts[2];
         let target_len = target.iter().product::<usize>();
-        for vector in 0..self.panels.filled(panel) {
-            let first = panel * width + vector * lanes;
-            let first_channel = self.group * rows + first;
-            let count = lanes.min(rows - first);
-            for image in 0..self.part.images {
-                let place = (self.part.first_image + image) * groups * rows + first_channel;
-                let start = place * target_len + first_place;
-                for at in (0..image_len).step_by(lanes) {
-                    let len = lanes.min(image_len - at);
-                    let from = (image * image_len + at) * width + vector * lanes;
-                    let square =
-                        read::<T::Vector<S>>(isa, sums, from, width as isize, [len, lanes]);
-                    for (i, &outputs) in transpose(square).iter().take(count).enumerate() {
-                        let term = bias.map_or(T::ZERO, |bias| bias[first_channel + i]);
-                        // SAFETY: these places of the target belong to this box's outputs.
-                        let to = unsafe { self.out.slice(start + i * target_len + at, len) };
-                        (outputs + T::Vector::<S>::splat(isa, term)).store_chunk(to);
-                    }
-                }
+        let in_image = image_len.div_ceil(lanes);
+        let in_vector = self.part.images * in_image;
+        let square = |index: usize| {
+            let (vector, image) = (index / in_vector, index % in_vector / in_image);
+            let (row, at) = (panel * width + vector * lanes, index % in_image * lanes);
+            let channel = self.group * rows + row;
+            let place = (self.part.first_image + image) * groups * rows + channel;
+            Outputs {
+                from: (image * image_len + at) * width + vector * lanes,
+                channel,
+                to: place * target_len + first_place + at,
+                size: [lanes.min(image_len - at), lanes.min(rows - row)],
+            }
+        };
+        let count = self.panels.filled(panel) * in_vector;
+        for index in 0..count {
+            if index + AHEAD < count {
+                let Outputs { to, size, .. } = square(index + AHEAD);
+                (0..size[1]).for_each(|i| isa.prefetch(self.out.address(to + i * target_len)));
+            }
+            let Outputs { from, channel, to, size: [len, rows] } = square(index);
+            let square = read::<T::Vector<S>>(isa, sums, from, width as isize, [len, lanes]);
+            for (i, &outputs) in transpose(square).iter().take(rows).enumerate() {
+                let term = bias.map_or(T::ZERO, |bias| bias[channel + i]);
+                // SAFETY: these places of the target belong to this box's outputs.
+                let to = unsafe { self.out.slice(to + i * target_len, len) };
+                (outputs + T::Vector::<S>::splat(isa, term)).store_chunk(to);
             }
         }
     }
+}
+
+/// A square of outputs, of some channels in as many places at most.
+struct Outputs {
+    /// Where it lies among the sums.
+    from: usize,
+    /// The first channel.
+    channel: usize,
+    /// Where the first output lies in the target.
+    to: usize,
+    /// The places and the channels.
+    size: [usize; 2],
 }
