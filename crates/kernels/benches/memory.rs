@@ -3,10 +3,14 @@
 
 mod median;
 
+use gradus_kernels::chain::{Chain, Source, Step};
 use gradus_kernels::memory::{Scratch, scratch};
 use gradus_kernels::norm::{Affine, Given, RowNorm, normalize_rows, normalize_rows_gradient};
-use gradus_kernels::optimizer::{Adam, Rule, Step, update};
-use gradus_kernels::{Binary, Machine, Strided, Unary, map, zip};
+use gradus_kernels::optimizer::{self, Adam, Rule, update};
+use gradus_kernels::{
+    Binary, CrossEntropy, Labelled, Machine, Strided, Total, Unary, cross_entropy,
+    cross_entropy_gradient, map, zip,
+};
 use median::median;
 
 /// How many numbers a large tensor has.
@@ -17,7 +21,9 @@ fn main() {
     println!("{on:?}");
     optimizer(on);
     elementwise(on);
+    chain(on);
     layer_norm(on);
+    losses(on);
 }
 
 /// Numbers between -1 and 1.
@@ -43,7 +49,7 @@ fn optimizer(on: Machine) {
         square.iter_mut().for_each(|x| *x = x.abs());
     }
     let rule = Adam { size: 1e-3, root: 0.5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
-    let step = Step::new(Rule::Adam(rule));
+    let step = optimizer::Step::new(Rule::Adam(rule));
     print("adam", 25 * 7 * 4 * count, || {
         let grads = grads.iter().map(|grad| &grad[..]);
         update(on, step, grads, values.iter_mut().map(|value| &mut value[..]));
@@ -66,6 +72,44 @@ fn elementwise(on: Machine) {
     print("x y, y of a row", 2 * 4 * LARGE, || zip(on, Binary::Mul, whole(&x), row, &mut out));
     print("gelu backward", 3 * 4 * LARGE, || {
         zip(on, Binary::GeluGrad, whole(&x), whole(&y), &mut out);
+    });
+}
+
+/// gelu(x · w + b), and the gradient of it.
+fn chain(on: Machine) {
+    use Source::{Input, Step as Result};
+    let (x, grad, mut out, mut inner) =
+        (numbers(LARGE), numbers(LARGE), numbers(LARGE), numbers(LARGE));
+    let row = Strided { strides: &[0, 1], ..whole(&grad) };
+    let line =
+        [Step::Zip(Binary::Mul, Input(0), Input(1)), Step::Zip(Binary::Add, Result(0), Input(1))];
+    let shifted = Chain::new(LARGE, &[whole(&x), row], line.to_vec());
+    print("x w + b", 2 * 4 * LARGE, || shifted.run(on, vec![(1, &mut out)]));
+    let forward = [&line[..], &[Step::Map(Unary::Gelu, Result(1))]].concat();
+    let forward = Chain::new(LARGE, &[whole(&x), row], forward);
+    print("gelu(x w + b)", 2 * 4 * LARGE, || forward.run(on, vec![(2, &mut out)]));
+    print("gelu(x w + b), x w + b", 3 * 4 * LARGE, || {
+        forward.run(on, vec![(1, &mut inner), (2, &mut out)]);
+    });
+    let backward = [&line[..], &[Step::Zip(Binary::GeluGrad, Result(1), Input(2))]].concat();
+    let backward = Chain::new(LARGE, &[whole(&x), row, whole(&grad)], backward);
+    print("its gradient", 3 * 4 * LARGE, || backward.run(on, vec![(2, &mut out)]));
+}
+
+/// The cross-entropy of 256 rows of 32,000 logits.
+fn losses(on: Machine) {
+    let (count, classes) = (256, 32_000);
+    let (logits, mut out) = (numbers(count * classes), numbers(count * classes));
+    let target: Vec<i64> = (0..count as i64).map(|i| i * 119 % classes as i64).collect();
+    let options = CrossEntropy { label_smoothing: 0.0, ignore_index: None, total: Total::Mean };
+    let rows = Labelled { logits: &logits, classes, target: &target, weight: None };
+    let (mut loss, mut log_sum) = ([0.0], vec![0.0; count + 1]);
+    print("cross-entropy", 4 * count * classes, || {
+        cross_entropy(on, options, rows, &mut loss, &mut log_sum);
+    });
+    print("cross-entropy backward", 2 * 4 * count * classes, || {
+        let given = (&log_sum[..], &[1.0][..]);
+        cross_entropy_gradient(on, options, rows, given, &mut out);
     });
 }
 

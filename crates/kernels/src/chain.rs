@@ -2,11 +2,12 @@
 
 use crate::elementwise::{Binary, Unary};
 use crate::memory::scratch;
-use crate::simd::{Routine, Simd, stream};
+use crate::simd::{PastCaches, Routine, Simd, prefetch};
 use crate::strided::{Strided, TILE, Tiles};
 use crate::threads::Shared;
-use crate::tiles::{Code1, Code2, TASK, is_large};
+use crate::tiles::{Code1, Code2, LUMP, TASK, is_large};
 use crate::{Float, Isa, Machine};
+use std::cmp::Ordering;
 
 /// The most steps that a chain can have.
 pub const MAX_STEPS: usize = 16;
@@ -72,6 +73,9 @@ pub struct Chain<'a, T> {
     len: usize,
     inputs: Vec<Tiles<'a, T>>,
     steps: Vec<Step>,
+    /// The step beside which memory works: the last that takes longer than memory does, or else the
+    /// last.
+    busy: usize,
 }
 
 impl<'a, T: Float> Chain<'a, T> {
@@ -89,7 +93,8 @@ impl<'a, T: Float> Chain<'a, T> {
                 Source::Step(i) => i < index,
             }));
         }
-        Self { len, inputs: inputs.iter().map(|&input| Tiles::new(input)).collect(), steps }
+        let busy = steps.iter().rposition(|step| !step.is_cheap()).unwrap_or(steps.len() - 1);
+        Self { len, inputs: inputs.iter().map(|&input| Tiles::new(input)).collect(), steps, busy }
     }
 
     /// True if to compute it takes no longer than to read its inputs from memory.
@@ -110,20 +115,24 @@ impl<'a, T: Float> Chain<'a, T> {
                 (step, Shared::new(out))
             })
             .collect();
+        // The results of so many steps are written beside the busy one.
+        let written = if large { self.busy + 1 } else { 0 };
         let cost_ns = self.steps.len() * self.len / 2;
         on.parallel(self.len.div_ceil(TASK), cost_ns, |task| {
             let mut registers = scratch(self.registers());
             let end = self.len.min((task + 1) * TASK);
+            let past = large.then(PastCaches::new);
+            let writing = Writing { outputs: &outputs, past: past.as_ref(), end };
             for start in (task * TASK..end).step_by(TILE) {
                 let len = TILE.min(end - start);
-                let results = self.tile(on.isa, start, len, &mut registers);
-                for (step, out) in &outputs {
+                let results = self.tile(on.isa, (start, len), &mut registers, Some(&writing));
+                for (step, out) in outputs.iter().filter(|(step, _)| *step >= written) {
                     let from = &results[step * TILE..][..len];
-                    // SAFETY: each tile is computed once.
+                    // SAFETY: each tile is computed once, and each of its results written once.
                     let to = unsafe { out.slice(start, len) };
-                    match large {
-                        true => on.isa.run(Stream { from, to }),
-                        false => to.copy_from_slice(from),
+                    match &past {
+                        Some(past) => on.isa.run(CopyTile { past, from, to }),
+                        None => to.copy_from_slice(from),
                     }
                 }
             }
@@ -136,7 +145,13 @@ impl<'a, T: Float> Chain<'a, T> {
     }
 
     /// Computes the steps for a tile; the results of step i lie [`TILE`] · i numbers from the start.
-    fn tile<'b>(&self, isa: Isa, start: usize, len: usize, registers: &'b mut [T]) -> &'b [T] {
+    fn tile<'b>(
+        &self,
+        isa: Isa,
+        (start, len): (usize, usize),
+        registers: &'b mut [T],
+        writing: Option<&Writing<'_, T>>,
+    ) -> &'b [T] {
         let (gathered, results) = registers.split_at_mut(self.inputs.len() * TILE);
         let mut inputs: [&[T]; MAX_INPUTS] = [&[]; MAX_INPUTS];
         let buffers = gathered.chunks_exact_mut(TILE);
@@ -150,9 +165,12 @@ impl<'a, T: Float> Chain<'a, T> {
                 Source::Input(i) => inputs[i],
                 Source::Step(i) => &earlier[i * TILE..][..len],
             };
+            let writing = writing.filter(|_| self.busy == index);
+            let beside =
+                writing.map(|writing| Beside { inputs: &self.inputs, start, earlier, writing });
             match *step {
-                Step::Map(op, x) => isa.run(MapTile { op, x: find(x), out }),
-                Step::Zip(op, x, y) => isa.run(ZipTile { op, x: find(x), y: find(y), out }),
+                Step::Map(op, x) => isa.run(MapTile { op, x: find(x), out, beside }),
+                Step::Zip(op, x, y) => isa.run(ZipTile { op, x: find(x), y: find(y), out, beside }),
             }
         }
         results
@@ -174,13 +192,67 @@ impl<'a, T: Float> Chain<'a, T> {
         let (registers, whole) = buffer.split_at_mut(self.registers());
         let last = (self.steps.len() - 1) * TILE;
         if len <= TILE {
-            return &self.tile(isa, start, len, registers)[last..][..len];
+            return &self.tile(isa, (start, len), registers, None)[last..][..len];
         }
         for (index, part) in whole[..len].chunks_mut(TILE).enumerate() {
-            let results = self.tile(isa, start + index * TILE, part.len(), registers);
+            let place = (start + index * TILE, part.len());
+            let results = self.tile(isa, place, registers, None);
             part.copy_from_slice(&results[last..][..part.len()]);
         }
         &whole[..len]
+    }
+}
+
+/// What a task writes.
+struct Writing<'a, T> {
+    /// Steps and where their results go.
+    outputs: &'a [(usize, Shared<'a, T>)],
+    /// If they go past the caches.
+    past: Option<&'a PastCaches>,
+    /// Where the task ends.
+    end: usize,
+}
+
+/// What memory does while a step keeps the processor busy: it brings what the next tile reads, and
+/// takes the results that are there. Else each would wait for the other.
+struct Beside<'a, T> {
+    inputs: &'a [Tiles<'a, T>],
+    /// Where the tile begins.
+    start: usize,
+    /// The results of the steps before, for the tile.
+    earlier: &'a [T],
+    writing: &'a Writing<'a, T>,
+}
+
+impl<T: Float> Beside<'_, T> {
+    /// Asks for what the next tile reads in place of the numbers of this one from `start` on.
+    #[inline(always)]
+    fn ask<S: Simd>(&self, isa: S, start: usize, len: usize) {
+        let end = self.writing.end;
+        let next = (self.start + TILE + start).min(end);
+        for memory in self.inputs.iter().filter_map(Tiles::memory) {
+            prefetch(isa, &memory[next..(next + len).min(end)]);
+        }
+    }
+
+    /// Writes the results of this step and of those before it from `start` on, if they go past the
+    /// caches.
+    #[inline(always)]
+    fn write<S: Simd>(&self, isa: S, start: usize, results: &[T]) {
+        let Writing { outputs, past: Some(past), .. } = self.writing else {
+            return;
+        };
+        let len = results.len();
+        let this = self.earlier.len() / TILE;
+        for (step, out) in *outputs {
+            let from = match step.cmp(&this) {
+                Ordering::Less => &self.earlier[step * TILE + start..][..len],
+                Ordering::Equal => results,
+                Ordering::Greater => continue,
+            };
+            // SAFETY: each tile is computed once, and each of its results written once.
+            past.copy(isa, from, unsafe { out.slice(self.start + start, len) });
+        }
     }
 }
 
@@ -188,6 +260,7 @@ struct MapTile<'a, T> {
     op: Unary,
     x: &'a [T],
     out: &'a mut [T],
+    beside: Option<Beside<'a, T>>,
 }
 
 impl<T: Float> Routine for MapTile<'_, T> {
@@ -195,7 +268,16 @@ impl<T: Float> Routine for MapTile<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
-        self.op.tile(isa, self.x, self.out);
+        let lump = if self.beside.is_some() { LUMP } else { TILE };
+        for (index, (x, out)) in self.x.chunks(lump).zip(self.out.chunks_mut(lump)).enumerate() {
+            if let Some(beside) = &self.beside {
+                beside.ask(isa, index * lump, x.len());
+            }
+            self.op.tile(isa, x, out);
+            if let Some(beside) = &self.beside {
+                beside.write(isa, index * lump, out);
+            }
+        }
     }
 }
 
@@ -204,6 +286,7 @@ struct ZipTile<'a, T> {
     x: &'a [T],
     y: &'a [T],
     out: &'a mut [T],
+    beside: Option<Beside<'a, T>>,
 }
 
 impl<T: Float> Routine for ZipTile<'_, T> {
@@ -211,20 +294,31 @@ impl<T: Float> Routine for ZipTile<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
-        self.op.tile(isa, self.x, self.y, self.out);
+        let lump = if self.beside.is_some() { LUMP } else { TILE };
+        let inputs = self.x.chunks(lump).zip(self.y.chunks(lump));
+        for (index, ((x, y), out)) in inputs.zip(self.out.chunks_mut(lump)).enumerate() {
+            if let Some(beside) = &self.beside {
+                beside.ask(isa, index * lump, x.len());
+            }
+            self.op.tile(isa, x, y, out);
+            if let Some(beside) = &self.beside {
+                beside.write(isa, index * lump, out);
+            }
+        }
     }
 }
 
-struct Stream<'a, T> {
+struct CopyTile<'a, T> {
+    past: &'a PastCaches,
     from: &'a [T],
     to: &'a mut [T],
 }
 
-impl<T: Float> Routine for Stream<'_, T> {
+impl<T: Float> Routine for CopyTile<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
-        stream(isa, self.from, self.to);
+        self.past.copy(isa, self.from, self.to);
     }
 }

@@ -4,8 +4,10 @@
 //! the loop for each instruction set.
 
 use crate::math::Real;
-use crate::simd::{MAX_LANES, Simd, Vector};
+use crate::memory::{Scratch, scratch};
+use crate::simd::{MAX_LANES, PastCaches, Simd, Vector};
 use crate::strided::TILE;
+use crate::tiles::LUMP;
 use crate::{Float, Number};
 
 /// How many numbers one task takes, if its rows are shorter.
@@ -177,6 +179,38 @@ pub(crate) fn write_of<S: Simd, T: Float, const N: usize>(
     }
     if start < len {
         code.apply(load_rest(isa, x, start, len)).store_partial(&mut out[start..]);
+    }
+}
+
+/// Writes results lump by lump, past the caches if they are large.
+pub(crate) struct Writer<T> {
+    past: Option<PastCaches>,
+    /// Where those that go past the caches are computed.
+    results: Scratch<T>,
+}
+
+impl<T: Float> Writer<T> {
+    pub(crate) fn new(large: bool) -> Self {
+        Self { past: large.then(PastCaches::new), results: scratch(if large { LUMP } else { 0 }) }
+    }
+
+    /// outᵢ = code(xᵢ), of a lump at most.
+    #[inline(always)]
+    pub(crate) fn write_of<S: Simd, const N: usize>(
+        &mut self,
+        isa: S,
+        code: impl Code<T, N>,
+        x: [&[T]; N],
+        out: &mut [T],
+    ) {
+        match &self.past {
+            None => write_of(isa, code, x, out),
+            Some(past) => {
+                let results = &mut self.results[..out.len()];
+                write_of(isa, code, x, results);
+                past.copy(isa, results, out);
+            }
+        }
     }
 }
 

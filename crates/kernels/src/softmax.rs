@@ -6,8 +6,11 @@
 use crate::math::Real;
 use crate::memory::scratch;
 use crate::reduce::{Reduction, fold};
-use crate::rows::{Code, ExpMinus, Product, Same, Times, change, rows_per_task, sum_of, write_of};
-use crate::simd::{Routine, Simd, Vector};
+use crate::rows::{
+    Code, ExpMinus, Product, Same, Times, Writer, change, rows_per_task, sum_of, write_of,
+};
+use crate::simd::{Routine, Simd, Vector, prefetch};
+use crate::tiles::{is_large, lumps, part_of};
 use crate::{Chunks, Float, Machine};
 
 /// Which of two functions of a row.
@@ -288,7 +291,13 @@ impl<T: Float> Routine for LossTask<'_, T> {
         for (i, (loss, log_sum)) in self.loss.iter_mut().zip(self.log_sum).enumerate() {
             let x = self.rows.row(self.first + i);
             let highest = fold(isa, Reduction::Max, x);
-            let rest = sum_of(isa, ExpMinus(highest), [x]).ln();
+            let next = &self.rows.logits[(self.first + i + 1) * x.len()..];
+            let mut sum = 0.0;
+            for place in lumps(x.len()) {
+                prefetch(isa, part_of(next, &place));
+                sum += sum_of(isa, ExpMinus(highest), [&x[place]]);
+            }
+            let rest = sum.ln();
             let highest = highest.to_f64();
             *log_sum = highest + rest;
             let Some(class) = self.rows.class(self.first + i, ignore_index) else {
@@ -343,8 +352,10 @@ pub fn cross_entropy_gradient<T: Float>(
     }
     let part = rows_per_task(rows.classes);
     let cost_ns = out.len();
+    let large = is_large(out);
     on.for_each(Chunks::new(out, part * rows.classes), cost_ns, |index, out| {
-        on.isa.run(LossGradientTask { options, rows, first: index * part, log_sum, grad, out });
+        let first = index * part;
+        on.isa.run(LossGradientTask { options, rows, first, log_sum, grad, out, large });
     });
 }
 
@@ -372,6 +383,7 @@ struct LossGradientTask<'a, T> {
     log_sum: &'a [f64],
     grad: RowGradients<'a, T>,
     out: &'a mut [T],
+    large: bool,
 }
 
 impl<T: Float> Routine for LossGradientTask<'_, T> {
@@ -385,6 +397,7 @@ impl<T: Float> Routine for LossGradientTask<'_, T> {
             None => self.rows.classes as f64,
             Some(weight) => sum_of(isa, Same, [weight]),
         };
+        let mut writer = Writer::new(self.large);
         for (i, out) in self.out.chunks_exact_mut(self.rows.classes).enumerate() {
             let row = self.first + i;
             let Some(class) = self.rows.class(row, ignore_index) else {
@@ -400,9 +413,12 @@ impl<T: Float> Routine for LossGradientTask<'_, T> {
                 scale: T::from_f64(grad * (hit + even * weights)),
                 even: T::from_f64(grad * even),
             };
-            match self.rows.weight {
-                None => write_of(isa, code, [x], out),
-                Some(weight) => write_of(isa, code, [x, weight], out),
+            for place in lumps(x.len()) {
+                let (x, out) = (&x[place.clone()], &mut out[place.clone()]);
+                match self.rows.weight {
+                    None => writer.write_of(isa, code, [x], out),
+                    Some(weight) => writer.write_of(isa, code, [x, &weight[place]], out),
+                }
             }
             out[class] = out[class].minus(T::from_f64(grad * hit));
         }

@@ -163,6 +163,12 @@ impl<'a, T: Element> Tiles<'a, T> {
         buffer
     }
 
+    /// All elements, if they lie side by side: what another tile than the one at hand reads.
+    #[inline(always)]
+    pub(crate) fn memory(&self) -> Option<&'a [T]> {
+        self.axes.is_contiguous().then(|| &self.data[self.offset..][..self.axes.len()])
+    }
+
     /// Copies the elements from `start` on into `buffer`.
     pub(crate) fn gather(&self, start: usize, buffer: &mut [T]) {
         let mut filled = 0;

@@ -1,20 +1,37 @@
 //! Walking views tile by tile: the loops around every element-wise kernel.
 
 use crate::memory::scratch;
-use crate::simd::{Routine, Simd, stream};
+use crate::simd::{PastCaches, Routine, Simd};
 use crate::strided::{Strided, TILE, Tiles};
 use crate::{Chunks, Element, Machine};
+use std::ops::Range;
 
 /// How many numbers one task takes.
 pub(crate) const TASK: usize = 16 * TILE;
 
-/// Results of so many bytes would not stay in the caches until somebody reads them. Where they are
-/// made of as much or more that is read, they are written past the caches.
+/// How many numbers are computed before some are written past the caches, and others are asked for:
+/// few enough that memory is never idle, nor the processor.
+pub(crate) const LUMP: usize = 256;
+
+/// Results of so many bytes would not stay in the caches until somebody reads them, so they are written
+/// past the caches.
 const LARGE: usize = 16 << 20;
 
 /// True if results do not stay in the caches.
 pub(crate) fn is_large<T>(out: &[T]) -> bool {
     size_of_val(out) >= LARGE
+}
+
+/// The places of so many numbers, a lump at a time.
+pub(crate) fn lumps(len: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..len).step_by(LUMP).map(move |start| start..len.min(start + LUMP))
+}
+
+/// A part of the rows to come, if there are any: memory brings it while the processor is busy with that
+/// part of the row at hand.
+#[inline(always)]
+pub(crate) fn part_of<'a, T>(next: &'a [T], place: &Range<usize>) -> &'a [T] {
+    next.get(place.clone()).unwrap_or_default()
 }
 
 /// What an element-wise kernel of one input does to a tile.
@@ -98,9 +115,22 @@ pub(crate) fn run1<A: Element, O: Element>(
     let mut tiles = None;
     let x = Source::new(x, &mut tiles);
     let cost_ns = out.len() / 2;
+    let large = is_large(out);
     on.for_each(Chunks::new(out, TASK), cost_ns, |index, out| {
-        on.isa.run(Task1 { code, x, start: index * TASK, out });
+        on.isa.run(Task1 { code, x, start: index * TASK, out, large });
     });
+}
+
+/// How many numbers a kernel handles at a time, of which it writes `out`. What lies side by side needs no
+/// buffer and is one tile.
+#[inline(always)]
+fn tile_of<T>(out: &[T], whole: bool, large: bool) -> usize {
+    let most = match (large, whole) {
+        (true, _) => LUMP,
+        (false, true) => out.len(),
+        (false, false) => TILE,
+    };
+    most.min(out.len())
 }
 
 struct Task1<'a, C, A, O> {
@@ -108,6 +138,7 @@ struct Task1<'a, C, A, O> {
     x: Source<'a, A>,
     start: usize,
     out: &'a mut [O],
+    large: bool,
 }
 
 impl<A: Element, O: Element, C: Code1<A, O>> Routine for Task1<'_, C, A, O> {
@@ -115,14 +146,18 @@ impl<A: Element, O: Element, C: Code1<A, O>> Routine for Task1<'_, C, A, O> {
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
-        let len = self.out.len();
         let whole = self.x.is_memory();
-        // What lies side by side needs no buffer and is one tile.
-        let tile = if whole { len } else { TILE.min(len) };
+        let tile = tile_of(self.out, whole, self.large);
         let mut buffer = scratch(if whole { 0 } else { tile });
+        let mut results = scratch(if self.large { tile } else { 0 });
+        let past = self.large.then(PastCaches::new);
         for (index, out) in self.out.chunks_mut(tile.max(1)).enumerate() {
-            let start = self.start + index * tile;
-            self.code.tile(isa, self.x.read(start, out.len(), &mut buffer), out);
+            let (start, len) = (self.start + index * tile, out.len());
+            let to = if self.large { &mut results[..len] } else { &mut *out };
+            self.code.tile(isa, self.x.read(start, len, &mut buffer), to);
+            if let Some(past) = &past {
+                past.copy(isa, &results[..len], out);
+            }
         }
     }
 }
@@ -142,8 +177,7 @@ pub(crate) fn run2<A: Element, B: Element, O: Element>(
     let (mut x_tiles, mut y_tiles) = (None, None);
     let (x, y) = (Source::new(x, &mut x_tiles), Source::new(y, &mut y_tiles));
     let cost_ns = out.len() / 2;
-    // What is broadcast does not count.
-    let large = is_large(out) && x.is_memory() && y.is_memory();
+    let large = is_large(out);
     on.for_each(Chunks::new(out, TASK), cost_ns, |index, out| {
         on.isa.run(Task2 { code, x, y, start: index * TASK, out, large });
     });
@@ -163,20 +197,20 @@ impl<A: Element, B: Element, O: Element, C: Code2<A, B, O>> Routine for Task2<'_
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
-        let len = self.out.len();
         let whole = self.x.is_memory() && self.y.is_memory();
-        let tile = if whole && !self.large { len } else { TILE.min(len) };
+        let tile = tile_of(self.out, whole, self.large);
         let mut x_buffer = scratch(if self.x.is_memory() { 0 } else { tile });
         let mut y_buffer = scratch(if self.y.is_memory() { 0 } else { tile });
         let mut results = scratch(if self.large { tile } else { 0 });
+        let past = self.large.then(PastCaches::new);
         for (index, out) in self.out.chunks_mut(tile.max(1)).enumerate() {
             let (start, len) = (self.start + index * tile, out.len());
             let x = self.x.read(start, len, &mut x_buffer);
             let y = self.y.read(start, len, &mut y_buffer);
             let to = if self.large { &mut results[..len] } else { &mut *out };
             self.code.tile(isa, x, y, to);
-            if self.large {
-                stream(isa, &results[..len], out);
+            if let Some(past) = &past {
+                past.copy(isa, &results[..len], out);
             }
         }
     }

@@ -40,6 +40,8 @@ fn large_results_are_the_same_numbers() {
             assert!(out.iter().zip(&x).all(|(&out, &x)| out == 2.0 * x), "{machine:?}");
             zip(machine, Binary::Sub, flat(&x, &[count]), flat(&x, &[count]), out);
             assert!(out.iter().all(|&out| out == 0.0), "{machine:?}");
+            map(machine, Unary::Neg, flat(&x, &[count]), out);
+            assert!(out.iter().zip(&x).all(|(&out, &x)| out == -x), "{machine:?}");
         }
     }
 }

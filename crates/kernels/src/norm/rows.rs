@@ -4,11 +4,14 @@ use super::{
     Affine, Correlation, Deviation, Given, InputGradient, Normalize, Scaling, ShiftAndScale,
     corrected, of_run,
 };
+use crate::math::Real;
 use crate::memory::{Scratch, scratch};
-use crate::rows::{Product, Same, add_of, rows_per_task, sum_of, sums_of, write_of};
-use crate::simd::{Routine, Simd, stream};
+use crate::rows::{
+    Code, Same, Writer, add_of, both_sums_of, rows_per_task, sum_of, sums_of, write_of,
+};
+use crate::simd::{Routine, Simd, Vector, prefetch};
 use crate::threads::Shared;
-use crate::tiles::is_large;
+use crate::tiles::{is_large, lumps, part_of};
 use crate::{Chunks, Float, Machine};
 
 /// How rows are normalised.
@@ -85,11 +88,12 @@ pub fn normalize_rows<T: Float>(
     norm.check(affine, len);
     let defaults = &norm.defaults(affine, len);
     let part = rows_per_task(len);
+    let large = is_large(out);
     let chunks = (Chunks::new(out, part * len), Chunks::new(statistics, part));
     on.for_each(chunks, x.len() / 2, |index, (out, statistics)| {
         let first = index * part;
         let x = &x[first * len..][..out.len()];
-        on.isa.run(RowsTask { norm, len, x, affine, defaults, first, out, statistics });
+        on.isa.run(RowsTask { norm, len, x, affine, defaults, first, out, statistics, large });
     });
 }
 
@@ -102,6 +106,7 @@ struct RowsTask<'a, T> {
     first: usize,
     out: &'a mut [T],
     statistics: &'a mut [[f64; 2]],
+    large: bool,
 }
 
 impl<T: Float> Routine for RowsTask<'_, T> {
@@ -111,6 +116,7 @@ impl<T: Float> Routine for RowsTask<'_, T> {
     fn run<S: Simd>(self, isa: S) {
         let (len, run) = (self.len, self.norm.run);
         let Affine { weight, bias } = self.affine;
+        let mut writer = Writer::new(self.large);
         let rows = self.x.chunks_exact(len).zip(self.out.chunks_exact_mut(len));
         for (row, ((x, out), statistics)) in rows.zip(self.statistics).enumerate() {
             let start = (self.first + row) * len;
@@ -120,7 +126,12 @@ impl<T: Float> Routine for RowsTask<'_, T> {
             if run == 1 {
                 let w = of_row(weight, &self.defaults[0], start, len);
                 let b = of_row(bias, &self.defaults[1], start, len);
-                write_of(isa, Normalize(scaling), [x, w, b], out);
+                let next = &self.x[(row + 1) * len..];
+                for place in lumps(len) {
+                    prefetch(isa, part_of(next, &place));
+                    let inputs = [x, w, b].map(|row| &row[place.clone()]);
+                    writer.write_of(isa, Normalize(scaling), inputs, &mut out[place]);
+                }
                 continue;
             }
             for (i, (x, out)) in x.chunks_exact(run).zip(out.chunks_exact_mut(run)).enumerate() {
@@ -217,9 +228,9 @@ impl<T: Float> Routine for RowsGradientTask<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
         let Self { norm, given, defaults, .. } = self;
-        let gradient = RowGradient { norm, weight: given.weight, ones: &defaults[0] };
+        let gradient = RowGradient { norm, given, ones: &defaults[0] };
         let mut block = scratch::<T>(self.sums.len());
-        let mut results = scratch::<T>(if self.large { self.len } else { 0 });
+        let writer = &mut Writer::new(self.large);
         let params = self.sums.len() / 2;
         for (index, by_x) in self.by_x.chunks_mut(BLOCK * self.len).enumerate() {
             block.fill(T::ZERO);
@@ -227,19 +238,13 @@ impl<T: Float> Routine for RowsGradientTask<'_, T> {
             for (row, by_x) in by_x.chunks_exact_mut(self.len).enumerate() {
                 let row = self.first + index * BLOCK + row;
                 let start = row * self.len;
-                let x = &given.x[start..][..self.len];
-                let grad = &given.grad[start..][..self.len];
                 let [mean, scale] = given.statistics[row];
                 let scaling = Scaling::new(mean, scale);
                 let params = (&mut *by_weight, &mut *by_bias);
-                let to = if self.large { &mut results[..] } else { &mut *by_x };
                 if norm.run == 1 {
-                    gradient.row(isa, start, scaling, (x, grad, to), params);
+                    gradient.row(isa, start, scaling, (by_x, writer), params);
                 } else {
-                    gradient.row_of_runs(isa, start, scaling, (x, grad, to), params);
-                }
-                if self.large {
-                    stream(isa, &results, by_x);
+                    gradient.row_of_runs(isa, start, scaling, (by_x, writer), params);
                 }
             }
             for (sum, &value) in self.sums.iter_mut().zip(block.iter()) {
@@ -252,8 +257,19 @@ impl<T: Float> Routine for RowsGradientTask<'_, T> {
 /// What the gradient of a row depends on, beside the row.
 struct RowGradient<'a, T> {
     norm: RowNorm,
-    weight: Option<&'a [T]>,
+    given: Given<'a, T>,
     ones: &'a [T],
+}
+
+/// g · w.
+#[derive(Clone, Copy)]
+struct Weighted;
+
+impl<T: Float> Code<T, 3> for Weighted {
+    #[inline(always)]
+    fn apply<V: Vector<Scalar = T> + Real>(self, [_, g, w]: [V; 3]) -> V {
+        g * w
+    }
 }
 
 impl<T: Float> RowGradient<'_, T> {
@@ -264,22 +280,33 @@ impl<T: Float> RowGradient<'_, T> {
         isa: S,
         start: usize,
         scaling: Scaling<T>,
-        (x, grad, by_x): (&[T], &[T], &mut [T]),
+        (by_x, writer): (&mut [T], &mut Writer<T>),
         (by_weight, by_bias): (&mut [T], &mut [T]),
     ) {
-        let count = x.len() as f64;
-        let w = of_row(self.weight, self.ones, start, x.len());
-        let level = if self.norm.centered { sum_of(isa, Product, [grad, w]) / count } else { 0.0 };
-        let slope = sum_of(isa, Correlation(scaling), [x, grad, w]) / count;
+        let len = by_x.len();
+        let given = [self.given.x, self.given.grad];
+        let [x, grad] = given.map(|rows| &rows[start..][..len]);
+        let w = of_row(self.given.weight, self.ones, start, len);
+        let sums = both_sums_of(isa, (Weighted, Correlation(scaling)), [x, grad, w]);
+        let [level, slope] = sums.map(|sum| sum / len as f64);
+        let level = if self.norm.centered { level } else { 0.0 };
         let code = InputGradient::new(scaling, 1.0, level, slope);
-        write_of(isa, code, [x, grad, w], by_x);
-        if !by_weight.is_empty() {
-            let place = start % by_weight.len();
-            add_of(isa, Correlation(scaling), [x, grad], &mut by_weight[place..][..x.len()]);
-        }
-        if !by_bias.is_empty() {
-            let place = start % by_bias.len();
-            add_of(isa, Same, [grad], &mut by_bias[place..][..x.len()]);
+        let first = |params: &[T]| if params.is_empty() { 0 } else { start % params.len() };
+        let (first_weight, first_bias) = (first(by_weight), first(by_bias));
+        for place in lumps(len) {
+            for rows in given {
+                prefetch(isa, part_of(&rows[start + len..], &place));
+            }
+            let inputs @ [x, grad, _] = [x, grad, w].map(|row| &row[place.clone()]);
+            writer.write_of(isa, code, inputs, &mut by_x[place.clone()]);
+            if !by_weight.is_empty() {
+                let sums = &mut by_weight[first_weight + place.start..][..place.len()];
+                add_of(isa, Correlation(scaling), [x, grad], sums);
+            }
+            if !by_bias.is_empty() {
+                let sums = &mut by_bias[first_bias + place.start..][..place.len()];
+                add_of(isa, Same, [grad], sums);
+            }
         }
     }
 
@@ -290,11 +317,12 @@ impl<T: Float> RowGradient<'_, T> {
         isa: S,
         start: usize,
         scaling: Scaling<T>,
-        (x, grad, by_x): (&[T], &[T], &mut [T]),
+        (by_x, writer): (&mut [T], &mut Writer<T>),
         (by_weight, by_bias): (&mut [T], &mut [T]),
     ) {
         let run = self.norm.run;
-        let weight = |i| of_run(self.weight, 1.0, start / run + i);
+        let [x, grad] = [self.given.x, self.given.grad].map(|rows| &rows[start..][..by_x.len()]);
+        let weight = |i| of_run(self.given.weight, 1.0, start / run + i);
         let (mut level, mut slope) = (0.0, 0.0);
         for (i, (x, grad)) in x.chunks_exact(run).zip(grad.chunks_exact(run)).enumerate() {
             let sum = sum_of(isa, Same, [grad]);
@@ -309,7 +337,10 @@ impl<T: Float> RowGradient<'_, T> {
         let rows = x.chunks_exact(run).zip(grad.chunks_exact(run));
         for (i, ((x, grad), by_x)) in rows.zip(by_x.chunks_exact_mut(run)).enumerate() {
             let code = InputGradient::new(scaling, weight(i), level, slope / count);
-            write_of(isa, code, [x, grad], by_x);
+            for place in lumps(run) {
+                let inputs = [x, grad].map(|row| &row[place.clone()]);
+                writer.write_of(isa, code, inputs, &mut by_x[place]);
+            }
         }
     }
 }

@@ -59,8 +59,6 @@ impl Simd for Avx2 {
                     _mm256_stream_si256(to.add(half).cast(), bytes);
                 }
             }
-            // Only from here on does what was written so come before what is written later.
-            _mm_sfence();
         }
     }
 }

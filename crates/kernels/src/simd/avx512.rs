@@ -67,8 +67,6 @@ impl Simd for Avx512 {
                     _mm512_loadu_si512(from.add(place).cast()),
                 );
             }
-            // Only from here on does what was written so come before what is written later.
-            _mm_sfence();
         }
     }
 }

@@ -42,7 +42,8 @@ pub trait Simd: Copy + Send + Sync + Debug + 'static {
     fn prefetch<T>(self, _address: *const T) {}
 
     /// Copies lines of [`ALIGN`] bytes, past the caches where the instruction set can: memory that is
-    /// written whole is then not read first.
+    /// written whole is then not read first. Other threads may be told of it once a `PastCaches`
+    /// has gone.
     ///
     /// # Safety
     /// `from` must be valid for reads and `to` for writes of so many lines; they must not overlap,
@@ -271,16 +272,45 @@ pub trait Vector:
 /// The most lanes that any vector has.
 pub(crate) const MAX_LANES: usize = 16;
 
-/// Copies numbers past the caches, where that can be.
+/// While it lives, numbers may be written past the caches; when it goes, what was written so comes
+/// before all that is written later. To wait for that after each of many copies would leave memory
+/// idle while the next results are computed, and the processor while these are written.
+pub(crate) struct PastCaches(());
+
+impl PastCaches {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+
+    /// Copies numbers past the caches, where that can be.
+    #[inline(always)]
+    pub(crate) fn copy<S: Simd, T: Element>(&self, isa: S, from: &[T], to: &mut [T]) {
+        assert_eq!(from.len(), to.len());
+        let (from, to): (&[u8], &mut [u8]) = (cast_slice(from), cast_slice_mut(to));
+        let aligned = to.as_ptr().addr().is_multiple_of(ALIGN);
+        let lines = if aligned { to.len() / ALIGN } else { 0 };
+        // SAFETY: both slices have so many lines, the second at a multiple of their length if any.
+        unsafe { isa.stream(from.as_ptr(), to.as_mut_ptr(), lines) };
+        to[lines * ALIGN..].copy_from_slice(&from[lines * ALIGN..]);
+    }
+}
+
+impl Drop for PastCaches {
+    fn drop(&mut self) {
+        // SAFETY: every x86-64 processor has the instruction.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            std::arch::x86_64::_mm_sfence()
+        }
+    }
+}
+
+/// Asks for the memory of numbers to be brought into the cache.
 #[inline(always)]
-pub(crate) fn stream<S: Simd, T: Element>(isa: S, from: &[T], to: &mut [T]) {
-    assert_eq!(from.len(), to.len());
-    let (from, to): (&[u8], &mut [u8]) = (cast_slice(from), cast_slice_mut(to));
-    let aligned = to.as_ptr().addr().is_multiple_of(ALIGN);
-    let lines = if aligned { to.len() / ALIGN } else { 0 };
-    // SAFETY: both slices have so many lines, the second at a multiple of their length if any.
-    unsafe { isa.stream(from.as_ptr(), to.as_mut_ptr(), lines) };
-    to[lines * ALIGN..].copy_from_slice(&from[lines * ALIGN..]);
+pub(crate) fn prefetch<S: Simd, T>(isa: S, numbers: &[T]) {
+    for line in numbers.chunks(ALIGN / size_of::<T>()) {
+        isa.prefetch(line.as_ptr());
+    }
 }
 
 /// The result of comparing two vectors: one truth value a lane.
