@@ -1,31 +1,32 @@
 //! A caching allocator for tensors' bytes and kernels' scratch space.
 //!
 //! Memory that is given back is kept and handed out again, so that a training loop, once it has run
-//! a few steps, neither asks the system for memory nor takes page faults. Sizes are rounded up to
-//! classes, four for each doubling, which wastes at most a fifth. Large blocks come from the system
-//! on huge pages where it has them.
+//! a few steps, neither asks the system for memory nor takes page faults. The sizes of small blocks are
+//! rounded up to classes, four for each doubling, each of which has its cache. Larger blocks are cut
+//! from one range of addresses (`range`), on huge pages where the system has them, so that their memory
+//! serves other sizes too.
 //!
 //! All memory is initialised: zero when it comes from the system, old numbers when it is reused.
+
+mod range;
 
 pub use crate::counted::Counted;
 pub use crate::pooled::{Pooled, PooledBox};
 
 use bytemuck::Pod;
+use range::Range;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Every block starts at a multiple of this: a cache line, and the widest vector.
 pub const ALIGN: usize = 64;
 
-/// Blocks of at least this size are mapped by themselves, on huge pages if there are any.
-const MAPPED: usize = 2 << 20;
-
-/// Blocks up to this size are first cached by the thread that gives them back.
+/// Blocks up to this size are small: first cached by the thread that gives them back.
 const LOCAL: usize = 64 << 10;
 
 /// How many blocks of one class a thread caches at least, and at most: as many as make up [`LOCAL`].
@@ -74,9 +75,9 @@ impl Block {
     }
 
     fn take(len: usize) -> Result<Self, OutOfMemory> {
-        let class = Class::of(len).ok_or(OutOfMemory { bytes: len })?;
-        let start = class.take().ok_or(OutOfMemory { bytes: len })?;
-        let live = LIVE.fetch_add(class.size(), Ordering::Relaxed) + class.size();
+        let kind = Kind::of(len).ok_or(OutOfMemory { bytes: len })?;
+        let start = kind.take().ok_or(OutOfMemory { bytes: len })?;
+        let live = LIVE.fetch_add(kind.size(), Ordering::Relaxed) + kind.size();
         // To look is much cheaper than to write.
         if live > PEAK.load(Ordering::Relaxed) {
             PEAK.fetch_max(live, Ordering::Relaxed);
@@ -89,10 +90,10 @@ impl Block {
     }
 
     fn give_back(&mut self) {
-        if let Some(class) = Class::of(self.len) {
-            LIVE.fetch_sub(class.size(), Ordering::Relaxed);
-            // SAFETY: the block owns its memory, which is of this class, and is gone now.
-            unsafe { class.give_back(self.start) };
+        if let Some(kind) = Kind::of(self.len) {
+            LIVE.fetch_sub(kind.size(), Ordering::Relaxed);
+            // SAFETY: the block owns its memory, which is of this kind, and is gone now.
+            unsafe { kind.give_back(self.start) };
         }
     }
 
@@ -264,6 +265,7 @@ fn peak_resident() -> Option<u64> {
 
 /// Gives all cached memory back to the system, but what other threads cache for themselves.
 pub fn trim() {
+    lock(&RANGE).trim();
     let _ = CACHE.try_with(|cache| cache.borrow_mut().flush());
     for (index, shelf) in SHELVES.iter().enumerate() {
         let blocks = std::mem::take(&mut *lock(shelf));
@@ -273,6 +275,66 @@ pub fn trim() {
         }
     }
 }
+
+/// Where a block's memory comes from.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// From the cache of a class.
+    Small(Class),
+    /// From the range, of this size.
+    Large(usize),
+}
+
+impl Kind {
+    /// That of a block of `len` bytes; none if `len` is absurd.
+    #[inline]
+    fn of(len: usize) -> Option<Self> {
+        // Without a way to map memory there is no range.
+        match cfg!(unix) && len > LOCAL {
+            true => Range::size(len).map(Self::Large),
+            false => Class::of(len).map(Self::Small),
+        }
+    }
+
+    fn size(self) -> usize {
+        match self {
+            Self::Small(class) => class.size(),
+            Self::Large(size) => size,
+        }
+    }
+
+    /// Takes memory: what was given back or, if there is none that fits, from the system. None if that
+    /// has no more either, even after all cached memory was given back to it.
+    fn take(self) -> Option<NonNull<u8>> {
+        match self {
+            Self::Small(class) => class.take(),
+            Self::Large(size) => {
+                let take = || lock(&RANGE).take(size);
+                take().or_else(|| {
+                    trim();
+                    take()
+                })
+            }
+        }
+    }
+
+    /// Keeps memory for whoever takes some next.
+    ///
+    /// # Safety
+    /// `start` must come from [`Kind::take`] of the same kind and not be used any more.
+    unsafe fn give_back(self, start: NonNull<u8>) {
+        // SAFETY: the caller vouches for the memory.
+        unsafe {
+            match self {
+                Self::Small(class) => class.give_back(start),
+                Self::Large(size) => lock(&RANGE).give_back(start, size),
+            }
+        }
+    }
+}
+
+/// The larger blocks. A tebibyte of addresses is more than machines have memory.
+static RANGE: Mutex<Range> = Mutex::new(Range::new((usize::MAX >> 24) + 1));
 
 /// A cache line: what [`Block`]s are aligned to.
 #[repr(align(64))]
@@ -348,13 +410,9 @@ impl Class {
     /// Takes zeroed memory from the system.
     fn allocate(self) -> Option<NonNull<u8>> {
         let size = self.size();
-        let start = if cfg!(unix) && size >= MAPPED {
-            map(size)?
-        } else {
-            let layout = Layout::from_size_align(size, ALIGN).ok()?;
-            // SAFETY: the layout's size is not zero.
-            NonNull::new(unsafe { alloc_zeroed(layout) })?
-        };
+        let layout = Layout::from_size_align(size, ALIGN).ok()?;
+        // SAFETY: the layout's size is not zero.
+        let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         SYSTEM_CALLS.fetch_add(1, Ordering::Relaxed);
         HELD.fetch_add(size, Ordering::Relaxed);
         Some(start)
@@ -367,68 +425,12 @@ impl Class {
     unsafe fn free(self, start: NonNull<u8>) {
         let size = self.size();
         HELD.fetch_sub(size, Ordering::Relaxed);
-        if cfg!(unix) && size >= MAPPED {
-            // SAFETY: blocks of this size are mapped by themselves.
-            unsafe { unmap(start, size) };
-        } else if let Ok(layout) = Layout::from_size_align(size, ALIGN) {
-            // SAFETY: smaller blocks come from the global allocator with this layout.
+        if let Ok(layout) = Layout::from_size_align(size, ALIGN) {
+            // SAFETY: the block comes from the global allocator with this layout.
             unsafe { dealloc(start.as_ptr(), layout) };
         }
     }
 }
-
-/// Maps zeroed memory and asks for huge pages.
-#[cfg(unix)]
-fn map(size: usize) -> Option<NonNull<u8>> {
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // A mapping larger by a huge page holds a part that starts where a huge page does.
-    let whole = size.checked_add(MAPPED)?;
-    // SAFETY: an anonymous mapping at an address of the system's choice touches nothing else.
-    let start = unsafe { libc::mmap(std::ptr::null_mut(), whole, protection, flags, -1, 0) };
-    if start == libc::MAP_FAILED {
-        return None;
-    }
-    let address = start as usize;
-    let before = address.next_multiple_of(MAPPED) - address;
-    // SAFETY: both cut-offs lie within the mapping, before and behind the part that is kept.
-    let part = unsafe {
-        let part = start.cast::<u8>().add(before);
-        if before > 0 {
-            libc::munmap(start, before);
-        }
-        if before < MAPPED {
-            libc::munmap(part.add(size).cast(), MAPPED - before);
-        }
-        #[cfg(target_os = "linux")]
-        libc::madvise(part.cast(), size, libc::MADV_HUGEPAGE);
-        part
-    };
-    NonNull::new(part)
-}
-
-/// Without a way to map memory, large blocks come from the global allocator.
-#[cfg(not(unix))]
-fn map(_size: usize) -> Option<NonNull<u8>> {
-    None
-}
-
-/// Unmaps what [`map`] gave.
-///
-/// # Safety
-/// `start` and `size` must be those of one mapping that is not used any more.
-#[cfg(unix)]
-unsafe fn unmap(start: NonNull<u8>, size: usize) {
-    // SAFETY: the caller vouches for the mapping.
-    unsafe { libc::munmap(start.as_ptr().cast(), size) };
-}
-
-/// Never called: nothing is mapped.
-///
-/// # Safety
-/// None needed.
-#[cfg(not(unix))]
-unsafe fn unmap(_start: NonNull<u8>, _size: usize) {}
 
 /// A block in a cache.
 struct Cached(NonNull<u8>);
@@ -439,8 +441,8 @@ unsafe impl Send for Cached {}
 /// The cached blocks of each class.
 static SHELVES: [Mutex<Vec<Cached>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
 
-fn lock(shelf: &'static Mutex<Vec<Cached>>) -> std::sync::MutexGuard<'static, Vec<Cached>> {
-    shelf.lock().unwrap_or_else(|poison| poison.into_inner())
+fn lock<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The small blocks that a thread keeps for itself.
@@ -487,7 +489,7 @@ mod tests {
 
     #[test]
     fn memory_is_aligned_and_reused() {
-        for len in [1, 100, 5000, 1 << 20, 5 << 20] {
+        for len in [1, 100, 5000, LOCAL] {
             let mut block = Block::new(len).unwrap();
             block.bytes_mut().fill(7);
             let address = block.bytes().as_ptr() as usize;
