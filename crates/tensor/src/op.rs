@@ -97,6 +97,12 @@ pub trait Op: Debug + Send + Sync + 'static {
         None
     }
 
+    /// True if the output is quickly computed from what forward keeps, which is all inputs: it need not
+    /// be kept as well by an op behind this one that needs it ([`Forward::repeating_input`]).
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
     /// How many additions, multiplications and other operations on numbers the forward pass takes.
     fn flops(&self, _inputs: &[Spec], output: &Spec) -> u64 {
         output.shape.count() as u64
@@ -126,6 +132,8 @@ pub(crate) type Origins = SmallVec<[Origin; 6]>;
 pub(crate) enum Origin {
     /// An input, by its number.
     Input(u16),
+    /// An input that is not kept if its op is repeatable, but computed again.
+    Repeated(u16),
     /// The output.
     Output,
     /// Something else: the next of these.
@@ -134,8 +142,12 @@ pub(crate) enum Origin {
 
 impl Origin {
     fn input(index: usize) -> Self {
-        Self::Input(index.try_into().expect("only the first 65,536 inputs of an op can be kept"))
+        Self::Input(number(index))
     }
+}
+
+fn number(index: usize) -> u16 {
+    index.try_into().expect("only the first 65,536 inputs of an op can be kept")
 }
 
 impl Forward {
@@ -150,6 +162,16 @@ impl Forward {
     /// If it is behind the first 65,536 inputs.
     pub fn saving_input(mut self, index: usize) -> Self {
         self.saved.push(Origin::input(index));
+        self
+    }
+
+    /// Keeps an input for backward or, if its op is repeatable ([`Op::is_repeatable`]), has it computed
+    /// again by then. So its memory is free in between, unless somebody else keeps it.
+    ///
+    /// # Panics
+    /// If it is behind the first 65,536 inputs.
+    pub fn repeating_input(mut self, index: usize) -> Self {
+        self.saved.push(Origin::Repeated(number(index)));
         self
     }
 

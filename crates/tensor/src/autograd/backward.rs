@@ -276,18 +276,14 @@ impl Pass {
         grad: &Tensor,
     ) -> Result<Grads> {
         let keep = self.options.retain_graph || self.options.create_graph;
-        let Some(mut saved) = recorded.take_saved(keep) else {
-            let message = format_args!(
-                "{} was walked over before and has given up what it saved: call the first pass \
-                 with retain_graph",
-                recorded.op.name()
-            );
-            return Err(Error::Op(OpError::of("backward", message)));
-        };
+        let mut saved = recorded.take_saved(keep).ok_or_else(|| recorded.given_up())?;
+        recorded.repeat(&mut saved)?;
         if self.options.create_graph {
             for (tensor, origin) in saved.iter_mut().zip(&recorded.origins) {
                 *tensor = tensor.detach().with_node(match *origin {
-                    Origin::Input(input) => recorded.inputs[input as usize].clone(),
+                    Origin::Input(input) | Origin::Repeated(input) => {
+                        recorded.inputs[input as usize].clone()
+                    }
                     Origin::Output => Some(node.clone()),
                     Origin::Value => None,
                 });

@@ -1,8 +1,9 @@
 //! The tape: a node for each recorded op.
 
 use super::mode;
-use crate::Tensor;
 use crate::op::{Forward, Op, Origin, Origins, Spec};
+use crate::storage::Buffer;
+use crate::{Error, OpError, Result, Tensor};
 use gradus_kernels::Precision;
 use gradus_kernels::memory::{Pooled, PooledBox};
 use smallvec::SmallVec;
@@ -63,7 +64,10 @@ impl Node {
         let mut values = forward.values.iter();
         let mut saved = Saved::new();
         saved.extend(forward.saved.iter().map(|origin| match *origin {
-            Origin::Input(index) => inputs[index as usize].detach(),
+            Origin::Repeated(index) if maker(inputs[index as usize].node()).is_some() => {
+                Tensor::from_buffer(Buffer::Nothing, specs[index as usize])
+            }
+            Origin::Input(index) | Origin::Repeated(index) => inputs[index as usize].detach(),
             Origin::Output => forward.output.detach(),
             Origin::Value => values.next().expect("it was saved with its origin").clone(),
         }));
@@ -119,6 +123,35 @@ impl Recorded {
             false => saved.take(),
         }
     }
+
+    /// Computes those inputs again that were not kept. Fails where what that takes was given up.
+    pub(crate) fn repeat(&self, saved: &mut Saved) -> Result<()> {
+        for (tensor, origin) in saved.iter_mut().zip(&self.origins) {
+            if let Origin::Repeated(index) = *origin
+                && let Some(maker) = maker(self.inputs[index as usize].as_ref())
+            {
+                let inputs = maker.take_saved(true).ok_or_else(|| maker.given_up())?;
+                let inputs: SmallVec<[&Tensor; 5]> = inputs.iter().collect();
+                *tensor = maker.op.forward(&inputs, self.specs[index as usize])?.output;
+            }
+        }
+        Ok(())
+    }
+
+    /// A second walk over what was kept for one.
+    pub(crate) fn given_up(&self) -> Error {
+        let message = format_args!(
+            "{} was walked over before and has given up what it saved: call the first pass with \
+             retain_graph",
+            self.op.name()
+        );
+        Error::Op(OpError::of("backward", message))
+    }
+}
+
+/// What made a tensor, if it is quick to do so again.
+fn maker(node: Option<&Pooled<Node>>) -> Option<&Recorded> {
+    node?.recorded.as_ref().filter(|recorded| recorded.op.is_repeatable())
 }
 
 /// A hook on a gradient, to be removed when it is no longer wanted; see [`Tensor::register_hook`].

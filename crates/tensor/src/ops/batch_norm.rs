@@ -214,6 +214,12 @@ impl Op for BatchNorm {
         }))
     }
 
+    /// Where a ReLU is behind, the output mostly lies between two convolutions. The second one need not
+    /// keep it beside the norm's input. What something is added to is read by more than one op.
+    fn is_repeatable(&self) -> bool {
+        self.0.behind == Behind::Relu
+    }
+
     fn flops(&self, _: &[Spec], output: &Spec) -> u64 {
         4 * output.shape.count() as u64
     }

@@ -92,7 +92,7 @@ impl Op for Conv {
         let kernel = Kernel::Conv { direction, geometry, weight, precision: precision() };
         let bias = inputs.get(2).map(|bias| bias.detach().contiguous());
         let inputs: Vec<&Tensor> = inputs[..2].iter().copied().chain(&bias).collect();
-        Ok(Forward::new(launch(&kernel, &inputs, output)?).saving_inputs(2))
+        Ok(Forward::new(launch(&kernel, &inputs, output)?).repeating_input(0).saving_input(1))
     }
 
     fn backward(&self, context: &Context<'_>, grad: &Tensor) -> Result<Grads> {
