@@ -139,10 +139,7 @@ pub enum Kernel {
     AverageUnpool(Pool),
     /// out = 0, then each number of x: [N, ..] is added to out: [N, ..] where the second input, of
     /// x's shape and `i32`, says in the plane of the same number. All are contiguous.
-    ScatterPlanes {
-        /// The windows in which the numbers go, if each goes into one of its own.
-        windows: Option<Pool>,
-    },
+    ScatterPlanes,
     /// The adjoint of [`Kernel::ScatterPlanes`]: out gets the numbers of x: [N, ..] that the second
     /// input names.
     GatherPlanes,

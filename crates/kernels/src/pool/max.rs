@@ -1,9 +1,10 @@
-//! The largest number of each window, and moving numbers by the places where those were.
+//! The largest number of each window, and where it lies.
 
 use super::quads::{self, Quads};
-use super::{Grid, Pool, Span, TASK, Window};
-use crate::memory::scratch;
+use super::{Grid, Pool, Span, Window};
+use crate::memory::{ALIGN, scratch};
 use crate::simd::{MAX_LANES, Mask, Routine, Simd, Vector};
+use crate::tiles::is_large;
 use crate::{Chunks, Element, Float, Machine, Number};
 use std::ops::Range;
 
@@ -28,12 +29,14 @@ pub fn max_pool<T: Float>(
         Some(indices) => {
             let chunks = (Chunks::new(out, chunk), Chunks::new(indices, chunk));
             on.for_each(chunks, cost_ns, |index, (out, indices)| {
-                on.isa.run(MaxTask { grid, x, first: index * grid.rows, out, indices });
+                let first = index * grid.rows;
+                on.isa.run(MaxTask { grid, x, first, out, indices, wanted: true });
             });
         }
         None => on.for_each(Chunks::new(out, chunk), cost_ns, |index, out| {
             let indices = &mut scratch(out.len());
-            on.isa.run(MaxTask { grid, x, first: index * grid.rows, out, indices });
+            let first = index * grid.rows;
+            on.isa.run(MaxTask { grid, x, first, out, indices, wanted: false });
         }),
     }
 }
@@ -46,7 +49,13 @@ struct MaxTask<'a, T> {
     first: usize,
     out: &'a mut [T],
     indices: &'a mut [i32],
+    /// Whether somebody will read the indices.
+    wanted: bool,
 }
+
+/// How many numbers ahead of a row of windows those are asked for that a later one reads, if all are
+/// more than the caches hold.
+const AHEAD: usize = 1024;
 
 impl<T: Float> Routine for MaxTask<'_, T> {
     type Output = ();
@@ -59,15 +68,25 @@ impl<T: Float> Routine for MaxTask<'_, T> {
         }
         let rows = self.out.chunks_exact_mut(width).zip(self.indices.chunks_exact_mut(width));
         let windows = self.grid.rows_from(self.first);
+        let is_large = is_large(self.x);
+        let mut asked = 0;
         for ((out, indices), (plane, depth, height)) in rows.zip(windows) {
             let x = &self.x[plane..][..self.grid.pool.input_len()];
             let row = Row { grid: self.grid, x, depth, height };
+            if is_large {
+                let ahead = plane + self.grid.start(depth, height) + AHEAD;
+                for at in (asked.max(ahead - AHEAD)..ahead).step_by(ALIGN / size_of::<T>()) {
+                    isa.prefetch(self.x.as_ptr().wrapping_add(at));
+                }
+                asked = ahead;
+            }
             match self.grid.pool.windows[2] {
                 Window::Sliding { size, stride: 2, padding, dilation: 1 }
                     if self.grid.pool.input_len() <= EXACT =>
                 {
+                    let wanted = self.wanted.then_some(&mut *indices);
                     let within =
-                        row.by_vectors(isa, &self.x[plane..], [size, padding], out, indices);
+                        row.by_vectors(isa, &self.x[plane..], [size, padding], out, wanted);
                     row.by_windows(0..within.start, out, indices);
                     row.by_windows(within.end..width, out, indices);
                 }
@@ -88,7 +107,7 @@ impl<T: Float> MaxTask<'_, T> {
     /// Windows of two by two numbers, side by side.
     #[inline(always)]
     fn quads<S: Simd>(self, isa: S) {
-        let Self { grid, x, first, out, indices } = self;
+        let Self { grid, x, first, out, indices, wanted } = self;
         let (width, lanes) = (grid.pool.output[2], T::Vector::<S>::LANES);
         let starts = (0..out.len()).step_by(width);
         for (start, (plane, depth, height)) in starts.zip(grid.rows_from(first)) {
@@ -100,9 +119,15 @@ impl<T: Float> MaxTask<'_, T> {
                 let Some(quads) = quads::read(isa, x, plane + place, plane + place + below) else {
                     break;
                 };
-                let (largest, at) = largest_of(isa, quads, place, below);
-                largest.store(&mut out[done..]);
-                at.store_ints(&mut indices[done..]);
+                if wanted {
+                    let (largest, at) = largest_of(isa, quads, place, below);
+                    largest.store(&mut out[done..]);
+                    at.store_ints(&mut indices[done..]);
+                } else {
+                    let Quads { upper, lower } = quads;
+                    let largest = upper.0.maximum(upper.1).maximum(lower.0.maximum(lower.1));
+                    largest.store(&mut out[done..]);
+                }
                 done += lanes;
             }
             if done < end {
@@ -248,7 +273,7 @@ impl<T: Float> Row<'_, T> {
         x: &[T],
         [size, padding]: [usize; 2],
         out: &mut [T],
-        indices: &mut [i32],
+        mut indices: Option<&mut [i32]>,
     ) -> Range<usize> {
         let lanes = T::Vector::<S>::LANES;
         let first = padding.div_ceil(2).min(out.len());
@@ -258,11 +283,16 @@ impl<T: Float> Row<'_, T> {
         while done < end && first + lanes <= end {
             // The last vector may have windows of the one before it.
             let window = done.min(end - lanes);
-            let Some((largest, at)) = self.vector(isa, x, size, 2 * window - padding) else {
-                break;
+            let place = 2 * window - padding;
+            let largest = match &mut indices {
+                Some(indices) => self.vector(isa, x, size, place).map(|(largest, at)| {
+                    at.store_ints(&mut indices[window..]);
+                    largest
+                }),
+                None => self.values(isa, x, size, place),
             };
+            let Some(largest) = largest else { break };
             largest.store(&mut out[window..]);
-            at.store_ints(&mut indices[window..]);
             done = window + lanes;
         }
         first..done
@@ -305,6 +335,33 @@ impl<T: Float> Row<'_, T> {
         Some((best, at))
     }
 
+    /// The largest numbers alone, as [`Row::vector`] finds them: those of columns come first.
+    #[inline(always)]
+    fn values<S: Simd>(&self, isa: S, x: &[T], size: usize, place: usize) -> Option<T::Vector<S>> {
+        let lanes = T::Vector::<S>::LANES;
+        let lowest = T::Vector::<S>::splat(isa, T::NEG_INFINITY);
+        let mut best = lowest;
+        let (by_depth, by_height) = self.grid.strides();
+        for tap in (0..size).step_by(2) {
+            let mut columns = [lowest; 2];
+            for depth in self.depth.positions() {
+                for height in self.height.positions() {
+                    let first = depth * by_depth + height * by_height + place + tap;
+                    let x = x.get(first..)?.get(..2 * lanes)?;
+                    for (column, x) in columns.iter_mut().zip(x.chunks_exact(lanes)) {
+                        *column = column.maximum(T::Vector::<S>::load(isa, x));
+                    }
+                }
+            }
+            let (one, other) = columns[0].deinterleave(columns[1]);
+            best = best.maximum(one);
+            if tap + 1 < size {
+                best = best.maximum(other);
+            }
+        }
+        Some(best)
+    }
+
     /// One window after another.
     #[inline(always)]
     fn by_windows(&self, which: Range<usize>, out: &mut [T], indices: &mut [i32]) {
@@ -325,124 +382,4 @@ impl<T: Float> Row<'_, T> {
             *index = at as i32;
         }
     }
-}
-
-/// How many planes one task takes.
-fn planes_of_task(x_len: usize, out_len: usize) -> usize {
-    (TASK / (x_len + out_len).max(1)).max(1)
-}
-
-/// out = 0, then each number of a plane of `x` is added where its index says in the plane of `out`.
-/// `planes` tells how many planes there are, and `windows`, if there are any, in which window each
-/// index lies: where these are apart it is faster to write each than to look for places.
-///
-/// # Panics
-/// If the slices cannot be cut into that many planes, or there are no windows and an index is beyond
-/// its plane.
-pub fn scatter_planes<T: Float>(
-    on: Machine,
-    planes: usize,
-    windows: Option<Pool>,
-    x: &[T],
-    indices: &[i32],
-    out: &mut [T],
-) {
-    let (x_len, out_len) = plane_lens(planes, x, indices, out);
-    if out_len == 0 {
-        return;
-    }
-    let group = planes_of_task(x_len, out_len);
-    let cost_ns = (x.len() + out.len()) / 2;
-    if let Some(grid) = &windows.map(Grid::new).filter(|grid| x_len > 0 && grid.has_quads()) {
-        assert_eq!(grid.pool.planes(out.len(), x.len()), planes);
-        on.for_each(Chunks::new(out, group * out_len), cost_ns / 4, |index, out| {
-            let start = index * group * x_len;
-            on.isa.run(QuadsTask { grid, x: &x[start..], indices: &indices[start..], out });
-        });
-        return;
-    }
-    on.for_each(Chunks::new(out, group * out_len), cost_ns, |index, out| {
-        for (i, out) in out.chunks_exact_mut(out_len).enumerate() {
-            let start = (index * group + i) * x_len;
-            out.fill(T::ZERO);
-            for (&value, &index) in x[start..][..x_len].iter().zip(&indices[start..][..x_len]) {
-                let sum = &mut out[index as usize];
-                *sum = sum.plus(value);
-            }
-        }
-    });
-}
-
-/// Some planes that consist of windows of two by two numbers.
-struct QuadsTask<'a, T> {
-    grid: &'a Grid,
-    x: &'a [T],
-    indices: &'a [i32],
-    out: &'a mut [T],
-}
-
-impl<T: Float> Routine for QuadsTask<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let Self { grid, x, indices, out } = self;
-        let pool = &grid.pool;
-        if 4 * pool.output_len() != pool.input_len() {
-            out.fill(T::ZERO);
-        }
-        let (width, below) = (pool.output[2], grid.strides().1);
-        let count = out.len() / pool.input_len() * pool.output_len();
-        let rows = x[..count].chunks_exact(width).zip(indices[..count].chunks_exact(width));
-        for ((x, indices), (plane, depth, height)) in rows.zip(grid.rows_from(0)) {
-            let place = grid.start(depth, height);
-            let (upper, lower) = out[plane + place..][..below + 2 * width].split_at_mut(below);
-            let pairs = upper.chunks_exact_mut(2).zip(lower.chunks_exact_mut(2));
-            for (j, ((&value, &index), (upper, lower))) in
-                x.iter().zip(indices).zip(pairs).enumerate()
-            {
-                let at = index - (place + 2 * j) as i32;
-                let where_it_is = |place: usize| if at == place as i32 { value } else { T::ZERO };
-                (upper[0], upper[1]) = (where_it_is(0), where_it_is(1));
-                (lower[0], lower[1]) = (where_it_is(below), where_it_is(below + 1));
-            }
-        }
-    }
-}
-
-/// out = the numbers of a plane of `x` that the indices of a plane name. `planes` tells how many
-/// planes there are.
-///
-/// # Panics
-/// If the slices cannot be cut into that many planes, or an index is beyond its plane.
-pub fn gather_planes<T: Float>(
-    on: Machine,
-    planes: usize,
-    x: &[T],
-    indices: &[i32],
-    out: &mut [T],
-) {
-    let (out_len, x_len) = plane_lens(planes, out, indices, x);
-    if out_len == 0 {
-        return;
-    }
-    let group = planes_of_task(x_len, out_len);
-    let cost_ns = out.len();
-    on.for_each(Chunks::new(out, group * out_len), cost_ns, |index, out| {
-        for (i, out) in out.chunks_exact_mut(out_len).enumerate() {
-            let plane = index * group + i;
-            let x = &x[plane * x_len..][..x_len];
-            for (out, &index) in out.iter_mut().zip(&indices[plane * out_len..][..out_len]) {
-                *out = x[index as usize];
-            }
-        }
-    });
-}
-
-/// The lengths of the planes that have indices, and of those that the indices point into.
-fn plane_lens<T>(planes: usize, few: &[T], indices: &[i32], many: &[T]) -> (usize, usize) {
-    let lens = (few.len() / planes.max(1), many.len() / planes.max(1));
-    assert_eq!(few.len(), indices.len());
-    assert_eq!((few.len(), many.len()), (planes * lens.0, planes * lens.1));
-    lens
 }

@@ -7,9 +7,11 @@
 mod average;
 mod max;
 mod quads;
+mod scatter;
 
 pub use average::{average_pool, average_unpool};
-pub use max::{gather_planes, max_pool, scatter_planes};
+pub use max::max_pool;
+pub use scatter::{gather_planes, scatter_planes};
 
 /// Where the windows lie along one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,7 +23,7 @@ impl Grid {
         pairs && self.spans[0].iter().all(|depth| depth.places == 1 && depth.with_padding == 1)
     }
 
-    /// Where in its plane the first window of a row starts, if all windows are two by two.
+    /// Where in its plane the first row starts that a row of windows reads.
     #[inline(always)]
     pub(super) fn start(&self, depth: Span, height: Span) -> usize {
         let (by_depth, by_height) = self.strides();

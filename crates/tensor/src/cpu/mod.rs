@@ -121,7 +121,7 @@ impl Backend for Cpu {
             Kernel::MaxPool(pool) => pool::max(on, *pool, inputs, outputs),
             Kernel::AveragePool(pool) => pool::average(on, *pool, inputs, outputs),
             Kernel::AverageUnpool(pool) => pool::average_adjoint(on, *pool, inputs, outputs),
-            Kernel::ScatterPlanes { windows } => pool::scatter(on, *windows, inputs, outputs),
+            Kernel::ScatterPlanes => pool::scatter(on, inputs, outputs),
             Kernel::GatherPlanes => pool::gather(on, inputs, outputs),
             Kernel::Attention(how) => attention::attention(on, *how, inputs, outputs),
             Kernel::AttentionGradient(how) => attention::gradient(on, *how, inputs, outputs),

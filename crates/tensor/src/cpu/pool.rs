@@ -51,16 +51,11 @@ pub(super) fn max(
     Ok(())
 }
 
-pub(super) fn scatter(
-    on: Machine,
-    windows: Option<Pool>,
-    inputs: &[Input<'_>],
-    outputs: &mut [Output<'_>],
-) -> Result<()> {
+pub(super) fn scatter(on: Machine, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) -> Result<()> {
     let (x, indices, out) = (&inputs[0], slice(&inputs[1]), &mut outputs[0]);
     let planes = out.shape[0];
     with_dtype!(x.dtype, float T => {
-        kernels::scatter_planes::<T>(on, planes, windows, slice(x), indices, output(out));
+        kernels::scatter_planes::<T>(on, planes, slice(x), indices, output(out));
     }, else return unsupported("pooling", x.dtype));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::{Windows, planes, planes_spec};
 use crate::error::reject;
-use crate::kernel::{Kernel, Pool};
+use crate::kernel::Kernel;
 use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch, launch_many};
 use crate::{DType, OpError, Result, Shape, Tensor};
 use smallvec::smallvec;
@@ -42,8 +42,7 @@ impl Op for MaxPool {
 
     fn backward(&self, context: &Context<'_>, grad: &Tensor) -> Result<Grads> {
         let x = context.inputs[0];
-        let windows = Some(self.0.of(x)?);
-        let scatter = Scatter { shape: x.shape, axes: self.0.axes, windows };
+        let scatter = Scatter { shape: x.shape, axes: self.0.axes };
         Ok(smallvec![Some(Tensor::try_apply(scatter, &[grad, &context.saved[0]])?)])
     }
 
@@ -85,8 +84,6 @@ impl Op for MaxPoolIndices {
 pub(super) struct Scatter {
     pub(super) shape: Shape,
     pub(super) axes: usize,
-    /// The windows in which the numbers go, if each goes into one of its own.
-    pub(super) windows: Option<Pool>,
 }
 
 impl Op for Scatter {
@@ -103,13 +100,12 @@ impl Op for Scatter {
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
         let [x, indices] = [0, 1].map(|i| flat_planes(inputs[i], self.axes));
         let out = output.with_shape(flat(output.shape, self.axes));
-        let kernel = Kernel::ScatterPlanes { windows: self.windows };
-        let out = launch(&kernel, &[&x, &indices], out)?;
+        let out = launch(&Kernel::ScatterPlanes, &[&x, &indices], out)?;
         Ok(Forward::new(out.reshape(output.shape)).saving_input(1))
     }
 
     fn backward(&self, context: &Context<'_>, grad: &Tensor) -> Result<Grads> {
-        let gather = Gather { axes: self.axes, windows: self.windows };
+        let gather = Gather { axes: self.axes };
         let by_x =
             context.if_needed(0, || Tensor::try_apply(gather, &[grad, &context.saved[0]]))?;
         Ok(smallvec![by_x, None])
@@ -120,8 +116,6 @@ impl Op for Scatter {
 #[derive(Debug)]
 pub(super) struct Gather {
     pub(super) axes: usize,
-    /// The windows from which the numbers are, if each is from one of its own.
-    pub(super) windows: Option<Pool>,
 }
 
 impl Op for Gather {
@@ -144,8 +138,7 @@ impl Op for Gather {
     }
 
     fn backward(&self, context: &Context<'_>, grad: &Tensor) -> Result<Grads> {
-        let Self { axes, windows } = *self;
-        let scatter = Scatter { shape: context.inputs[0].shape, axes, windows };
+        let scatter = Scatter { shape: context.inputs[0].shape, axes: self.axes };
         let by_x =
             context.if_needed(0, || Tensor::try_apply(scatter, &[grad, &context.saved[0]]))?;
         Ok(smallvec![by_x, None])

@@ -133,7 +133,7 @@ pub(in crate::ops) const CASES: &[Case] = &[
                 ];
                 Sample::new(inputs, move |x| {
                     let shape = [planes, 4, 5].into();
-                    let scatter = Scatter { shape, axes: 2, windows: None };
+                    let scatter = Scatter { shape, axes: 2 };
                     Tensor::apply(scatter, &[&x[0], &x[1].to_dtype(DType::I32)])
                 })
             };
@@ -152,7 +152,7 @@ pub(in crate::ops) const CASES: &[Case] = &[
                     Arg::indices(&[planes, 2, 3], 20),
                 ];
                 Sample::new(inputs, |x| {
-                    let gather = Gather { axes: 2, windows: None };
+                    let gather = Gather { axes: 2 };
                     Tensor::apply(gather, &[&x[0], &x[1].to_dtype(DType::I32)])
                 })
             };
