@@ -9,7 +9,7 @@ use super::{Geometry, channels, lines, winograd};
 use crate::memory::Block;
 use crate::multiplier::{self, Format, Unrounded};
 use crate::threads::Shared;
-use crate::{Float, Machine, Precision, Strided};
+use crate::{Chunks, Float, Machine, Precision, Strided};
 
 /// From so many channels of the target, and of the source, on vectors run along channels.
 const ROWS: usize = 16;
@@ -81,10 +81,20 @@ pub(super) fn run<T: Float>(
     plans: &[Plan],
     out: &mut [T],
 ) {
-    if out.is_empty() {
+    let out_len = out.len();
+    if out_len == 0 {
         return;
     }
-    let out = Shared::new(out);
+    // What no tap meets is the bias alone, as with a stride longer than the kernel.
+    let (plans, empty): (Vec<&Plan>, Vec<&Plan>) = plans.iter().partition(|plan| plan.taps() > 0);
+    if !empty.is_empty() {
+        let place_count = correlation.target.iter().product();
+        on.for_each(Chunks::new(out, place_count), out_len / 4, |plane, out| {
+            let channel = plane % (correlation.groups * correlation.rows);
+            out.fill(correlation.bias.map_or(T::ZERO, |bias| bias[channel]));
+        });
+    }
+    let (out, plans) = (Shared::new(out), &plans[..]);
     // A packed number holds channels of one place.
     let even = correlation.channels.is_multiple_of(T::Rounded::STEPS);
     if even && multiplier::rounds::<T>(on, correlation.precision) {
@@ -98,7 +108,7 @@ pub(super) fn run<T: Float>(
 fn run_as<T: Float, F: Format<T>>(
     on: Machine,
     correlation: &Correlation<'_, T>,
-    plans: &[Plan],
+    plans: &[&Plan],
     out: &Shared<'_, T>,
 ) {
     let Correlation { rows, channels: depth, .. } = *correlation;
