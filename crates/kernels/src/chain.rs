@@ -5,7 +5,7 @@ use crate::memory::scratch;
 use crate::simd::{PastCaches, Routine, Simd, prefetch};
 use crate::strided::{Strided, TILE, Tiles};
 use crate::threads::Shared;
-use crate::tiles::{Code1, Code2, LUMP, TASK, is_large};
+use crate::tiles::{Code1, Code2, CopyPast, LUMP, TASK, is_large};
 use crate::{Float, Isa, Machine};
 use std::cmp::Ordering;
 
@@ -131,7 +131,7 @@ impl<'a, T: Float> Chain<'a, T> {
                     // SAFETY: each tile is computed once, and each of its results written once.
                     let to = unsafe { out.slice(start, len) };
                     match &past {
-                        Some(past) => on.isa.run(CopyTile { past, from, to }),
+                        Some(past) => on.isa.run(CopyPast { past, from, to }),
                         None => to.copy_from_slice(from),
                     }
                 }
@@ -305,20 +305,5 @@ impl<T: Float> Routine for ZipTile<'_, T> {
                 beside.write(isa, index * lump, out);
             }
         }
-    }
-}
-
-struct CopyTile<'a, T> {
-    past: &'a PastCaches,
-    from: &'a [T],
-    to: &'a mut [T],
-}
-
-impl<T: Float> Routine for CopyTile<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, isa: S) {
-        self.past.copy(isa, self.from, self.to);
     }
 }

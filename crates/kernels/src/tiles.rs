@@ -34,6 +34,22 @@ pub(crate) fn part_of<'a, T>(next: &'a [T], place: &Range<usize>) -> &'a [T] {
     next.get(place.clone()).unwrap_or_default()
 }
 
+/// Copies numbers past the caches.
+pub(crate) struct CopyPast<'a, T> {
+    pub(crate) past: &'a PastCaches,
+    pub(crate) from: &'a [T],
+    pub(crate) to: &'a mut [T],
+}
+
+impl<T: Element> Routine for CopyPast<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        self.past.copy(isa, self.from, self.to);
+    }
+}
+
 /// What an element-wise kernel of one input does to a tile.
 pub(crate) trait Code1<A, O>: Copy + Send + Sync {
     fn tile<S: Simd>(self, isa: S, x: &[A], out: &mut [O]);

@@ -267,3 +267,33 @@ fn numbers_move_by_indices() {
         });
     }
 }
+
+#[test]
+fn planes_that_no_cache_holds_are_as_each_by_itself() {
+    let (planes, side, each) = (65, 256, (Window::EACH, 1));
+    let axis = sliding(side, 3, 2, 1, 1);
+    let pool = pool([1, side, side], [each, axis, axis]);
+    let (input, output) = (side * side, axis.1 * axis.1);
+    let (x, grad): (Vec<f32>, Vec<f32>) = (numbers(planes * input, 5), numbers(planes * output, 6));
+    assert!(size_of_val(&x[..]) > 16 << 20);
+    for isa in Isa::available() {
+        let on = Machine { isa, threads: 2 };
+        let run = |planes: usize, x: &[f32], grad: &[f32]| {
+            let (mut values, mut indices) = (vec![0.0; grad.len()], vec![0; grad.len()]);
+            max_pool(on, pool, x, &mut values, Some(&mut indices));
+            let mut alone = vec![0.0; grad.len()];
+            max_pool(on, pool, x, &mut alone, None);
+            assert_eq!(values, alone, "{isa}");
+            let mut back = vec![f32::NAN; x.len()];
+            scatter_planes(on, planes, grad, &indices, &mut back);
+            (values, indices, back)
+        };
+        let all = run(planes, &x, &grad);
+        for (i, (x, grad)) in x.chunks(input).zip(grad.chunks(output)).enumerate() {
+            let (values, indices, back) = run(1, x, grad);
+            assert_eq!(values, all.0[i * output..][..output], "{isa}, plane {i}");
+            assert_eq!(indices, all.1[i * output..][..output], "{isa}, plane {i}");
+            assert_eq!(back, all.2[i * input..][..input], "{isa}, plane {i}");
+        }
+    }
+}

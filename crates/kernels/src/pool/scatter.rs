@@ -2,8 +2,8 @@
 
 use super::TASK;
 use crate::memory::scratch;
-use crate::simd::{PastCaches, Routine, Simd};
-use crate::tiles::is_large;
+use crate::simd::PastCaches;
+use crate::tiles::{CopyPast, is_large};
 use crate::{Chunks, Float, Machine};
 
 /// How many planes one task takes.
@@ -38,7 +38,7 @@ pub fn scatter_planes<T: Float>(
             if let Some(past) = &past {
                 let mut sums = scratch(out_len);
                 plane.scatter(&mut sums);
-                on.isa.run(Written { past, sums: &sums, out });
+                on.isa.run(CopyPast { past, from: &sums, to: out });
             } else {
                 plane.scatter(out);
             }
@@ -59,22 +59,6 @@ impl<T: Float> Plane<'_, T> {
             let sum = &mut out[index as usize];
             *sum = sum.plus(value);
         }
-    }
-}
-
-/// A plane that is written past the caches.
-struct Written<'a, T> {
-    past: &'a PastCaches,
-    sums: &'a [T],
-    out: &'a mut [T],
-}
-
-impl<T: Float> Routine for Written<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, isa: S) {
-        self.past.copy(isa, self.sums, self.out);
     }
 }
 
