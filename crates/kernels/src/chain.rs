@@ -2,18 +2,20 @@
 
 use crate::elementwise::{Binary, Unary};
 use crate::memory::scratch;
+use crate::reduce::{AddRow, ROWS, Reduction, combine_rows};
 use crate::simd::{PastCaches, Routine, Simd, prefetch};
 use crate::strided::{Strided, TILE, Tiles};
 use crate::threads::Shared;
 use crate::tiles::{Code1, Code2, CopyPast, LUMP, TASK, is_large};
 use crate::{Float, Isa, Machine};
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// The most steps that a chain can have.
 pub const MAX_STEPS: usize = 16;
 
-/// No chain has more inputs: each step takes two at most, and each but the last gives one.
-const MAX_INPUTS: usize = MAX_STEPS + 1;
+/// No chain has more inputs: each step takes two at most.
+const MAX_INPUTS: usize = 2 * MAX_STEPS;
 
 /// Where a step finds its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +109,33 @@ impl<'a, T: Float> Chain<'a, T> {
     /// # Panics
     /// If a length differs.
     pub fn run(&self, on: Machine, outputs: Vec<(usize, &mut [T])>) {
+        self.compute(on, Cut { len: self.len, columns: TILE, rows: TASK / TILE }, outputs, vec![]);
+    }
+
+    /// As [`Chain::run`], and sums the results of some steps, as rows of so many columns, over the
+    /// rows: for each its index and where the sums go. Their bits are those of
+    /// [`reduce`](crate::reduce).
+    ///
+    /// # Panics
+    /// If a length differs, or the columns are not as many as each sum has numbers.
+    pub fn run_and_sum(
+        &self,
+        on: Machine,
+        outputs: Vec<(usize, &mut [T])>,
+        columns: usize,
+        sums: Vec<(usize, &mut [T])>,
+    ) {
+        assert!(columns > 0 && self.len.is_multiple_of(columns));
+        self.compute(on, Cut { len: self.len, columns, rows: ROWS }, outputs, sums);
+    }
+
+    fn compute(
+        &self,
+        on: Machine,
+        cut: Cut,
+        outputs: Vec<(usize, &mut [T])>,
+        sums: Vec<(usize, &mut [T])>,
+    ) {
         let large = outputs.first().is_some_and(|(_, out)| is_large(out));
         let outputs: Vec<(usize, Shared<'_, T>)> = outputs
             .into_iter()
@@ -115,17 +144,32 @@ impl<'a, T: Float> Chain<'a, T> {
                 (step, Shared::new(out))
             })
             .collect();
+        assert!(
+            sums.iter().all(|(step, sum)| sum.len() == cut.columns && *step < self.steps.len())
+        );
+        // Of each block of rows first.
+        let blocks_len = cut.blocks() * cut.columns;
+        let mut partial = scratch(sums.len() * blocks_len);
+        let partials = Shared::new(&mut partial);
         // The results of so many steps are written beside the busy one.
         let written = if large { self.busy + 1 } else { 0 };
         let cost_ns = self.steps.len() * self.len / 2;
-        on.parallel(self.len.div_ceil(TASK), cost_ns, |task| {
+        on.parallel(cut.tasks(), cost_ns, |task| {
             let mut registers = scratch(self.registers());
-            let end = self.len.min((task + 1) * TASK);
             let past = large.then(PastCaches::new);
-            let writing = Writing { outputs: &outputs, past: past.as_ref(), end };
-            for start in (task * TASK..end).step_by(TILE) {
-                let len = TILE.min(end - start);
-                let results = self.tile(on.isa, (start, len), &mut registers, Some(&writing));
+            let writing = Writing { outputs: &outputs, past: past.as_ref() };
+            let total = |index: usize| {
+                let columns = cut.columns_of(task);
+                let start = index * blocks_len + cut.block(task) * cut.columns + columns.start;
+                // SAFETY: each task has columns of a block of its own.
+                unsafe { partials.slice(start, columns.len()) }
+            };
+            (0..sums.len()).for_each(|index| total(index).fill(T::ZERO));
+            let mut tiles = cut.tiles(task).peekable();
+            while let Some(place) = tiles.next() {
+                let (start, len) = (place.start, place.len());
+                let next = tiles.peek().cloned().unwrap_or_default();
+                let results = self.tile(on.isa, place, &mut registers, Some((&writing, next)));
                 for (step, out) in outputs.iter().filter(|(step, _)| *step >= written) {
                     let from = &results[step * TILE..][..len];
                     // SAFETY: each tile is computed once, and each of its results written once.
@@ -135,8 +179,17 @@ impl<'a, T: Float> Chain<'a, T> {
                         None => to.copy_from_slice(from),
                     }
                 }
+                for (index, (step, _)) in sums.iter().enumerate() {
+                    let (results, out) = (&results[step * TILE..][..len], total(index));
+                    for x in results.chunks_exact(out.len()) {
+                        on.isa.run(AddRow { x, out });
+                    }
+                }
             }
         });
+        for ((_, sum), blocks) in sums.into_iter().zip(partial.chunks(blocks_len.max(1))) {
+            combine_rows(Reduction::Sum, blocks, sum);
+        }
     }
 
     /// How many numbers [`Chain::tile`] needs space for.
@@ -148,10 +201,11 @@ impl<'a, T: Float> Chain<'a, T> {
     fn tile<'b>(
         &self,
         isa: Isa,
-        (start, len): (usize, usize),
+        place: Range<usize>,
         registers: &'b mut [T],
-        writing: Option<&Writing<'_, T>>,
+        writing: Option<(&Writing<'_, T>, Range<usize>)>,
     ) -> &'b [T] {
+        let (start, len) = (place.start, place.len());
         let (gathered, results) = registers.split_at_mut(self.inputs.len() * TILE);
         let mut inputs: [&[T]; MAX_INPUTS] = [&[]; MAX_INPUTS];
         let buffers = gathered.chunks_exact_mut(TILE);
@@ -165,9 +219,9 @@ impl<'a, T: Float> Chain<'a, T> {
                 Source::Input(i) => inputs[i],
                 Source::Step(i) => &earlier[i * TILE..][..len],
             };
-            let writing = writing.filter(|_| self.busy == index);
-            let beside =
-                writing.map(|writing| Beside { inputs: &self.inputs, start, earlier, writing });
+            let beside = writing.clone().filter(|_| self.busy == index).map(|(writing, next)| {
+                Beside { inputs: &self.inputs, start, next, earlier, writing }
+            });
             match *step {
                 Step::Map(op, x) => isa.run(MapTile { op, x: find(x), out, beside }),
                 Step::Zip(op, x, y) => isa.run(ZipTile { op, x: find(x), y: find(y), out, beside }),
@@ -192,14 +246,62 @@ impl<'a, T: Float> Chain<'a, T> {
         let (registers, whole) = buffer.split_at_mut(self.registers());
         let last = (self.steps.len() - 1) * TILE;
         if len <= TILE {
-            return &self.tile(isa, (start, len), registers, None)[last..][..len];
+            return &self.tile(isa, start..start + len, registers, None)[last..][..len];
         }
         for (index, part) in whole[..len].chunks_mut(TILE).enumerate() {
-            let place = (start + index * TILE, part.len());
-            let results = self.tile(isa, place, registers, None);
+            let start = start + index * TILE;
+            let results = self.tile(isa, start..start + part.len(), registers, None);
             part.copy_from_slice(&results[last..][..part.len()]);
         }
         &whole[..len]
+    }
+}
+
+/// How the numbers of a chain, as rows, are cut into tasks, and those into tiles: pieces of long rows,
+/// or several short rows.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// How many numbers there are; the last row may be shorter.
+    len: usize,
+    columns: usize,
+    /// How many rows a task takes.
+    rows: usize,
+}
+
+impl Cut {
+    /// How many parts a row has.
+    fn parts(self) -> usize {
+        self.columns.div_ceil(TILE)
+    }
+
+    /// How many blocks of rows there are.
+    fn blocks(self) -> usize {
+        self.len.div_ceil(self.rows * self.columns)
+    }
+
+    fn tasks(self) -> usize {
+        self.blocks() * self.parts()
+    }
+
+    /// The block of a task.
+    fn block(self, task: usize) -> usize {
+        task / self.parts()
+    }
+
+    /// The columns of a task.
+    fn columns_of(self, task: usize) -> Range<usize> {
+        let first = task % self.parts() * TILE;
+        first..self.columns.min(first + TILE)
+    }
+
+    /// The tiles of a task.
+    fn tiles(self, task: usize) -> impl Iterator<Item = Range<usize>> {
+        let columns = self.columns_of(task);
+        let rows = (TILE / self.columns).max(1);
+        let first = self.block(task) * self.rows * self.columns;
+        let end = self.len.min(first + self.rows * self.columns);
+        let starts = (first + columns.start..end).step_by(rows * self.columns);
+        starts.map(move |start| start..end.min(start + rows * columns.len()))
     }
 }
 
@@ -209,8 +311,6 @@ struct Writing<'a, T> {
     outputs: &'a [(usize, Shared<'a, T>)],
     /// If they go past the caches.
     past: Option<&'a PastCaches>,
-    /// Where the task ends.
-    end: usize,
 }
 
 /// What memory does while a step keeps the processor busy: it brings what the next tile reads, and
@@ -219,6 +319,8 @@ struct Beside<'a, T> {
     inputs: &'a [Tiles<'a, T>],
     /// Where the tile begins.
     start: usize,
+    /// The next tile, if there is one.
+    next: Range<usize>,
     /// The results of the steps before, for the tile.
     earlier: &'a [T],
     writing: &'a Writing<'a, T>,
@@ -228,10 +330,10 @@ impl<T: Float> Beside<'_, T> {
     /// Asks for what the next tile reads in place of the numbers of this one from `start` on.
     #[inline(always)]
     fn ask<S: Simd>(&self, isa: S, start: usize, len: usize) {
-        let end = self.writing.end;
-        let next = (self.start + TILE + start).min(end);
+        let Range { start: next, end } = self.next;
+        let part = (next + start).min(end)..(next + start + len).min(end);
         for memory in self.inputs.iter().filter_map(Tiles::memory) {
-            prefetch(isa, &memory[next..(next + len).min(end)]);
+            prefetch(isa, &memory[part.clone()]);
         }
     }
 

@@ -308,13 +308,7 @@ impl Kind {
     fn take(self) -> Option<NonNull<u8>> {
         match self {
             Self::Small(class) => class.take(),
-            Self::Large(size) => {
-                let take = || lock(&RANGE).take(size);
-                take().or_else(|| {
-                    trim();
-                    take()
-                })
-            }
+            Self::Large(size) => take_or_trim(|| lock(&RANGE).take(size)),
         }
     }
 
@@ -331,6 +325,14 @@ impl Kind {
             }
         }
     }
+}
+
+/// Takes memory and, where there is none, once more after all that is cached went back to the system.
+fn take_or_trim(take: impl Fn() -> Option<NonNull<u8>>) -> Option<NonNull<u8>> {
+    take().or_else(|| {
+        trim();
+        take()
+    })
 }
 
 /// The larger blocks. A tebibyte of addresses is more than machines have memory.
@@ -369,10 +371,7 @@ impl Class {
     /// Takes memory of this size: what was given back or, if there is none, from the system. None if
     /// that has no more either, even after all cached memory was given back to it.
     pub(crate) fn take(self) -> Option<NonNull<u8>> {
-        self.take_cached().or_else(|| self.allocate()).or_else(|| {
-            trim();
-            self.allocate()
-        })
+        self.take_cached().or_else(|| take_or_trim(|| self.allocate()))
     }
 
     /// Keeps memory for whoever takes some of this size next.
@@ -497,6 +496,10 @@ mod tests {
             drop(block);
             let block = Block::new(len).unwrap();
             assert_eq!(block.bytes().as_ptr() as usize, address, "{len} bytes were not reused");
+        }
+        // Which memory larger ones get depends on what other tests hold: see `range`.
+        for len in [LOCAL + 1, 1 << 20, 5 << 20] {
+            assert_eq!(Block::new(len).unwrap().bytes().as_ptr() as usize % ALIGN, 0);
         }
     }
 

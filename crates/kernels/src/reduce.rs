@@ -428,7 +428,7 @@ impl<N: Numbers<Number: Reducible>> Routine for BlockTask<'_, N> {
 }
 
 /// How many rows of columns are combined before their result is added to the others'.
-const ROWS: usize = 256;
+pub(crate) const ROWS: usize = 256;
 
 /// How many columns one task takes.
 const COLUMNS: usize = 1024;
@@ -453,12 +453,31 @@ fn reduce_columns<T: Reducible>(
         let rows = block * ROWS..rows.min((block + 1) * ROWS);
         on.isa.run(ColumnsTask { reduction, view, rows, start, out });
     });
-    let (first, others) = partial.split_at(columns);
-    out.copy_from_slice(first);
-    for row in others.chunks_exact(columns) {
+    combine_rows(reduction, &partial, out);
+}
+
+/// out = the rows that lie one after another, combined in their order.
+pub(crate) fn combine_rows<T: Number>(reduction: Reduction, rows: &[T], out: &mut [T]) {
+    out.fill(reduction.start());
+    for row in rows.chunks_exact(out.len()) {
         for (out, &x) in out.iter_mut().zip(row) {
             *out = reduction.combine(*out, x);
         }
+    }
+}
+
+/// out += x.
+pub(crate) struct AddRow<'a, T> {
+    pub(crate) x: &'a [T],
+    pub(crate) out: &'a mut [T],
+}
+
+impl<T: Float> Routine for AddRow<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        fold_row(isa, Sum, self.x, self.out);
     }
 }
 

@@ -117,6 +117,45 @@ fn chains_have_the_bits_of_their_operations() {
     check::<f64>(&[Reduction::Sum, Reduction::Min]);
 }
 
+/// The numbers as rows of so many columns.
+fn columns_of<T>(data: &[T], columns: usize) -> ([usize; 2], [isize; 2], &[T]) {
+    ([columns, data.len() / columns], [1, columns as isize], data)
+}
+
+fn check_sums<T: Float + Reducible>() {
+    let x = [random::<T>(1), random::<T>(2)].concat();
+    let (w, b) = (random::<T>(3), random::<T>(4));
+    let inputs = inputs(&x, &w, &b);
+    for on in machines() {
+        let expected = one_after_another(on, &inputs, &steps());
+        let chain = Chain::new(COUNT, &inputs, steps());
+        // More than a tile has; several rows a tile, and more than a block has.
+        for columns in [COLUMNS, 3_700, 100, 11] {
+            let mut last = vec![T::from_f64(0.0); COUNT];
+            let mut sums = [(); 2].map(|()| vec![T::from_f64(7.0); columns]);
+            let [first, second] = &mut sums;
+            chain.run_and_sum(on, vec![(4, &mut last)], columns, vec![(2, first), (4, second)]);
+            assert_eq!(bytes(&last), bytes(&expected[4]), "{on:?}, {columns} columns");
+            for (step, sum) in [2, 4].into_iter().zip(&sums) {
+                let (shape, strides, data) = columns_of(&expected[step], columns);
+                let view = Strided { data, offset: 0, shape: &shape, strides: &strides };
+                let mut wanted = vec![T::from_f64(0.0); columns];
+                reduce(on, Reduction::Sum, view, 1, &mut wanted);
+                assert_eq!(bytes(sum), bytes(&wanted), "{on:?}, {columns} columns");
+            }
+            let mut alone = vec![T::from_f64(0.0); columns];
+            chain.run_and_sum(on, vec![], columns, vec![(2, &mut alone)]);
+            assert_eq!(bytes(&alone), bytes(&sums[0]), "{on:?}, {columns} columns");
+        }
+    }
+}
+
+#[test]
+fn sums_of_columns_have_the_bits_of_a_reduction() {
+    check_sums::<f32>();
+    check_sums::<f64>();
+}
+
 #[test]
 fn the_longest_chain_runs() {
     let x = random::<f32>(9);

@@ -4,7 +4,6 @@ use crate::autograd::{self, Node};
 use crate::device::{Input, Output};
 use crate::error::fail;
 use crate::kernel::Kernel;
-use crate::storage::Buffer;
 use crate::{DType, Device, Error, OpError, Result, Shape, Tensor};
 use gradus_kernels::memory::PooledBox;
 use smallvec::SmallVec;
@@ -346,10 +345,7 @@ pub fn launch_many(
 /// The tensor and the number whose product a tensor is, where that waits to be computed: who can take
 /// both spares a pass over memory.
 pub fn as_product(x: &Tensor) -> Option<(Tensor, f64)> {
-    let Buffer::Deferred(deferred) = &**x.view().buffer else {
-        return None;
-    };
-    let (buffer, layout, factor) = deferred.product()?;
+    let (buffer, layout, factor) = x.view().buffer.deferred()?.product()?;
     let as_it_is = x.is_contiguous() && layout.shape() == x.shape();
     as_it_is.then(|| (Tensor::from_parts(buffer, layout, x.dtype(), x.device()), factor))
 }

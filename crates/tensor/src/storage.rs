@@ -1,6 +1,6 @@
 //! The memory behind tensors.
 
-use crate::cpu::Deferred;
+use crate::cpu::{Deferred, Summed};
 use gradus_kernels::memory::Block;
 use std::any::Any;
 use std::fmt;
@@ -11,6 +11,8 @@ pub enum Buffer {
     Host(Block),
     /// Memory of the machine itself, whose numbers are computed when somebody asks for it.
     Deferred(Box<Deferred>),
+    /// The same, whose numbers are sums of such numbers.
+    Summed(Box<Summed>),
     /// No memory at all: of tensors that have a shape only.
     Nothing,
     /// Memory of another device, known to its backend.
@@ -23,6 +25,7 @@ impl Buffer {
         match self {
             Self::Host(block) => Some(block),
             Self::Deferred(deferred) => Some(deferred.block()),
+            Self::Summed(summed) => Some(summed.block()),
             _ => None,
         }
     }
@@ -32,6 +35,15 @@ impl Buffer {
         match self {
             Self::Host(block) => Some(block),
             Self::Deferred(deferred) => Some(deferred.block_mut()),
+            Self::Summed(summed) => Some(summed.block_mut()),
+            _ => None,
+        }
+    }
+
+    /// What waits to be computed, or did.
+    pub(crate) fn deferred(&self) -> Option<&Deferred> {
+        match self {
+            Self::Deferred(deferred) => Some(deferred),
             _ => None,
         }
     }
@@ -42,6 +54,7 @@ impl fmt::Debug for Buffer {
         match self {
             Self::Host(block) => block.fmt(f),
             Self::Deferred(deferred) => deferred.fmt(f),
+            Self::Summed(summed) => summed.fmt(f),
             Self::Nothing => f.write_str("Nothing"),
             Self::Device(_) => f.write_str("Device"),
         }

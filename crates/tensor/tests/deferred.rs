@@ -133,6 +133,81 @@ fn gradients_are_those_of_single_ops() {
     assert_eq!(gradients(|_| ()), gradients(|x| drop(x.to_vec::<f32>())));
 }
 
+/// The bits of the gradients by x, w and b of a function of them, read in some order. `written` has
+/// each result in memory before the next.
+fn gradients_in(order: &[usize], written: bool) -> Vec<Vec<u32>> {
+    let (x, w, b) = (randn(16).requires_grad(), row(17).requires_grad(), row(18).requires_grad());
+    let read = |tensor: Tensor| {
+        if written {
+            tensor.to_vec::<f32>();
+        }
+        tensor
+    };
+    let inner = read(&read(&x * &w) + &b);
+    let y = read(read(inner.tanh()) * &b);
+    let gradients = y.backward_from(&randn(19));
+    let leaves = [&x, &w, &b];
+    let mut numbers = vec![vec![]; 3];
+    for &i in order {
+        numbers[i] = bits(gradients.get(leaves[i]).expect("one each").to_vec::<f32>());
+    }
+    numbers
+}
+
+#[test]
+fn sums_that_wait_are_the_same_in_any_order() {
+    let expected = gradients_in(&[0, 1, 2], true);
+    for order in [[0, 1, 2], [1, 2, 0], [2, 1, 0], [2, 0, 1]] {
+        assert_eq!(gradients_in(&order, false), expected, "{order:?}");
+    }
+    for (alone, expected) in expected.iter().enumerate() {
+        assert_eq!(gradients_in(&[alone], false)[alone], *expected);
+    }
+}
+
+#[test]
+fn sums_of_other_widths_and_far_away_wait_for_themselves() {
+    let (x, w) = (randn(20), row(21));
+    let sums = |read: fn(&Tensor)| {
+        let inner = (&x * &w).exp();
+        read(&inner);
+        // As rows of 1400 numbers; of what two steps lead to; of what is held; of what is read first.
+        let wide = inner.reshape([ROWS / 2, 2 * COLUMNS]).sum(0);
+        let far = ((&inner + 1.0) * &x).sum(0);
+        let held = &inner * 2.0;
+        let of_held = held.sum(0);
+        let all = [inner.sum(0), wide, far, of_held, inner];
+        let mut numbers: Vec<Vec<u32>> =
+            all.iter().rev().map(|x| bits(x.flatten(0, -1).to_vec::<f32>())).collect();
+        numbers.push(bits(held.flatten(0, -1).to_vec::<f32>()));
+        numbers
+    };
+    assert_eq!(sums(|_| ()), sums(|x| drop(x.to_vec::<f32>())));
+    // A sum that is dropped, and one whose numbers are.
+    let numbers = (&x * &w).exp();
+    drop(numbers.sum(0));
+    let sum = numbers.sum(0);
+    drop(numbers);
+    let expected = (&x * &w).exp();
+    expected.to_vec::<f32>();
+    assert_eq!(bits(sum.to_vec::<f32>()), bits(expected.sum(0).to_vec::<f32>()));
+}
+
+#[test]
+fn a_sum_that_waits_can_be_updated_and_used() {
+    let (x, w) = (randn(22), row(23));
+    let expected = {
+        let numbers = (&x * &w).exp();
+        numbers.to_vec::<f32>();
+        numbers.sum(0)
+    };
+    let sum = (&x * &w).exp().sum(0);
+    // Broadcast along rows, which wait themselves.
+    let centred = (&x - &sum).abs();
+    assert_eq!(bits((&x - &expected).abs().to_vec::<f32>()), bits(centred.to_vec::<f32>()));
+    assert_eq!(bits((sum * 2.0).to_vec::<f32>()), bits((expected * 2.0).to_vec::<f32>()));
+}
+
 #[test]
 fn long_chains_end() {
     let x = randn(13);
@@ -163,5 +238,18 @@ fn threads_may_read_the_same_numbers() {
             readers.map(|reader| reader.join().expect("no reader panics"))
         });
         assert!(found.iter().all(|found| *found == expected));
+    }
+    let inner = (&x * &w).exp();
+    inner.to_vec::<f32>();
+    let expected = [bits(inner.sum(0).to_vec::<f32>()), bits((&inner + &w).sum(0).to_vec::<f32>())];
+    for _ in 0..20 {
+        let inner = (&x * &w).exp();
+        let sums = [inner.sum(0), (&inner + &w).sum(0)];
+        let found = std::thread::scope(|scope| {
+            scope.spawn(|| inner.to_vec::<f32>());
+            let readers = sums.each_ref().map(|y| scope.spawn(|| bits(y.to_vec::<f32>())));
+            readers.map(|reader| reader.join().expect("no reader panics"))
+        });
+        assert_eq!(found, expected);
     }
 }

@@ -344,6 +344,7 @@ impl<T: Float> Row<'_, T> {
         let (by_depth, by_height) = self.grid.strides();
         for tap in (0..size).step_by(2) {
             let mut columns = [lowest; 2];
+            // These two loops are much faster than one over `starts`.
             for depth in self.depth.positions() {
                 for height in self.height.positions() {
                     let first = depth * by_depth + height * by_height + place + tap;

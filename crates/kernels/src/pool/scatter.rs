@@ -34,31 +34,24 @@ pub fn scatter_planes<T: Float>(
         let past = large.then(PastCaches::new);
         for (i, out) in out.chunks_exact_mut(out_len).enumerate() {
             let start = (index * group + i) * x_len;
-            let plane = Plane { x: &x[start..][..x_len], indices: &indices[start..][..x_len] };
+            let (x, indices) = (&x[start..][..x_len], &indices[start..][..x_len]);
             if let Some(past) = &past {
                 let mut sums = scratch(out_len);
-                plane.scatter(&mut sums);
+                scatter(x, indices, &mut sums);
                 on.isa.run(CopyPast { past, from: &sums, to: out });
             } else {
-                plane.scatter(out);
+                scatter(x, indices, out);
             }
         }
     });
 }
 
-/// The numbers of a plane, and where they go.
-struct Plane<'a, T> {
-    x: &'a [T],
-    indices: &'a [i32],
-}
-
-impl<T: Float> Plane<'_, T> {
-    fn scatter(&self, out: &mut [T]) {
-        out.fill(T::ZERO);
-        for (&value, &index) in self.x.iter().zip(self.indices) {
-            let sum = &mut out[index as usize];
-            *sum = sum.plus(value);
-        }
+/// Scatters a plane.
+fn scatter<T: Float>(x: &[T], indices: &[i32], out: &mut [T]) {
+    out.fill(T::ZERO);
+    for (&value, &index) in x.iter().zip(indices) {
+        let sum = &mut out[index as usize];
+        *sum = sum.plus(value);
     }
 }
 

@@ -28,7 +28,7 @@ use gradus_kernels::memory::{Block, Scratch, scratch};
 use gradus_kernels::{Element, Machine, Strided};
 use std::ops::Deref;
 
-pub use deferred::Deferred;
+pub use deferred::{Deferred, Summed};
 
 /// The processor.
 #[derive(Debug)]
