@@ -4,6 +4,7 @@ use crate::cpu::{Deferred, Summed};
 use gradus_kernels::memory::Block;
 use std::any::Any;
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Memory on some device that holds a tensor's elements.
 pub enum Buffer {
@@ -59,4 +60,9 @@ impl fmt::Debug for Buffer {
             Self::Device(_) => f.write_str("Device"),
         }
     }
+}
+
+/// What a mutex guards, even if somebody panicked who held it.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

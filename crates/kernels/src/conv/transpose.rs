@@ -3,29 +3,15 @@
 
 use crate::Float;
 use crate::element::Number;
-use crate::simd::{MAX_LANES, Simd, Vector};
+use crate::simd::{MAX_LANES, Simd, Vector, mirrored};
 
 /// A square of as many vectors as a vector has lanes, the first ones of the array.
 pub(crate) type Square<V> = [V; MAX_LANES];
 
 /// Number i of vector j becomes number j of vector i.
 #[inline(always)]
-pub(crate) fn transpose<V: Vector>(mut square: Square<V>) -> Square<V> {
-    let half = V::LANES / 2;
-    // The place of a number has some bits for its vector and as many for its lane. A step moves the
-    // lowest bit of the lane to the top of the vector's bits, and the lowest of these to the top of
-    // the lane's.
-    let mut step = 1;
-    while step < V::LANES {
-        let before = square;
-        for i in 0..half {
-            let (even, odd) = before[2 * i].deinterleave(before[2 * i + 1]);
-            square[i] = even;
-            square[i + half] = odd;
-        }
-        step *= 2;
-    }
-    square
+pub(crate) fn transpose<V: Vector>(square: Square<V>) -> Square<V> {
+    mirrored(square, V::LANES)
 }
 
 /// Reads the square whose vector i starts at `start + i * stride`, of which `count` vectors of `len`

@@ -44,7 +44,7 @@ const GROUP: usize = 288 << 10;
 /// at once, and so few that the lines of all of them fit into the innermost cache.
 const PACKED_AT_ONCE: usize = 8;
 
-/// How many tasks are wanted at least, however few columns there are.
+/// How many tasks are wanted at least, however few columns there are, unless one thread does them all.
 const TASKS: usize = 16;
 
 /// The size of a batch of matrix products.
@@ -215,15 +215,16 @@ fn packed_by<T, E, A, B, L, R>(
     let block = depth_of_blocks(shape, size.rows, steps);
     let line = shape.len * size_of::<E::Packed>();
     let most = GROUP / (block.max(shape.depth) * shape.columns * line);
-    let column_group = (column_panels * size.batch).div_ceil(TASKS).clamp(1, most);
+    let wanted = if on.threads == 1 { 1 } else { TASKS };
+    let column_group = (column_panels * size.batch).div_ceil(wanted).clamp(1, most);
     let column_groups = column_panels.div_ceil(column_group);
     // Few columns: cut the rows too, though each part then packs the same columns again.
-    let row_groups = TASKS.div_ceil(size.batch.max(1) * column_groups).min(row_panels.div_ceil(4));
+    let row_groups = wanted.div_ceil(size.batch.max(1) * column_groups).min(row_panels.div_ceil(4));
     let row_group = row_panels.div_ceil(row_groups);
     let row_groups = row_panels.div_ceil(row_group);
 
     let panel = shape.rows * block * shape.len;
-    let pack = (left_batches * row_panels).div_ceil(TASKS).clamp(1, PACKED_AT_ONCE);
+    let pack = (left_batches * row_panels).div_ceil(wanted).clamp(1, PACKED_AT_ONCE);
     let packs = row_panels.div_ceil(pack);
     let mut left_panels: Scratch<E::Packed> = scratch(left_batches * row_panels * panel);
     let out = Shared::new(out);

@@ -1,6 +1,6 @@
 //! Copying parts of operands into panels, in the order in which the tile reads them.
 
-use crate::simd::{MAX_LANES, Simd, Vector};
+use crate::simd::{MAX_LANES, Simd, Vector, mirrored};
 use crate::{Float, Number};
 use std::ops::Range;
 
@@ -94,7 +94,12 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
         if self.depth_stride == 1 {
             let line = |j: usize| self.line(depth.start, across.start + j, depth.len());
             match (count, width) {
-                (WIDE, WIDE) => return interleave::<T, WIDE>(std::array::from_fn(line), panel),
+                (WIDE, WIDE) => {
+                    let lines = std::array::from_fn(line);
+                    let whole = weave::<T::Vector<S>>(isa, lines, panel);
+                    let rest = lines.map(|line| &line[whole..]);
+                    return interleave::<T, WIDE>(rest, &mut panel[whole * WIDE..]);
+                }
                 (NARROW, NARROW) => {
                     return interleave::<T, NARROW>(std::array::from_fn(line), panel);
                 }
@@ -193,12 +198,26 @@ fn interleave<T: Float, const LINES: usize>(lines: [&[T]; LINES], panel: &mut [T
     }
 }
 
-/// Packs as many lines as a vector has lanes, from a column of the panel on.
-///
-/// Squares of as many numbers from as many lines are mirrored in registers. Let v be the number of a
-/// vector and e the place in it: putting the numbers at even places of all vectors in a row before
-/// those at odd places moves the lowest bit of e to the front of the bits of (v, e). Once all bits of
-/// e have been moved, the number that was at (v, e) is at (e, v).
+/// Packs whole vectors of as many lines as a panel is wide; gives how many numbers of each those are.
+#[inline(always)]
+fn weave<V: Vector>(isa: V::Isa, lines: [&[V::Scalar]; WIDE], panel: &mut [V::Scalar]) -> usize {
+    let whole = lines[0].len() / V::LANES * V::LANES;
+    for start in (0..whole).step_by(V::LANES) {
+        // Not `map`: its closure would be compiled without the instruction set.
+        let mut vectors = [V::splat(isa, V::Scalar::ZERO); WIDE];
+        for (vector, line) in vectors.iter_mut().zip(lines) {
+            *vector = V::load(isa, &line[start..]);
+        }
+        let panel = &mut panel[start * WIDE..][..V::LANES * WIDE];
+        for (vector, to) in mirrored(vectors, WIDE).iter().zip(panel.chunks_exact_mut(V::LANES)) {
+            vector.store(to);
+        }
+    }
+    whole
+}
+
+/// Packs as many lines as a vector has lanes, from a column of the panel on: squares of as many numbers
+/// from as many lines are mirrored in registers.
 #[inline(always)]
 fn turn<'a, V: Vector>(
     isa: V::Isa,
@@ -215,17 +234,7 @@ fn turn<'a, V: Vector>(
         for (j, vector) in square.iter_mut().enumerate().take(V::LANES) {
             *vector = V::load(isa, &line(j)[start..]);
         }
-        let mut moved = 1;
-        while moved < V::LANES {
-            let before = square;
-            for pair in 0..V::LANES / 2 {
-                let (even, odd) = before[2 * pair].deinterleave(before[2 * pair + 1]);
-                square[pair] = even;
-                square[pair + V::LANES / 2] = odd;
-            }
-            moved *= 2;
-        }
-        for (k, vector) in square.iter().enumerate().take(V::LANES) {
+        for (k, vector) in mirrored(square, V::LANES).iter().enumerate().take(V::LANES) {
             vector.store(&mut panel[(start + k) * width + column..]);
         }
     }

@@ -453,6 +453,27 @@ pub trait Routine {
     fn run<S: Simd>(self, isa: S) -> Self::Output;
 }
 
+/// The numbers of the first `count` vectors, a power of two, in another order: those in the first places
+/// of all vectors in a row, then those in the second places, and so on.
+///
+/// Let v be the number of a vector and e the place in it: putting the numbers at even places of all
+/// vectors in a row before those at odd places moves the lowest bit of e to the front of the bits of
+/// (v, e). Once all bits of e have been moved, the number that was at (v, e) is at (e, v).
+#[inline(always)]
+pub(crate) fn mirrored<V: Vector, const N: usize>(mut vectors: [V; N], count: usize) -> [V; N] {
+    let mut moved = 1;
+    while moved < V::LANES {
+        let before = vectors;
+        for pair in 0..count / 2 {
+            let (even, odd) = before[2 * pair].deinterleave(before[2 * pair + 1]);
+            vectors[pair] = even;
+            vectors[pair + count / 2] = odd;
+        }
+        moved *= 2;
+    }
+    vectors
+}
+
 /// A tile of a matrix product whose right operand is not packed: row `step` of it starts at
 /// `b + steps[step]`.
 #[derive(Clone, Copy)]

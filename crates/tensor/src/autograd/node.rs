@@ -3,13 +3,14 @@
 use super::mode;
 use crate::op::{Forward, Op, Origin, Origins, Spec};
 use crate::storage::Buffer;
+use crate::storage::lock;
 use crate::{Error, OpError, Result, Tensor};
 use gradus_kernels::Precision;
 use gradus_kernels::memory::{Pooled, PooledBox};
 use smallvec::SmallVec;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// What made a tensor, as far as gradients are concerned.
 pub(crate) struct Node {
@@ -181,10 +182,6 @@ impl fmt::Debug for Node {
         let name = self.recorded.as_ref().map_or("leaf", |recorded| recorded.op.name());
         write!(f, "{name} #{}", self.id)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poison| poison.into_inner())
 }
 
 /// Takes a long chain apart node by node, where the compiler's own way would go one call deeper for

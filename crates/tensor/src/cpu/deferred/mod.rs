@@ -15,7 +15,7 @@ pub use sums::Summed;
 use super::strided;
 use crate::device::{Input, Output};
 use crate::dtype::with_dtype;
-use crate::storage::Buffer;
+use crate::storage::{Buffer, lock};
 use crate::{DType, Layout};
 use gradus_kernels::chain::{MAX_STEPS, Step};
 use gradus_kernels::memory::{Block, Pooled};
@@ -25,7 +25,7 @@ use smallvec::SmallVec;
 use std::fmt;
 use std::mem::replace;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, OnceLock, Weak};
 use sums::Sum;
 
 /// Smaller tensors are in a core's cache still when the next kernel reads them.
@@ -103,10 +103,6 @@ impl Operand {
 fn taking() -> MutexGuard<'static, ()> {
     static TAKING: Mutex<()> = Mutex::new(());
     lock(&TAKING)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Has a kernel wait if its tensors are large. Its step's sources are the inputs, by their index.

@@ -1,9 +1,9 @@
 //! What is computed in one pass: kernels in an order in which they can be, and sums of their results.
 
 use super::sums::Sum;
-use super::{Call, Deferred, Operand, Waiting, lock};
+use super::{Call, Deferred, Operand, Waiting};
 use crate::DType;
-use crate::storage::Buffer;
+use crate::storage::{Buffer, lock};
 use gradus_kernels::chain::{Chain, MAX_STEPS, Source, Step};
 use gradus_kernels::memory::{Block, Pooled};
 use gradus_kernels::{self as kernels, Float, Machine, Strided};

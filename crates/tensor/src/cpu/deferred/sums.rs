@@ -4,10 +4,10 @@
 
 use super::super::host;
 use super::program::Program;
-use super::{Deferred, Operand, allocated, lock, taking};
+use super::{Deferred, Operand, allocated, taking};
 use crate::DType;
 use crate::device::{Input, Output};
-use crate::storage::Buffer;
+use crate::storage::{Buffer, lock};
 use gradus_kernels::memory::Block;
 use gradus_kernels::{self as kernels, Float, Machine, Reducible, Reduction, Strided};
 use std::fmt;
