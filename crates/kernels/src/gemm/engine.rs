@@ -142,7 +142,7 @@ impl<T: Float, P: Element, M: Multiplier<Scalar = T, Packed = P>> Unit<T, P> for
         step: M::STEPS,
         len: 1,
         depth: 256,
-        few_rows_depth: 512,
+        few_rows_depth: 800,
     };
 
     #[inline(always)]
