@@ -9,7 +9,6 @@ use gradus_kernels::attention::{
 };
 use gradus_kernels::{Machine, Precision, multiply_adds};
 use median::median;
-use std::time::Duration;
 
 /// Examples, elements, heads and features of each; whether an element sees those before it alone.
 const SIZES: &[([usize; 4], bool)] =
@@ -37,8 +36,8 @@ fn main() {
                 median(|| self_attention_gradient(on, how, size, inputs, results, &mut by_x));
             let seen = if causal { 2 } else { 1 };
             let product = 2 * batch * heads * elements * elements * features / seen;
+            let limit = limit(on, precision) * on.threads as f64;
             let shares = [(forward, 2), (gradient, 5)].map(|(time, products)| {
-                let limit = limit(on, precision) * on.threads as f64;
                 let ideal = (products * product) as f64 / limit;
                 format!(
                     "{:8.3} ms {:3.0} %",
@@ -55,6 +54,6 @@ fn main() {
 fn limit(on: Machine, precision: Precision) -> f64 {
     let count = 1 << 20;
     let mut operations = 0.0;
-    let time: Duration = median(|| operations = multiply_adds(on, precision, count));
+    let time = median(|| operations = multiply_adds(on, precision, count));
     operations / time.as_secs_f64()
 }

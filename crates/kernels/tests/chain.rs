@@ -74,13 +74,19 @@ fn bytes<T: Element>(numbers: &[T]) -> &[u8] {
     bytemuck::cast_slice(numbers)
 }
 
-fn check<T: Float + Reducible>(reductions: &[Reduction]) {
+/// Calls a function with each machine, the chain of [`steps`], and their results one after another.
+fn for_each_machine<T: Float>(body: impl Fn(Machine, &Chain<'_, T>, &[Vec<T>])) {
     let x = [random::<T>(1), random::<T>(2)].concat();
     let (w, b) = (random::<T>(3), random::<T>(4));
     let inputs = inputs(&x, &w, &b);
     for on in machines() {
         let expected = one_after_another(on, &inputs, &steps());
-        let chain = Chain::new(COUNT, &inputs, steps());
+        body(on, &Chain::new(COUNT, &inputs, steps()), &expected);
+    }
+}
+
+fn check<T: Float + Reducible>(reductions: &[Reduction]) {
+    for_each_machine::<T>(|on, chain, expected| {
         let (mut inner, mut last) = (vec![T::from_f64(0.0); COUNT], vec![T::from_f64(0.0); COUNT]);
         chain.run(on, vec![(1, &mut inner), (4, &mut last)]);
         assert_eq!(bytes(&inner), bytes(&expected[1]), "{on:?}");
@@ -100,15 +106,15 @@ fn check<T: Float + Reducible>(reductions: &[Reduction]) {
                 let view = Strided { data: &expected[4], offset: 0, shape, strides };
                 reduce(on, reduction, view, kept, &mut wanted);
                 let view = (shape, strides);
-                assert!(reduce_chain(on, reduction, &chain, view, kept, &mut found));
+                assert!(reduce_chain(on, reduction, chain, view, kept, &mut found));
                 assert_eq!(bytes(&found), bytes(&wanted), "{on:?}, {reduction:?} of {shape:?}");
             }
         }
         // Rows that lie apart, and are summed from left to right, are left to whoever asks.
         let view = (&[4, 5, COUNT / 20][..], &[1, (COUNT / 5) as isize, 4][..]);
         let mut out = vec![T::from_f64(0.0); 4];
-        assert!(!reduce_chain(on, Reduction::Sum, &chain, view, 1, &mut out));
-    }
+        assert!(!reduce_chain(on, Reduction::Sum, chain, view, 1, &mut out));
+    });
 }
 
 #[test]
@@ -117,18 +123,8 @@ fn chains_have_the_bits_of_their_operations() {
     check::<f64>(&[Reduction::Sum, Reduction::Min]);
 }
 
-/// The numbers as rows of so many columns.
-fn columns_of<T>(data: &[T], columns: usize) -> ([usize; 2], [isize; 2], &[T]) {
-    ([columns, data.len() / columns], [1, columns as isize], data)
-}
-
 fn check_sums<T: Float + Reducible>() {
-    let x = [random::<T>(1), random::<T>(2)].concat();
-    let (w, b) = (random::<T>(3), random::<T>(4));
-    let inputs = inputs(&x, &w, &b);
-    for on in machines() {
-        let expected = one_after_another(on, &inputs, &steps());
-        let chain = Chain::new(COUNT, &inputs, steps());
+    for_each_machine::<T>(|on, chain, expected| {
         // More than a tile has; several rows a tile, and more than a block has.
         for columns in [COLUMNS, 3_700, 100, 11] {
             let mut last = vec![T::from_f64(0.0); COUNT];
@@ -136,9 +132,9 @@ fn check_sums<T: Float + Reducible>() {
             let [first, second] = &mut sums;
             chain.run_and_sum(on, vec![(4, &mut last)], columns, vec![(2, first), (4, second)]);
             assert_eq!(bytes(&last), bytes(&expected[4]), "{on:?}, {columns} columns");
+            let (shape, strides) = (&[columns, COUNT / columns], &[1, columns as isize]);
             for (step, sum) in [2, 4].into_iter().zip(&sums) {
-                let (shape, strides, data) = columns_of(&expected[step], columns);
-                let view = Strided { data, offset: 0, shape: &shape, strides: &strides };
+                let view = Strided { data: &expected[step], offset: 0, shape, strides };
                 let mut wanted = vec![T::from_f64(0.0); columns];
                 reduce(on, Reduction::Sum, view, 1, &mut wanted);
                 assert_eq!(bytes(sum), bytes(&wanted), "{on:?}, {columns} columns");
@@ -147,7 +143,7 @@ fn check_sums<T: Float + Reducible>() {
             chain.run_and_sum(on, vec![], columns, vec![(2, &mut alone)]);
             assert_eq!(bytes(&alone), bytes(&sums[0]), "{on:?}, {columns} columns");
         }
-    }
+    });
 }
 
 #[test]

@@ -92,6 +92,11 @@ impl Operand {
         self.deferred()?.call()
     }
 
+    /// True if something is to be computed there, and nobody has begun to.
+    fn waits(&self) -> bool {
+        self.deferred().is_some_and(|deferred| lock(&deferred.waiting).is_some())
+    }
+
     /// Takes what waits there.
     fn take(&self) -> Option<Waiting> {
         lock(&self.deferred()?.waiting).take()

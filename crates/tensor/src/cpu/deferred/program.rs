@@ -175,7 +175,7 @@ impl<'a> Program<'a> {
             return true;
         }
         let alone = self.steps.len() < MAX_STEPS && Pooled::holders(&operand.buffer) == 1;
-        let known = |of: &Operand| self.step_of(of).is_some() || of.call().is_none();
+        let known = |of: &Operand| self.step_of(of).is_some() || !of.waits();
         alone && operand.call().is_some_and(|call| call.operands.iter().all(known))
     }
 
@@ -225,7 +225,7 @@ impl<'a> Program<'a> {
                 let sums = sums
                     .iter_mut()
                     .map(|taken| (taken.step, &mut taken.block.slice_mut()[..columns]));
-                self.chain().run_and_sum(on, take(&mut outputs), columns, sums.collect());
+                self.chain().run_and_sum(on, outputs, columns, sums.collect());
             }
         }
     }
