@@ -29,8 +29,22 @@ pub const ALIGN: usize = 64;
 /// Blocks up to this size are small: first cached by the thread that gives them back.
 const LOCAL: usize = 64 << 10;
 
-/// How many blocks of one class a thread caches at least, and at most: as many as make up [`LOCAL`].
-const LOCAL_COUNT: [usize; 2] = [16, 256];
+/// How many blocks of each class a thread caches: as many as make up [`LOCAL`], but 16 at least, and 256
+/// at most. A table, as a division would take longer than all else there is to do.
+const LOCAL_COUNTS: [u16; LOCAL_CLASSES] = {
+    let mut counts = [0; LOCAL_CLASSES];
+    let mut class = 0;
+    while class < LOCAL_CLASSES {
+        let count = LOCAL / Class(class).size();
+        counts[class] = match count {
+            ..16 => 16,
+            16..256 => count as u16,
+            _ => 256,
+        };
+        class += 1;
+    }
+    counts
+};
 
 /// The system refused to give memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +88,7 @@ impl Block {
         }
     }
 
+    #[inline]
     fn take(len: usize) -> Result<Self, OutOfMemory> {
         let kind = Kind::of(len).ok_or(OutOfMemory { bytes: len })?;
         let start = kind.take().ok_or(OutOfMemory { bytes: len })?;
@@ -362,7 +377,7 @@ impl Class {
         if class < CLASSES { Some(Self(class)) } else { None }
     }
 
-    fn size(self) -> usize {
+    const fn size(self) -> usize {
         let doubling = 5 + self.0 / 4;
         let size = (1usize << doubling) + (self.0 % 4) * ((1 << doubling) / 4);
         size.next_multiple_of(ALIGN)
@@ -381,11 +396,10 @@ impl Class {
     pub(crate) unsafe fn give_back(self, start: NonNull<u8>) {
         let mut block = Some(Cached(start));
         if self.0 < LOCAL_CLASSES {
-            let [least, most] = LOCAL_COUNT;
             // A thread that is about to end has no cache any more.
             let _ = CACHE.try_with(|cache| {
                 let shelf = &mut cache.borrow_mut().shelves[self.0];
-                if shelf.len() < (LOCAL / self.size()).clamp(least, most) {
+                if shelf.len() < LOCAL_COUNTS[self.0].into() {
                     shelf.extend(block.take());
                 }
             });

@@ -131,7 +131,8 @@ unsafe impl<'a, T: Send + Sync> Chunked for Chunks<'a, T> {
     type Chunk = &'a mut [T];
 
     fn count(&self) -> usize {
-        self.len.div_ceil(self.chunk_len)
+        // Most slices are short, and to divide takes long.
+        if self.len <= self.chunk_len { self.len.min(1) } else { self.len.div_ceil(self.chunk_len) }
     }
 
     unsafe fn chunk(&self, index: usize) -> &'a mut [T] {

@@ -18,13 +18,25 @@ impl Layout {
     /// Elements side by side, in row-major order, from the start of memory on. Where there are more
     /// than can be counted, no tensor has the layout, and distances end at the largest number.
     pub fn contiguous(shape: Shape) -> Self {
-        let mut strides = [0; MAX_RANK];
+        let mut layout = Self::without_strides(shape);
+        layout.become_contiguous();
+        layout
+    }
+
+    /// All distances zero.
+    pub(crate) fn without_strides(shape: Shape) -> Self {
+        Self { shape, strides: [0; MAX_RANK], offset: 0 }
+    }
+
+    /// Puts the elements side by side: [`Layout::contiguous`], of a layout without distances, where it
+    /// stays.
+    #[inline]
+    pub(crate) fn become_contiguous(&mut self) {
         let mut stride = 1isize;
-        for (axis, &len) in shape.iter().enumerate().rev() {
-            strides[axis] = stride;
+        for (to, &len) in self.strides.iter_mut().zip(self.shape.iter()).rev() {
+            *to = stride;
             stride = stride.saturating_mul(signed(len.max(1)));
         }
-        Self { shape, strides, offset: 0 }
     }
 
     /// Elements at these distances, one for each axis, from `offset` on. The caller has checked that

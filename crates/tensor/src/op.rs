@@ -5,7 +5,7 @@ use crate::device::{Input, Output};
 use crate::error::fail;
 use crate::kernel::Kernel;
 use crate::{DType, Device, Error, OpError, Result, Shape, Tensor};
-use gradus_kernels::memory::PooledBox;
+use gradus_kernels::memory::{Pooled, PooledBox};
 use smallvec::SmallVec;
 use std::fmt::{self, Debug};
 
@@ -151,6 +151,7 @@ fn number(index: usize) -> u16 {
 
 impl Forward {
     /// An output of which backward needs nothing.
+    #[inline]
     pub fn new(output: Tensor) -> Self {
         Self { output, saved: SmallVec::new(), values: SmallVec::new() }
     }
@@ -179,7 +180,7 @@ impl Forward {
     /// # Panics
     /// If these are more than 65,536.
     pub fn saving_inputs(mut self, count: usize) -> Self {
-        self.saved.extend((0..count).map(Origin::input));
+        (0..count).for_each(|index| self.saved.push(Origin::input(index)));
         self
     }
 
@@ -243,25 +244,31 @@ impl Tensor {
     pub fn try_apply(op: impl Op, inputs: &[&Self]) -> Result<Self> {
         let mut specs = Specs::new();
         inputs.iter().for_each(|input| specs.push(input.spec()));
-        let spec = op.infer(&specs).map_err(|error| error.named(op.name()))?;
+        let spec = match op.infer(&specs) {
+            Ok(spec) => spec,
+            Err(error) => return Err(error.named(op.name()).into()),
+        };
         spec.shape.try_count().map_err(|error| error.named(op.name()))?;
         let mode = autograd::mode();
-        let forward = match mode.watched {
+        let result = match mode.watched {
             // What the op does inside is its own affair.
             true => autograd::with_mode(|mode| mode.watched = false, || op.forward(inputs, spec)),
             false => op.forward(inputs, spec),
         };
-        let forward = match forward {
-            Err(error @ Error::Unsupported { .. }) => match op.composite(inputs) {
-                Some(output) => {
-                    log::info!("{error}: {} runs as a composite of other ops", op.name());
-                    return output;
-                }
-                None => return Err(error),
-            },
+        // Looked at where it lies: to move it would take as long as a small op.
+        let forward = match &result {
+            Ok(forward) => forward,
+            Err(error @ Error::Unsupported { .. }) if let Some(output) = op.composite(inputs) => {
+                log::info!("{error}: {} runs as a composite of other ops", op.name());
+                return output;
+            }
             // Some mistakes show only in the elements: an index out of range, say.
-            Err(Error::Op(error)) => return Err(Error::Op(error.named(op.name()))),
-            forward => forward?,
+            Err(_) => {
+                return result.map(|forward| forward.output).map_err(|error| match error {
+                    Error::Op(error) => Error::Op(error.named(op.name())),
+                    error => error,
+                });
+            }
         };
         if mode.watched {
             crate::trace::record(&op, inputs, &specs, &forward.output);
@@ -271,12 +278,11 @@ impl Tensor {
         }
         let wanted =
             mode.grad && spec.dtype.is_float() && inputs.iter().any(|x| x.node().is_some());
-        if !wanted {
-            return Ok(forward.output);
-        }
-        let op = PooledBox::<dyn Op>::new(op, |op| op);
-        let node = Node::record(op, inputs, &specs, &forward);
-        Ok(forward.output.with_node(Some(node)))
+        let node = wanted.then(|| {
+            let op = PooledBox::<dyn Op>::new(op, |op| op);
+            Node::record(op, inputs, &specs, forward)
+        });
+        result.map(|forward| forward.output.with_node(node))
     }
 }
 
@@ -304,17 +310,20 @@ pub fn common_device(inputs: &[Spec]) -> Result<Device, OpError> {
 /// # Errors
 /// If the device fails or does not know the kernel.
 pub fn launch(kernel: &Kernel, inputs: &[&Tensor], output: Spec) -> Result<Tensor> {
-    let inputs: SmallVec<[Input<'_>; 4]> = inputs.iter().map(|input| input.view()).collect();
-    launch_views(kernel, &inputs, output)
+    // Not collected, which would move them: see `Node::record`.
+    let mut views = SmallVec::<[Input<'_>; 4]>::new();
+    inputs.iter().for_each(|input| views.push(input.view()));
+    launch_views(kernel, &views, output)
 }
 
 /// As [`launch`], with views of tensors for which there need be no tensors.
 pub(crate) fn launch_views(kernel: &Kernel, inputs: &[Input<'_>], output: Spec) -> Result<Tensor> {
     let backend = output.device.backend();
-    let mut buffer = backend.allocate(output.dtype, output.shape.try_count()?)?;
-    let view = Output { buffer: &mut buffer, shape: output.shape, dtype: output.dtype };
+    let mut buffer = Pooled::new(backend.allocate(output.dtype, output.shape.try_count()?)?);
+    let memory = Pooled::get_mut(&mut buffer).expect("nobody else has it yet");
+    let view = Output { buffer: memory, shape: output.shape, dtype: output.dtype };
     backend.launch(kernel, inputs, &mut [view])?;
-    Ok(Tensor::from_buffer(buffer, output))
+    Ok(Tensor::filling(buffer, &output))
 }
 
 /// Runs a kernel that has several outputs.

@@ -75,8 +75,13 @@ impl Shape {
 
     /// The shape without one axis.
     pub fn without(&self, axis: usize) -> Self {
-        let mut shape = Self { rank: self.rank - 1, ..Self::default() };
-        let kept = self.iter().enumerate().filter(|(i, _)| *i != axis);
+        self.without_axes(&[axis])
+    }
+
+    /// The shape without some axes, none of which is named twice.
+    pub(crate) fn without_axes(&self, axes: &[usize]) -> Self {
+        let mut shape = Self { rank: self.rank - axes.len() as u8, ..Self::default() };
+        let kept = self.iter().enumerate().filter(|(i, _)| !axes.contains(i));
         for (to, (_, &len)) in shape.lens.iter_mut().zip(kept) {
             *to = len;
         }

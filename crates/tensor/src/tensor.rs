@@ -45,10 +45,16 @@ impl Tensor {
 
     /// What fills its own memory, side by side.
     pub(crate) fn from_buffer(buffer: Buffer, spec: Spec) -> Self {
-        let Spec { shape, dtype, device } = spec;
-        let buffer = Pooled::new(buffer);
-        let make = || Inner { buffer, layout: Layout::contiguous(shape), dtype, device };
-        Self { inner: Pooled::made(make), node: None }
+        Self::filling(Pooled::new(buffer), &spec)
+    }
+
+    /// What fills memory, side by side.
+    pub(crate) fn filling(buffer: Pooled<Buffer>, spec: &Spec) -> Self {
+        let Spec { shape, dtype, device } = *spec;
+        let layout = Layout::without_strides(shape);
+        let mut inner = Pooled::made(|| Inner { buffer, layout, dtype, device });
+        Pooled::get_mut(&mut inner).expect("it is new").layout.become_contiguous();
+        Self { inner, node: None }
     }
 
     /// Another view of the same memory.

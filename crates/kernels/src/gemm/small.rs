@@ -68,7 +68,7 @@ pub(super) fn matmul<'a, T: Float>(
             on.isa.run(RowTimesMatrix { row: a, matrix: b, depth, start, out: &mut *out });
             add_bias(bias, 0, start, out);
         } else {
-            plain(a, b, columns, depth, out);
+            on.isa.run(Plain { a, b, columns, depth, out: &mut *out });
             for (row, out) in out.chunks_exact_mut(columns).enumerate() {
                 add_bias(bias, row, 0, out);
             }
@@ -139,26 +139,44 @@ fn mirror<T>(bias: Bias<'_, T>) -> Bias<'_, T> {
     }
 }
 
-/// The product by its definition.
-fn plain<T: Float>(
-    a: Matrix<'_, T>,
-    b: Matrix<'_, T>,
+/// A product by its definition: each number the sum of its products, one after another.
+struct Plain<'a, T> {
+    a: Matrix<'a, T>,
+    b: Matrix<'a, T>,
     columns: usize,
     depth: usize,
-    out: &mut [T],
-) {
-    for (i, out) in out.chunks_exact_mut(columns).enumerate() {
-        out.fill(T::ZERO);
-        for k in 0..depth {
-            let left = a.at(i, k);
+    out: &'a mut [T],
+}
+
+impl<T: Float> Routine for Plain<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, isa: S) {
+        let Self { a, b, columns, depth, out } = self;
+        let (left, right) = (a.as_left(), b.as_right());
+        let lanes = T::Vector::<S>::LANES;
+        for (i, out) in out.chunks_exact_mut(columns).enumerate() {
             if b.column_stride == 1 {
-                let plane = b.as_right();
-                for (sum, &right) in out.iter_mut().zip(plane.line(k, 0, columns)) {
-                    *sum = sum.plus(left.times(right));
+                for (part, out) in out.chunks_mut(lanes).enumerate() {
+                    let mut sum = T::Vector::<S>::splat(isa, T::ZERO);
+                    for k in 0..depth {
+                        let line = right.line(k, part * lanes, out.len());
+                        let factor = T::Vector::<S>::splat(isa, a.at(i, k));
+                        sum = sum + factor * T::Vector::<S>::load_chunk(isa, line);
+                    }
+                    sum.store_chunk(out);
+                }
+            } else if b.row_stride == 1 && a.column_stride == 1 {
+                let row = left.line(0, i, depth);
+                for (j, out) in out.iter_mut().enumerate() {
+                    let products = row.iter().zip(right.line(0, j, depth));
+                    *out = products.fold(T::ZERO, |sum, (x, y)| sum.plus(x.times(*y)));
                 }
             } else {
-                for (j, sum) in out.iter_mut().enumerate() {
-                    *sum = sum.plus(left.times(b.at(k, j)));
+                for (j, out) in out.iter_mut().enumerate() {
+                    *out =
+                        (0..depth).fold(T::ZERO, |sum, k| sum.plus(a.at(i, k).times(b.at(k, j))));
                 }
             }
         }

@@ -10,7 +10,7 @@ use gradus_kernels::memory::{Pooled, PooledBox};
 use smallvec::SmallVec;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What made a tensor, as far as gradients are concerned.
 pub(crate) struct Node {
@@ -62,27 +62,37 @@ impl Node {
         specs: &[Spec],
         forward: &Forward,
     ) -> Pooled<Self> {
-        let mut values = forward.values.iter();
-        let mut saved = Saved::new();
-        saved.extend(forward.saved.iter().map(|origin| match *origin {
-            Origin::Repeated(index) if maker(inputs[index as usize].node()).is_some() => {
-                Tensor::from_buffer(Buffer::Nothing, specs[index as usize])
-            }
-            Origin::Input(index) | Origin::Repeated(index) => inputs[index as usize].detach(),
-            Origin::Output => forward.output.detach(),
-            Origin::Value => values.next().expect("it was saved with its origin").clone(),
-        }));
-        // Where it stays: a node is large, and copies of it on its way would count.
-        Pooled::made(|| {
+        let mut node = Pooled::made(|| {
             Self::new(Some(Recorded {
                 op,
-                inputs: inputs.iter().map(|input| input.node().cloned()).collect(),
+                inputs: SmallVec::new(),
                 specs: PooledBox::copied(specs),
                 precision: mode().precision,
-                saved: Mutex::new(Some(saved)),
-                origins: forward.saved.clone(),
+                saved: Mutex::new(Some(Saved::new())),
+                origins: Origins::new(),
             }))
-        })
+        });
+        // Lists are filled where they stay: to move what was just written in pieces takes long.
+        let recorded = Pooled::get_mut(&mut node).and_then(|node| node.recorded.as_mut());
+        let recorded = recorded.expect("a new node has one holder, and an op");
+        for input in inputs {
+            recorded.inputs.push(input.node().cloned());
+        }
+        let saved = recorded.saved.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let saved = saved.get_or_insert_default();
+        let mut values = forward.values.iter();
+        for &origin in &forward.saved {
+            recorded.origins.push(origin);
+            saved.push(match origin {
+                Origin::Repeated(index) if maker(inputs[index as usize].node()).is_some() => {
+                    Tensor::from_buffer(Buffer::Nothing, specs[index as usize])
+                }
+                Origin::Input(index) | Origin::Repeated(index) => inputs[index as usize].detach(),
+                Origin::Output => forward.output.detach(),
+                Origin::Value => values.next().expect("it was saved with its origin").clone(),
+            });
+        }
+        node
     }
 
     #[inline]

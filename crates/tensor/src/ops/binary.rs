@@ -23,11 +23,10 @@ impl Op for Zip {
     }
 
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
-        let spec = broadcast(inputs)?;
-        if spec.dtype.is_float() || self.0.takes_integers() {
-            return Ok(spec);
+        if !self.0.takes_integers() && inputs.iter().all(|x| !x.dtype.is_float()) {
+            return Err(OpError::dtype(inputs[0].dtype, "floats"));
         }
-        Err(OpError::dtype(spec.dtype, "floats"))
+        broadcast(inputs)
     }
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
@@ -67,7 +66,10 @@ enum Side {
 
 /// The common shape, type and device of two inputs.
 fn broadcast(inputs: &[Spec]) -> Result<Spec, OpError> {
-    let (x, y) = (inputs[0], inputs[1]);
+    let (x, y) = (&inputs[0], &inputs[1]);
+    if x == y {
+        return Ok(*x);
+    }
     if x.dtype != y.dtype {
         return Err(OpError::new(format_args!("types differ: {} and {}", x.dtype, y.dtype)));
     }

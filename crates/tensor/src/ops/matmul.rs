@@ -3,7 +3,7 @@
 use super::case::{Case, Gradient, Sample};
 use crate::error::{fail, reject};
 use crate::kernel::Kernel;
-use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch_views};
+use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch, launch_views};
 use crate::{Input, Layout, OpError, Result, Shape, Tensor, precision};
 use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
@@ -39,7 +39,7 @@ impl Op for MatMul {
     }
 
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
-        let (a, b) = (inputs[0], inputs[1]);
+        let (a, b) = (&inputs[0], &inputs[1]);
         check_types(inputs)?;
         let (rank_a, rank_b) = (a.shape.rank(), b.shape.rank());
         if rank_a < 2 || rank_b < 2 {
@@ -54,8 +54,8 @@ impl Op for MatMul {
         let shape = if rank_a == 2 && rank_b == 2 {
             matrix.into()
         } else {
-            let batch_a = a.shape.without(rank_a - 1).without(rank_a - 2);
-            let batch_b = b.shape.without(rank_b - 1).without(rank_b - 2);
+            let batch_a = a.shape.without_axes(&[rank_a - 2, rank_a - 1]);
+            let batch_b = b.shape.without_axes(&[rank_b - 2, rank_b - 1]);
             Shape::try_new(&[&batch_a.broadcast(&batch_b)?[..], &matrix].concat())?
         };
         Ok(Spec { shape, dtype: a.dtype, device: common_device(inputs)? })
@@ -64,6 +64,9 @@ impl Op for MatMul {
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
         let kernel = Kernel::MatMul { precision: precision() };
         let batch = &output.shape[..output.shape.rank() - 2];
+        if batch.is_empty() && self.turned == [false; 2] {
+            return Ok(Forward::new(launch(&kernel, inputs, output)?).saving_inputs(2));
+        }
         let a = self.layout(0, inputs[0].layout(), batch)?;
         let b = self.layout(1, inputs[1].layout(), batch)?;
         let views =
@@ -115,7 +118,7 @@ impl Op for Linear {
 
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         check_types(inputs)?;
-        let (x, w) = (inputs[0], inputs[1]);
+        let (x, w) = (&inputs[0], &inputs[1]);
         let features = x.shape.last().copied();
         let &[outputs, takes] = &w.shape[..] else {
             reject!("the weight is a matrix, not {}", w.shape);

@@ -7,6 +7,7 @@ use crate::op::{Context, Forward, Grads, Op, Spec, launch_views};
 use crate::shape::AxisList;
 use crate::{Axes, DType, Error, Input, Layout, OpError, Result, Shape, Tensor};
 use smallvec::smallvec;
+use std::borrow::Cow;
 
 /// y = the sum (product, maximum, minimum) of x over some axes.
 #[derive(Debug)]
@@ -29,14 +30,16 @@ impl Op for Reduce {
     }
 
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
-        let x = inputs[0];
-        let shape = self.kept_shape(x.shape);
+        let x = &inputs[0];
+        let shape = match self.keep {
+            true => self.kept_shape(x.shape),
+            false => x.shape.without_axes(&self.axes),
+        };
         let extreme = matches!(self.reduction, Reduction::Max | Reduction::Min);
         if extreme && x.shape.count() == 0 && shape.count() > 0 {
             reject!("there is no extreme of nothing: shape {}", x.shape);
         }
-        let rest = self.axes.iter().rev().filter(|_| !self.keep);
-        Ok(x.with_shape(rest.fold(shape, |shape, &axis| shape.without(axis))))
+        Ok(x.with_shape(shape))
     }
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
@@ -94,12 +97,15 @@ impl Reduce {
 }
 
 /// The view of a tensor with some axes moved behind the others, and the number of others.
-fn axes_last(x: &Layout, axes: &[usize]) -> (Layout, usize) {
+fn axes_last<'a>(x: &'a Layout, axes: &[usize]) -> (Cow<'a, Layout>, usize) {
     let rank = x.shape().rank();
+    if axes.iter().copied().eq(rank - axes.len()..rank) {
+        return (Cow::Borrowed(x), rank - axes.len());
+    }
     let mut order: AxisList = (0..rank).filter(|axis| !axes.contains(axis)).collect();
     let kept = order.len();
     order.extend_from_slice(axes);
-    (x.permute(&order), kept)
+    (Cow::Owned(x.permute(&order)), kept)
 }
 
 /// y = the index, along an axis or among all elements, of the first extreme.
@@ -145,8 +151,8 @@ impl Tensor {
         let axes = axes.resolve(self.shape()).unwrap_or_else(|error| fail(error.named(name)));
         // Sums and products of small integers and truth values would overflow their type.
         let adds = matches!(reduction, Reduction::Sum | Reduction::Product);
-        let x =
-            if adds && !self.dtype().is_float() { self.to_dtype(DType::I64) } else { self.clone() };
+        let dtype = if adds && !self.dtype().is_float() { DType::I64 } else { self.dtype() };
+        let x = self.in_dtype(dtype);
         Self::apply(Reduce { reduction, axes, keep }, &[&x])
     }
 
