@@ -44,10 +44,9 @@ pub struct Shape {
     pub(super) step: usize,
     /// How many packed numbers a step of a row or column takes.
     pub(super) len: usize,
-    /// How many steps deep the panels should be at most: they are then read from the inner caches.
+    /// How many steps deep the panels should be at most: a left one then stays in the innermost cache, and
+    /// the right ones in the second. The deeper, the less often sums are added to those in memory.
     pub(super) depth: usize,
-    /// How many they should be if there are few rows.
-    pub(super) few_rows_depth: usize,
 }
 
 /// Packs panels and multiplies them.
@@ -141,8 +140,7 @@ impl<T: Float, P: Element, M: Multiplier<Scalar = T, Packed = P>> Unit<T, P> for
         columns: M::Isa::TILE_VECTORS * M::Sums::LANES,
         step: M::STEPS,
         len: 1,
-        depth: 256,
-        few_rows_depth: 800,
+        depth: 800,
     };
 
     #[inline(always)]

@@ -26,19 +26,16 @@ pub(crate) use tiled::InTiles;
 pub(crate) use tiled::tests::Modelled;
 pub use tiled::{PART, SIDE, STEP_BYTES, TileUnit, TileWork, products};
 
-use crate::memory::{Scratch, scratch};
+use crate::memory::{ALIGN, Scratch, scratch};
 use crate::multiplier::{self, Unrounded};
 use crate::threads::Shared;
 use crate::{Element, Float, Machine, Precision};
 use engine::{PanelWork, Shape, Tile, Unit};
 use std::ops::Range;
 
-/// So many rows of `A` are few: their panels may be deeper, so that blocks are cut less often, and what is
-/// read from the second-level cache instead of the first is little.
-const FEW_ROWS: usize = 256;
-
-/// How many bytes of `B` one task packs at most: they stay in the second-level cache.
+/// How many bytes of `B` one task packs at most, and how many panels: they stay in the second-level cache.
 const GROUP: usize = 288 << 10;
+const GROUP_PANELS: usize = 6;
 
 /// How many panels of `A` a task packs at most: so many that what lies side by side in memory is read
 /// at once, and so few that the lines of all of them fit into the innermost cache.
@@ -212,9 +209,9 @@ fn packed_by<T, E, A, B, L, R>(
         return;
     }
     let steps = size.depth.div_ceil(shape.step);
-    let block = depth_of_blocks(shape, size.rows, steps);
+    let block = depth_of_blocks(shape, steps);
     let line = shape.len * size_of::<E::Packed>();
-    let most = GROUP / (block.max(shape.depth) * shape.columns * line);
+    let most = (GROUP / (block.max(1) * shape.columns * line)).min(GROUP_PANELS);
     let wanted = if on.threads == 1 { 1 } else { TASKS };
     let column_group = (column_panels * size.batch).div_ceil(wanted).clamp(1, most);
     let column_groups = column_panels.div_ceil(column_group);
@@ -223,7 +220,9 @@ fn packed_by<T, E, A, B, L, R>(
     let row_group = row_panels.div_ceil(row_groups);
     let row_groups = row_panels.div_ceil(row_group);
 
-    let panel = shape.rows * block * shape.len;
+    // A cache line more than a panel takes: where that is a power of two, all that are packed at once
+    // would lie in the same few places of the innermost cache.
+    let panel = shape.rows * block * shape.len + ALIGN / size_of::<E::Packed>();
     let pack = (left_batches * row_panels).div_ceil(wanted).clamp(1, PACKED_AT_ONCE);
     let packs = row_panels.div_ceil(pack);
     let mut left_panels: Scratch<E::Packed> = scratch(left_batches * row_panels * panel);
@@ -276,10 +275,9 @@ fn packed_by<T, E, A, B, L, R>(
 }
 
 /// How many steps deep the blocks are: all about as deep.
-fn depth_of_blocks(shape: Shape, rows: usize, steps: usize) -> usize {
-    let most = if rows <= FEW_ROWS { shape.few_rows_depth } else { shape.depth };
+fn depth_of_blocks(shape: Shape, steps: usize) -> usize {
     let steps = steps.max(1);
-    steps.div_ceil(steps.div_ceil(most))
+    steps.div_ceil(steps.div_ceil(shape.depth))
 }
 
 /// Asks a unit how it wants its panels.

@@ -121,7 +121,6 @@ impl<U: TileUnit, const PARTS: usize> Unit<f32, i32> for Parts<U, PARTS> {
         len: PARTS * SIDE / 2,
         // 256 numbers of which each sum is as exact as that of multiply-adds, or what the caches hold.
         depth: if PARTS == 1 { 16 } else { 8 },
-        few_rows_depth: if PARTS == 1 { 16 } else { 8 },
     };
 
     #[inline(always)]
