@@ -248,7 +248,9 @@ fn spoil(folder: &Path, bad_samples: &str) -> Output {
     let run = folder.join(bad_samples).join("shades-1");
     wait_for(&run.join("metrics.jsonl"), &mut child);
     fs::remove_file(folder.join("train/dark/4.png")).unwrap();
-    fs::write(folder.join("train/light/7.png"), "no picture").unwrap();
+    // At once: nobody shall see it empty.
+    fs::write(folder.join("bad"), "no picture").unwrap();
+    fs::rename(folder.join("bad"), folder.join("train/light/7.png")).unwrap();
     child.wait_with_output().unwrap()
 }
 
