@@ -80,6 +80,24 @@ fn check<T: Float>(
 }
 
 #[test]
+fn products_of_no_depth_are_the_bias_even_if_there_is_no_memory() {
+    let bias = [1f32, 2.0, 3.0];
+    for rows in [1, 4] {
+        let size = Size { batch: 2, rows, columns: 3, depth: 0 };
+        for strides in [[1, 1], [1, 5], [5, 1], [5, 5]] {
+            let [row_stride, column_stride] = strides;
+            let nothing = |_| Matrix { data: &[], offset: 0, row_stride, column_stride };
+            for on in Isa::available().map(|isa| Machine { isa, threads: 2 }) {
+                let mut out = vec![f32::NAN; 2 * rows * 3];
+                let bias = Bias::Columns(&bias);
+                matmul(on, Precision::Highest, size, nothing, nothing, bias, &mut out);
+                assert_eq!(out, [1.0, 2.0, 3.0].repeat(2 * rows), "{on:?} {strides:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn products_equal_the_definition_on_every_instruction_set_and_thread_count() {
     let orders = [Order::RowMajor, Order::ColumnMajor, Order::Spread];
     let mut sizes = vec![];

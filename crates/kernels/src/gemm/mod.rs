@@ -33,9 +33,11 @@ use crate::{Element, Float, Machine, Precision};
 use engine::{PanelWork, Shape, Tile, Unit};
 use std::ops::Range;
 
-/// How many bytes of `B` one task packs at most, and how many panels: they stay in the second-level cache.
+/// How many bytes of `B` one task packs at most: they stay in the second-level cache.
 const GROUP: usize = 288 << 10;
-const GROUP_PANELS: usize = 6;
+
+/// Panels less deep count as if they had so many steps: of short ones a task would get too many.
+const SHALLOW: usize = 256;
 
 /// How many panels of `A` a task packs at most: so many that what lies side by side in memory is read
 /// at once, and so few that the lines of all of them fit into the innermost cache.
@@ -211,7 +213,7 @@ fn packed_by<T, E, A, B, L, R>(
     let steps = size.depth.div_ceil(shape.step);
     let block = depth_of_blocks(shape, steps);
     let line = shape.len * size_of::<E::Packed>();
-    let most = (GROUP / (block.max(1) * shape.columns * line)).min(GROUP_PANELS);
+    let most = GROUP / (block.max(shape.depth.min(SHALLOW)) * shape.columns * line);
     let wanted = if on.threads == 1 { 1 } else { TASKS };
     let column_group = (column_panels * size.batch).div_ceil(wanted).clamp(1, most);
     let column_groups = column_panels.div_ceil(column_group);

@@ -40,6 +40,14 @@ pub(super) fn matmul<'a, T: Float>(
     if out.is_empty() {
         return;
     }
+    if depth == 0 {
+        // Matrices without depth may have no memory in which a line could start.
+        out.fill(T::ZERO);
+        for (row, out) in out.chunks_exact_mut(columns).enumerate() {
+            add_bias(bias, row % rows, 0, out);
+        }
+        return;
+    }
     // A product with a column vector is the mirrored product with a row vector.
     let mirrored = columns == 1 && rows > 1;
     let vector = rows == 1 || columns == 1;

@@ -165,9 +165,7 @@ impl Tensor {
 
     /// The tensor without axes that have length 1.
     fn without_axes(&self, axes: &[usize]) -> Self {
-        let kept = (0..self.rank()).filter(|axis| !axes.contains(axis));
-        let lens: AxisList = kept.map(|axis| self.shape()[axis]).collect();
-        self.reshape(&lens[..])
+        self.reshape(self.shape().without_axes(axes))
     }
 
     /// The sum over axes down to a shape that broadcasts to this one: what becomes of a gradient
