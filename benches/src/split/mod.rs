@@ -75,7 +75,8 @@ Where the processor has tiles (AMX), large matrix products of `f32` are made of 
 the default, they are the six products, if both operands pass the check, for which they are read once more, and \
 else products of `f32`; with `Precision::High` the three, under the same check; with `Precision::Medium` the one, \
 without. Large is what has 48 times as many products as there are numbers to split, or 16 times as many as there \
-are to round. Convolutions and the steps of recurrent layers do not use tiles.
+are to round. Convolutions are counted as the products of matrices that they are; a number of an image is split \
+once, for all taps that meet it. The steps of recurrent layers do not use tiles.
 
 Elsewhere `Highest` and `High` multiply `f32`, and `Medium` pairs of `bf16` where the processor is faster so \
 (AVX-512 BF16 of AMD). The errors as computed on this processor stand in the table beside those modelled.

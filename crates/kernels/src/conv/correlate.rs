@@ -2,10 +2,10 @@
 //! input.
 //!
 //! Where the target has many channels vectors run along these (`channels`), else along the lines of
-//! images (`lines`).
+//! images (`lines`). Processors that have tiles compute large ones with these (`tiled`).
 
 use super::plan::Plan;
-use super::{Geometry, channels, lines, winograd};
+use super::{Geometry, Weight, channels, lines, tiled, winograd};
 use crate::memory::Block;
 use crate::multiplier::{self, Format, Unrounded};
 use crate::threads::Shared;
@@ -74,6 +74,55 @@ pub(super) struct Correlation<'a, T> {
     pub(super) cost_ns: usize,
 }
 
+impl<'a, T> Correlation<'a, T> {
+    /// The outputs of a convolution.
+    pub(super) fn forward(
+        geometry: &Geometry,
+        precision: Precision,
+        x: Strided<'a, T>,
+        weight: Weight<'a, T>,
+        bias: Option<&'a [T]>,
+    ) -> Self {
+        let Weight { numbers, kept_with } = weight;
+        Self {
+            batch: geometry.batch,
+            groups: geometry.groups,
+            channels: geometry.in_channels / geometry.groups,
+            rows: geometry.out_channels / geometry.groups,
+            source: x,
+            weights: Weights::new(geometry, numbers, [0, 1]),
+            kept_with,
+            bias,
+            target: geometry.output,
+            precision,
+            cost_ns: geometry.cost_ns(),
+        }
+    }
+
+    /// The gradient by the input, given that by the output.
+    pub(super) fn input_gradient(
+        geometry: &Geometry,
+        precision: Precision,
+        grad: Strided<'a, T>,
+        weight: Strided<'a, T>,
+        bias: Option<&'a [T]>,
+    ) -> Self {
+        Self {
+            batch: geometry.batch,
+            groups: geometry.groups,
+            channels: geometry.out_channels / geometry.groups,
+            rows: geometry.in_channels / geometry.groups,
+            source: grad,
+            weights: Weights::new(geometry, weight, [1, 0]),
+            kept_with: None,
+            bias,
+            target: geometry.input,
+            precision,
+            cost_ns: geometry.cost_ns(),
+        }
+    }
+}
+
 /// Computes the correlation, whose target's places the plans share among themselves.
 pub(super) fn run<T: Float>(
     on: Machine,
@@ -93,6 +142,9 @@ pub(super) fn run<T: Float>(
             let channel = plane % (correlation.groups * correlation.rows);
             out.fill(correlation.bias.map_or(T::ZERO, |bias| bias[channel]));
         });
+    }
+    if tiled::correlate(on, correlation, &plans, out) {
+        return;
     }
     let (out, plans) = (Shared::new(out), &plans[..]);
     // A packed number holds channels of one place.

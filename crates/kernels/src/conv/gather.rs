@@ -3,6 +3,7 @@
 use super::plan::{Layout, Part, Plan};
 use crate::simd::{Simd, Vector};
 use crate::{Float, Strided};
+use std::ops::Range;
 
 /// What is copied along one axis: place j is the source's number `first + j * step`, or zero where
 /// that is negative or not below `end`.
@@ -24,7 +25,7 @@ impl Window {
     }
 
     /// The places that are not zero.
-    pub(super) fn inside(&self) -> std::ops::Range<usize> {
+    pub(super) fn inside(&self) -> Range<usize> {
         let below = |bound: isize| {
             let distance = (bound - self.first).max(0) as usize;
             distance.div_ceil(self.step).min(self.len)
@@ -35,11 +36,11 @@ impl Window {
 }
 
 /// A channel of some images, copied to `[image][depth][height][width]`.
-pub(super) struct Channel {
-    pub(super) first_image: usize,
+struct Channel {
+    first_image: usize,
     /// How many images there are; the others of the layout become zeros.
-    pub(super) images: usize,
-    pub(super) channel: usize,
+    images: usize,
+    channel: usize,
 }
 
 /// Copies what a box reads of a channel, as its layout says. Whatever lies behind may be overwritten
@@ -63,10 +64,37 @@ pub(super) fn copy_channel<S: Simd, T: Float>(
     to[plan.phases() * phase_len..layout.channel_len].fill(T::ZERO);
 }
 
+/// Copies a box of outputs of some channels, each so far behind the one before, to where its layout says,
+/// with zeros wherever there is no output.
+#[inline(always)]
+pub(super) fn copy_outputs<S: Simd, T: Float>(
+    isa: S,
+    source: &Strided<'_, T>,
+    layout: &Layout,
+    part: &Part,
+    channels: Range<usize>,
+    to: &mut [T],
+    pitch: usize,
+) {
+    let windows = [0, 1, 2].map(|axis| Window {
+        first: part.origin[axis] as isize,
+        step: 1,
+        end: part.origin[axis] + part.lens[axis],
+        len: layout.lens[axis],
+    });
+    let filled = layout.images * layout.lens.iter().product::<usize>();
+    for (index, channel) in channels.enumerate() {
+        let from = Channel { first_image: part.first_image, images: part.images, channel };
+        let to = &mut to[index * pitch..];
+        gather(isa, source, &from, &windows, layout.images, to);
+        to[filled..pitch].fill(T::ZERO);
+    }
+}
+
 /// Copies a part of a channel to the front of `to`. Whatever lies behind that front may be
 /// overwritten too.
 #[inline(always)]
-pub(super) fn gather<S: Simd, T: Float>(
+fn gather<S: Simd, T: Float>(
     isa: S,
     source: &Strided<'_, T>,
     from: &Channel,
@@ -157,8 +185,8 @@ fn copy<S: Simd, T: Float>(
         // Of every other number vectors are made at once.
         while stride == 2 && len - done >= lanes && from.len() - start >= 2 * (done + lanes) {
             let pair = &from[start + 2 * done..];
-            let pair = [pair, &pair[lanes..]].map(|from| T::Vector::<S>::load(isa, from));
-            pair[0].deinterleave(pair[1]).0.store(&mut to[done..]);
+            let next = T::Vector::<S>::load(isa, &pair[lanes..]);
+            T::Vector::<S>::load(isa, pair).deinterleave(next).0.store(&mut to[done..]);
             done += lanes;
         }
         let from = from[(start + done * stride).min(from.len())..].iter().step_by(stride);

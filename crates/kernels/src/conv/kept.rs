@@ -12,6 +12,8 @@ pub(super) enum Way {
     Panels,
     /// Transformed, for tiles.
     Transformed,
+    /// Split into so many parts, for the tiles of a processor.
+    Split(usize),
 }
 
 /// What a packed weight depends on, beside the numbers and the format to which they are packed. Of

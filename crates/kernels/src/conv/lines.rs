@@ -8,7 +8,7 @@
 use super::correlate::Correlation;
 use super::gather::copy_channel;
 use super::plan::{Goal, Layout, Part, Plan};
-use super::write::Writer;
+use super::write::LineWriter;
 use crate::memory::{Scratch, scratch};
 use crate::simd::{PatchTile, Routine, Simd, Vector, patch_tile};
 use crate::threads::Shared;
@@ -205,9 +205,10 @@ impl<T: Float> Routine for Task<'_, T> {
                     self.multiply(isa, panel, block.clone(), &copy, sums, pitch);
                 }
             }
-            for (index, panel) in chosen.enumerate() {
-                self.write(isa, panel, &sums[index * S::TILE_ROWS * pitch..], pitch);
-            }
+            let end = self.correlation.rows.min(chosen.end * S::TILE_ROWS);
+            let Self { correlation, plan, layout, part, group, out, .. } = self;
+            let writer = LineWriter { correlation, plan, layout, part, group, out };
+            writer.write(isa, first * S::TILE_ROWS..end, &sums, pitch);
         }
     }
 }
@@ -261,26 +262,6 @@ impl<T: Float> Task<'_, T> {
                 patch_tile::<T::Vector<S>>(isa, height, width, tile);
             }
             vector += width;
-        }
-    }
-
-    /// Writes a panel's sums, without those between the lines, to the target.
-    #[inline(always)]
-    fn write<S: Simd>(&self, isa: S, panel: usize, sums: &[T], pitch: usize) {
-        let Correlation { groups, rows, bias, target, .. } = *self.correlation;
-        let writer = Writer { plan: self.plan, part: self.part, target, out: self.out };
-        let [depth, height, width] = self.layout.lens;
-        let first = panel * self.panels.height;
-        for row in first..rows.min(first + self.panels.height) {
-            let channel = self.group * rows + row;
-            let term = bias.map_or(T::ZERO, |bias| bias[channel]);
-            let sums = &sums[(row - first) * pitch..];
-            for image in 0..self.part.images {
-                let place = (self.part.first_image + image) * groups * rows + channel;
-                let from = &sums[image * depth * height * width..];
-                let start = place * target.iter().product::<usize>();
-                writer.image(isa, from, [height * width, width], term, start);
-            }
         }
     }
 }

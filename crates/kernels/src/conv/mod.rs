@@ -18,6 +18,8 @@
 //! - The gradient by the weight (`weight`) is the product of both images, over all places: of runs
 //!   of memory where there are few channels (`runs`), else of the channels of both, side by side
 //!   (`pairs`).
+//! - On a processor that multiplies tiles, all three are products of tiles where they are large enough
+//!   (`tiled`).
 //!
 //! One and two dimensions are three whose other lengths are 1.
 
@@ -32,6 +34,7 @@ mod pairs;
 mod plan;
 mod runs;
 mod tile;
+mod tiled;
 mod transpose;
 mod weight;
 mod winograd;
@@ -40,7 +43,7 @@ mod write;
 pub(crate) use self::transpose::transpose;
 use crate::memory::Block;
 use crate::{Float, Machine, Precision, Strided};
-use correlate::{Correlation, Weights};
+use correlate::Correlation;
 use plan::Plan;
 
 /// The sizes of a convolution.
@@ -105,7 +108,7 @@ pub struct Weight<'a, T> {
     pub numbers: Strided<'a, T>,
     /// The memory in which they lie, if the same ones will be used again: what is made of them is kept
     /// there (see [`Block::derived`]), which takes at most about as much memory as they do where they
-    /// are many, and twice as much where they are few.
+    /// are many, and twice as much where they are few; half as much again if they are split for tiles.
     pub kept_with: Option<&'a Block>,
 }
 
@@ -130,24 +133,12 @@ pub fn forward<'a, T: Float>(
     bias: Option<&'a [T]>,
     out: &mut [T],
 ) {
-    let Weight { numbers: weight, kept_with } = weight.into();
+    let weight = weight.into();
     assert_eq!(x.shape, geometry.input_shape());
-    assert_eq!(weight.shape, geometry.weight_shape());
+    assert_eq!(weight.numbers.shape, geometry.weight_shape());
     assert_eq!(out.len(), geometry.output_shape().iter().product::<usize>());
     assert!(bias.is_none_or(|bias| bias.len() == geometry.out_channels));
-    let correlation = Correlation {
-        batch: geometry.batch,
-        groups: geometry.groups,
-        channels: geometry.in_channels / geometry.groups,
-        rows: geometry.out_channels / geometry.groups,
-        source: x,
-        weights: Weights::new(geometry, weight, [0, 1]),
-        kept_with,
-        bias,
-        target: geometry.output,
-        precision,
-        cost_ns: geometry.cost_ns(),
-    };
+    let correlation = Correlation::forward(geometry, precision, x, weight, bias);
     correlate::run(on, &correlation, &[Plan::forward(geometry)], out);
 }
 
@@ -169,19 +160,7 @@ pub fn input_gradient<T: Float>(
     assert_eq!(weight.shape, geometry.weight_shape());
     assert_eq!(out.len(), geometry.input_shape().iter().product::<usize>());
     assert!(bias.is_none_or(|bias| bias.len() == geometry.in_channels));
-    let correlation = Correlation {
-        batch: geometry.batch,
-        groups: geometry.groups,
-        channels: geometry.out_channels / geometry.groups,
-        rows: geometry.in_channels / geometry.groups,
-        source: grad,
-        weights: Weights::new(geometry, weight, [1, 0]),
-        kept_with: None,
-        bias,
-        target: geometry.input,
-        precision,
-        cost_ns: geometry.cost_ns(),
-    };
+    let correlation = Correlation::input_gradient(geometry, precision, grad, weight, bias);
     correlate::run(on, &correlation, &Plan::input_gradient(geometry), out);
 }
 

@@ -6,7 +6,7 @@
 //! registers.
 
 use super::Geometry;
-use super::gather::{Channel, Window, copy_channel, gather};
+use super::gather::{copy_channel, copy_outputs};
 use super::lines::SLACK;
 use super::plan::{Goal, Layout, Part, Plan};
 use super::weight::Parts;
@@ -108,7 +108,9 @@ impl<T: Float> Routine for Task<'_, T> {
         for index in self.boxes.clone() {
             let part = self.plan.part(self.geometry.batch, self.layout, index);
             copy_input(isa, &self, &part, &mut input);
-            copy_grad(isa, &self, &part, &mut grad, pitch);
+            let first = self.group * (self.geometry.out_channels / self.geometry.groups);
+            let channels = first + self.rows.start..first + self.rows.end;
+            copy_outputs(isa, &self.grad, self.layout, &part, channels, &mut grad, pitch);
             let vectors = part.flat.div_ceil(lanes);
             let count = self.rows.len();
             let mut product = Product { steps, input: &input, grad: &grad, pitch, vectors, sums };
@@ -132,11 +134,6 @@ impl<T> Task<'_, T> {
     fn channels(&self) -> usize {
         self.geometry.in_channels / self.geometry.groups
     }
-
-    /// The channel of the gradient that a row is of.
-    fn out_channel(&self, row: usize) -> usize {
-        self.group * (self.geometry.out_channels / self.geometry.groups) + row
-    }
 }
 
 #[inline(always)]
@@ -149,30 +146,6 @@ fn copy_input<S: Simd, T: Float>(isa: S, task: &Task<'_, T>, part: &Part, copy: 
     }
     // What is read beyond the last run is multiplied by zero, so it must be a number.
     copy[channels * task.layout.channel_len..].fill(T::ZERO);
-}
-
-#[inline(always)]
-fn copy_grad<S: Simd, T: Float>(
-    isa: S,
-    task: &Task<'_, T>,
-    part: &Part,
-    copy: &mut [T],
-    pitch: usize,
-) {
-    let windows = [0, 1, 2].map(|axis| Window {
-        first: part.origin[axis] as isize,
-        step: 1,
-        end: part.origin[axis] + part.lens[axis],
-        len: task.layout.lens[axis],
-    });
-    let filled = task.layout.images * task.layout.lens.iter().product::<usize>();
-    for (index, row) in task.rows.clone().enumerate() {
-        let channel = task.out_channel(row);
-        let from = Channel { first_image: part.first_image, images: part.images, channel };
-        let to = &mut copy[index * pitch..];
-        gather(isa, &task.grad, &from, &windows, task.layout.images, to);
-        to[filled..pitch].fill(T::ZERO);
-    }
 }
 
 /// The product of the copies of one box.

@@ -3,11 +3,11 @@
 //!
 //! With few channels tasks multiply runs of memory ([`super::runs`]), with many they multiply
 //! channels side by side ([`super::pairs`]), transformed ones if the kernel is three by three
-//! ([`super::winograd`]). The places are cut into parts, each of which has sums of
+//! ([`super::winograd`]); processors that have tiles multiply both by these ([`super::tiled`]). The places are cut into parts, each of which has sums of
 //! its own; these are added in a fixed order.
 
 use super::transpose::matrix;
-use super::{Geometry, pairs, runs, winograd};
+use super::{Geometry, pairs, runs, tiled, winograd};
 use crate::memory::{Scratch, scratch};
 use crate::multiplier::{self, Format, Unrounded};
 use crate::simd::{Simd, Vector};
@@ -35,8 +35,12 @@ pub(super) fn run<T: Float>(
 ) {
     let places = geometry.batch * geometry.output.iter().product::<usize>();
     if out.is_empty() || places == 0 {
-        out.fill(T::ZERO);
-    } else if geometry.in_channels / geometry.groups < CHANNELS {
+        return out.fill(T::ZERO);
+    }
+    if tiled::weight_gradient(on, precision, geometry, [x, grad], out) {
+        return;
+    }
+    if geometry.in_channels / geometry.groups < CHANNELS {
         runs::run(on, geometry, x, grad, out);
     } else if multiplier::rounds::<T>(on, precision) {
         of_many_channels::<T, T::Rounded>(on, geometry, x, grad, out);

@@ -3,12 +3,13 @@
 use super::correlate::Correlation;
 use super::gather::scatter;
 use super::pack::Panels;
-use super::plan::{Part, Plan, apart};
+use super::plan::{Layout, Part, Plan, apart};
 use super::transpose::{matrix, read, transpose};
 use crate::Float;
 use crate::memory::scratch;
 use crate::simd::{Simd, Vector};
 use crate::threads::Shared;
+use std::ops::Range;
 
 /// How many squares ahead the memory is asked for to which they are written.
 const AHEAD: usize = 2;
@@ -62,6 +63,37 @@ impl<T: Float> Writer<'_, T> {
                     scatter(isa, &from[h * pitch..], term, to, width.target_step, lens[2]);
                     to = to.get_mut(target[2]..).unwrap_or_default();
                 }
+            }
+        }
+    }
+}
+
+/// Where the outputs of a group in a box go, from sums of lines that lie as the box's copy does.
+pub(super) struct LineWriter<'a, T> {
+    pub(super) correlation: &'a Correlation<'a, T>,
+    pub(super) plan: &'a Plan,
+    pub(super) layout: &'a Layout,
+    pub(super) part: Part,
+    pub(super) group: usize,
+    pub(super) out: &'a Shared<'a, T>,
+}
+
+impl<T: Float> LineWriter<'_, T> {
+    /// Writes the sums of some rows, `[row][place]`, without those between the lines, to the target.
+    #[inline(always)]
+    pub(super) fn write<S: Simd>(&self, isa: S, chosen: Range<usize>, sums: &[T], pitch: usize) {
+        let Correlation { groups, rows, bias, target, .. } = *self.correlation;
+        let writer = Writer { plan: self.plan, part: self.part, target, out: self.out };
+        let [depth, height, width] = self.layout.lens;
+        for (index, row) in chosen.enumerate() {
+            let sums = &sums[index * pitch..];
+            let channel = self.group * rows + row;
+            let term = bias.map_or(T::ZERO, |bias| bias[channel]);
+            for image in 0..self.part.images {
+                let place = (self.part.first_image + image) * groups * rows + channel;
+                let from = &sums[image * depth * height * width..];
+                let start = place * target.iter().product::<usize>();
+                writer.image(isa, from, [height * width, width], term, start);
             }
         }
     }

@@ -46,7 +46,7 @@ pub struct Shape {
     pub(super) len: usize,
     /// How many steps deep the panels should be at most: a left one then stays in the innermost cache, and
     /// the right ones in the second. The deeper, the less often sums are added to those in memory.
-    pub(super) depth: usize,
+    pub(crate) depth: usize,
 }
 
 /// Packs panels and multiplies them.
@@ -79,23 +79,23 @@ pub trait Unit<T: Float, P: Element>: Copy + Send + Sync {
 #[derive(Clone, Copy, Debug)]
 pub struct Tile<'a, T, P> {
     /// The panel of the left operand.
-    pub(super) left: &'a [P],
+    pub(crate) left: &'a [P],
     /// The panel of the right operand.
-    pub(super) right: &'a [P],
+    pub(crate) right: &'a [P],
     /// How wide the latter is.
-    pub(super) width: usize,
+    pub(crate) width: usize,
     /// How many steps deep both are.
-    pub(super) steps: usize,
+    pub(crate) steps: usize,
     /// How many rows of the tile are rows of the product.
-    pub(super) rows: usize,
+    pub(crate) rows: usize,
     /// How many columns of the tile are columns of the product.
-    pub(super) columns: usize,
+    pub(crate) columns: usize,
     /// Where the product lies.
-    pub(super) c: *mut T,
+    pub(crate) c: *mut T,
     /// The distance between its rows.
-    pub(super) c_stride: usize,
+    pub(crate) c_stride: usize,
     /// Whether the sums are added to what lies there.
-    pub(super) accumulate: bool,
+    pub(crate) accumulate: bool,
 }
 
 /// Multiplies numbers of a format in registers.

@@ -19,18 +19,18 @@ mod small;
 mod tile;
 mod tiled;
 
-pub(crate) use engine::{Engine, InRegisters};
+pub(crate) use engine::{Engine, InRegisters, Tile, Unit};
 pub use pack::{Cut, Operand, Plane};
-pub(crate) use tiled::InTiles;
 #[cfg(test)]
 pub(crate) use tiled::tests::Modelled;
+pub(crate) use tiled::{InTiles, PartsUnit, may_split_numbers, parts};
 pub use tiled::{PART, SIDE, STEP_BYTES, TileUnit, TileWork, products};
 
 use crate::memory::{ALIGN, Scratch, scratch};
 use crate::multiplier::{self, Unrounded};
 use crate::threads::Shared;
 use crate::{Element, Float, Machine, Precision};
-use engine::{PanelWork, Shape, Tile, Unit};
+use engine::{PanelWork, Shape};
 use std::ops::Range;
 
 /// How many bytes of `B` one task packs at most: they stay in the second-level cache.

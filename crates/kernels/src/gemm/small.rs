@@ -285,18 +285,22 @@ pub(crate) fn add_scaled<S: Simd, T: Float, const N: usize>(
 ) {
     let lanes = T::Vector::<S>::LANES;
     let lines = lines.map(|line| &line[..sums.len()]);
-    let factors = factors.map(|factor| T::Vector::<S>::splat(isa, factor));
+    // Not `map`: its closure would be compiled without the instruction set.
+    let mut vectors = [T::Vector::<S>::splat(isa, T::ZERO); N];
+    for (vector, factor) in vectors.iter_mut().zip(factors) {
+        *vector = T::Vector::<S>::splat(isa, factor);
+    }
     let whole = sums.len() / lanes * lanes;
     for start in (0..whole).step_by(lanes) {
         let mut total = T::Vector::<S>::load(isa, &sums[start..]);
-        for (factor, line) in factors.iter().zip(lines) {
+        for (factor, line) in vectors.iter().zip(lines) {
             total = factor.mul_add(T::Vector::<S>::load(isa, &line[start..]), total);
         }
         total.store(&mut sums[start..]);
     }
     let rest = &mut sums[whole..];
     let mut total = T::Vector::<S>::load_partial(isa, rest, T::ZERO);
-    for (factor, line) in factors.iter().zip(lines) {
+    for (factor, line) in vectors.iter().zip(lines) {
         total = factor.mul_add(T::Vector::<S>::load_partial(isa, &line[whole..], T::ZERO), total);
     }
     total.store_partial(rest);

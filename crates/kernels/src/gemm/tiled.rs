@@ -14,8 +14,7 @@ use super::pack::{Cut, Operand, Plane};
 use super::{Operands, Size};
 use crate::memory::scratch;
 use crate::simd::{Bits, IntVector, Routine, Simd, Vector};
-use crate::threads::Shared;
-use crate::{Float, Isa, Machine, Precision};
+use crate::{Chunks, Float, Isa, Machine, Precision};
 use bytemuck::cast_slice_mut;
 use std::slice;
 
@@ -105,15 +104,41 @@ impl<W: PanelWork<f32, i32>, const PARTS: usize> TileWork for WithTiles<W, PARTS
 
     #[inline(always)]
     fn run<U: TileUnit>(self, unit: U) -> W::Output {
-        self.0.run(Parts::<U, PARTS>(unit))
+        self.0.run(PartsUnit::<U, PARTS>(unit))
     }
 }
 
 /// Multiplies panels of so many parts.
 #[derive(Clone, Copy)]
-struct Parts<U, const PARTS: usize>(U);
+pub(crate) struct PartsUnit<U, const PARTS: usize>(pub(crate) U);
 
-impl<U: TileUnit, const PARTS: usize> Unit<f32, i32> for Parts<U, PARTS> {
+impl<U: TileUnit, const PARTS: usize> PartsUnit<U, PARTS> {
+    /// Splits numbers, which are whole tiles' rows; neighbours become pairs, the pairs of each part so
+    /// far behind those of the one before.
+    #[inline(always)]
+    pub(crate) fn split_neighbours(self, numbers: &[f32], packed: &mut [i32], distance: usize) {
+        let (isa, lanes) = (self.0.isa(), Lanes::<U>::LANES);
+        for (i, numbers) in numbers.chunks_exact(2 * lanes).enumerate() {
+            let (first, second) = numbers.split_at(lanes);
+            let first = Lanes::<U>::load(isa, first);
+            let pairs = first.deinterleave(Lanes::<U>::load(isa, second));
+            split::<_, PARTS>(pairs.into(), &mut packed[i * lanes..], distance);
+        }
+    }
+
+    /// Splits the numbers of two lines, which are whole vectors; those at the same place become pairs.
+    #[inline(always)]
+    pub(crate) fn split_lines(self, lines: [&[f32]; 2], packed: &mut [i32], distance: usize) {
+        let (isa, lanes) = (self.0.isa(), Lanes::<U>::LANES);
+        let [low, high] = lines.map(|line| line.chunks_exact(lanes));
+        for (i, (low, high)) in low.zip(high).enumerate() {
+            let pairs = [Lanes::<U>::load(isa, low), Lanes::<U>::load(isa, high)];
+            split::<_, PARTS>(pairs, &mut packed[i * lanes..], distance);
+        }
+    }
+}
+
+impl<U: TileUnit, const PARTS: usize> Unit<f32, i32> for PartsUnit<U, PARTS> {
     const SHAPE: Shape = Shape {
         rows: SIDE,
         columns: SIDE,
@@ -146,15 +171,7 @@ impl<U: TileUnit, const PARTS: usize> Unit<f32, i32> for Parts<U, PARTS> {
                 plane.pack(isa, cut, &mut block[..count * SIDE]);
             }
             block[count * SIDE..].fill(0.0);
-            for (i, line) in block.chunks_exact(SIDE).enumerate() {
-                for (j, numbers) in line.chunks_exact(2 * Lanes::<U>::LANES).enumerate() {
-                    let (first, second) = numbers.split_at(Lanes::<U>::LANES);
-                    let first = Lanes::<U>::load(isa, first);
-                    let pairs = first.deinterleave(Lanes::<U>::load(isa, second));
-                    let place = i * SIDE / 2 + j * Lanes::<U>::LANES;
-                    split::<_, PARTS>(pairs.into(), &mut packed[place..]);
-                }
-            }
+            self.split_neighbours(block, packed, PART);
         });
     }
 
@@ -166,10 +183,8 @@ impl<U: TileUnit, const PARTS: usize> Unit<f32, i32> for Parts<U, PARTS> {
             operand.pack(isa, cut, &mut block[..len * SIDE]);
             block[len * SIDE..].fill(0.0);
             for (i, lines) in block.chunks_exact(2 * SIDE).enumerate() {
-                for j in (0..SIDE).step_by(Lanes::<U>::LANES) {
-                    let pairs = [0, SIDE].map(|line| Lanes::<U>::load(isa, &lines[line + j..]));
-                    split::<_, PARTS>(pairs, &mut packed[i * SIDE + j..]);
-                }
+                let (first, second) = lines.split_at(SIDE);
+                self.split_lines([first, second], &mut packed[i * SIDE..], PART);
             }
         });
     }
@@ -218,18 +233,20 @@ fn each_step<const PARTS: usize>(
     }
 }
 
-/// Splits the numbers of two vectors and writes pairs of their parts, each part [`PART`] pairs behind
-/// the one before.
+/// Splits the numbers of two vectors and writes pairs of their parts, each part so far behind the one
+/// before.
 #[inline(always)]
-fn split<V: Bits, const PARTS: usize>(mut numbers: [V; 2], packed: &mut [i32]) {
+fn split<V: Bits, const PARTS: usize>(
+    [mut low, mut high]: [V; 2],
+    packed: &mut [i32],
+    distance: usize,
+) {
+    // Not `map`: its closure would be compiled without the instruction set.
     for part in 0..PARTS {
-        let rounded = numbers.map(rounded);
-        let [low, high] = rounded.map(V::to_bits);
-        let pairs = low.shr(16).and(numbers[0].int(0xffff)).or(high);
-        V::from_bits(pairs).store(cast_slice_mut(&mut packed[part * PART..][..V::LANES]));
-        for (number, rounded) in numbers.iter_mut().zip(rounded) {
-            *number = *number - rounded;
-        }
+        let parts = [rounded(low), rounded(high)];
+        let pairs = parts[0].to_bits().shr(16).and(low.int(0xffff)).or(parts[1].to_bits());
+        V::from_bits(pairs).store(cast_slice_mut(&mut packed[part * distance..][..V::LANES]));
+        (low, high) = (low - parts[0], high - parts[1]);
     }
 }
 
@@ -244,7 +261,7 @@ fn rounded<V: Bits>(number: V) -> V {
 
 /// Of how many parts the numbers of products are where tiles are to multiply them; none where
 /// registers should.
-pub(super) fn parts<T: Float>(on: Machine, precision: Precision, size: Size) -> Option<usize> {
+pub(crate) fn parts<T: Float>(on: Machine, precision: Precision, size: Size) -> Option<usize> {
     let (parts, least) = match precision {
         Precision::Highest => (3, PRODUCTS_A_SPLIT),
         Precision::High => (2, PRODUCTS_A_SPLIT),
@@ -274,42 +291,67 @@ where
     R: Fn(usize) -> B + Sync,
 {
     let lefts = if operands.shared_left { size.batch.min(1) } else { size.batch };
-    let [least_left, most_left] = sizes(on, &operands.left, [lefts, size.depth, size.rows]);
-    let [least_right, most_right] =
-        sizes(on, &operands.right, [size.batch, size.depth, size.columns]);
+    loses_nothing([
+        sizes_of(on, &operands.left, [lefts, size.depth, size.rows]),
+        sizes_of(on, &operands.right, [size.batch, size.depth, size.columns]),
+    ])
+}
+
+/// True if splitting the numbers of two operands loses nothing; see [`may_split`].
+pub(crate) fn may_split_numbers<T: Float>(on: Machine, operands: [&[T]; 2]) -> bool {
+    loses_nothing(operands.map(|numbers| {
+        let line = numbers.len().div_ceil(SEARCHES).max(1);
+        sizes(on, SEARCHES, numbers.len(), |index| {
+            let lines = numbers.chunks(line).skip(index).take(1);
+            Some(on.isa.run(Sizes { lines }))
+        })
+    }))
+}
+
+/// True if splitting loses nothing of numbers of these sizes.
+fn loses_nothing([[least_left, most_left], [least_right, most_right]]: [[f64; 2]; 2]) -> bool {
     let least = least_left.min(least_right).min(least_left * least_right);
     // Written so that NaN does not pass.
     most_left < TOO_LARGE && most_right < TOO_LARGE && least >= LARGE_ENOUGH
 }
 
-/// The smallest and the largest of the sizes of all numbers that are not zero, or 1 if it is beyond;
-/// the latter is NaN if a number is, and of operands that are not lines in memory.
-fn sizes<T: Float, A: Operand<T>>(
+/// In how many parts an operand is looked through.
+const SEARCHES: usize = 8;
+
+/// The [`sizes`] of the numbers of operands, unknown where these are not lines in memory.
+fn sizes_of<T: Float, A: Operand<T>>(
     on: Machine,
     operand: impl Fn(usize) -> A + Sync,
     [batch, depth, across]: [usize; 3],
 ) -> [f64; 2] {
-    const PARTS: usize = 8;
-    let mut found = scratch(batch * PARTS * 2);
-    let shared = Shared::new(&mut found);
-    on.parallel(batch * PARTS, batch * depth * across / 8, |task| {
-        let (operand, part) = (operand(task / PARTS), task % PARTS);
-        let sizes = operand.as_plane().and_then(|plane| {
-            let (lines, len) = match (plane.depth_stride, plane.across_stride) {
-                (1, _) => (across, depth),
-                (_, 1) => (depth, across),
-                _ => return None,
-            };
-            let part = part * lines / PARTS..(part + 1) * lines / PARTS;
-            let line = |index| match plane.depth_stride {
-                1 => plane.line(0, index, len),
-                _ => plane.line(index, 0, len),
-            };
-            Some(on.isa.run(Sizes { lines: part.map(line) }))
-        });
-        // SAFETY: no other task writes these.
-        let found = unsafe { shared.slice(task * 2, 2) };
-        found.copy_from_slice(&sizes.unwrap_or([T::ONE, T::NAN]));
+    sizes(on, batch * SEARCHES, batch * depth * across, |index| {
+        let (operand, part) = (operand(index / SEARCHES), index % SEARCHES);
+        let plane = operand.as_plane()?;
+        let (lines, len) = match (plane.depth_stride, plane.across_stride) {
+            (1, _) => (across, depth),
+            (_, 1) => (depth, across),
+            _ => return None,
+        };
+        let part = part * lines / SEARCHES..(part + 1) * lines / SEARCHES;
+        let line = |index| match plane.depth_stride {
+            1 => plane.line(0, index, len),
+            _ => plane.line(index, 0, len),
+        };
+        Some(on.isa.run(Sizes { lines: part.map(line) }))
+    })
+}
+
+/// The smallest and the largest of the sizes of numbers that are not zero, or 1 if it is beyond, from
+/// those of so many parts; the latter is NaN if a number is, or those of a part are unknown.
+fn sizes<T: Float>(
+    on: Machine,
+    parts: usize,
+    count: usize,
+    of_part: impl Fn(usize) -> Option<[T; 2]> + Sync,
+) -> [f64; 2] {
+    let mut found = scratch(parts * 2);
+    on.for_each(Chunks::new(&mut found, 2), count / 8, |part, found| {
+        found.copy_from_slice(&of_part(part).unwrap_or([T::ONE, T::NAN]));
     });
     let all = found.chunks_exact(2);
     let all =
@@ -412,7 +454,7 @@ pub(crate) mod tests {
         type Output = W::Output;
 
         fn run<S: Simd>(self, isa: S) -> W::Output {
-            self.0.run(Parts::<_, PARTS>(Modelled(isa)))
+            self.0.run(PartsUnit::<_, PARTS>(Modelled(isa)))
         }
     }
 

@@ -76,13 +76,15 @@ impl Task<'_> {
         let lanes = S::F32::LANES;
         let least = S::F32::splat(isa, self.ends.least);
         for j in (0..WIDTH).step_by(lanes) {
-            let load = |numbers: &[f32]| S::F32::load(isa, &numbers[channel + j..]);
-            let ends = [load(&self.ends.factors), load(&self.ends.terms)];
-            let start = load(cast_slice(&self.ends.starts)).to_bits();
+            let load = |numbers: &[f32]| S::F32::load(isa, numbers);
+            let load_integers = |sums: &[i32]| load(cast_slice(sums)).to_bits();
+            let end = channel + j;
+            let ends = [load(&self.ends.factors[end..]), load(&self.ends.terms[end..])];
+            let start = load_integers(&self.ends.starts[end..]);
             for (i, row) in block.chunks_exact_mut(WIDTH).enumerate() {
-                let [sums, more] =
-                    sums.map(|sums| S::F32::load(isa, cast_slice(&sums[i * SIDE + j..])).to_bits());
-                finished(sums.add(more).add(start), ends, least).store(&mut row[j..]);
+                let sum = start.add(load_integers(&sums[0][i * SIDE + j..]));
+                let sum = sum.add(load_integers(&sums[1][i * SIDE + j..]));
+                finished(sum, ends, least).store(&mut row[j..]);
             }
         }
     }
