@@ -40,6 +40,8 @@ pub struct Shape {
     pub(super) rows: usize,
     /// How many columns a panel of the right operand has, if it is not the last.
     pub(super) columns: usize,
+    /// Where columns may be cut, without a panel that is wider than its columns.
+    pub(super) align: usize,
     /// How many numbers a step is deep.
     pub(super) step: usize,
     /// How many packed numbers a step of a row or column takes.
@@ -138,6 +140,7 @@ impl<T: Float, P: Element, M: Multiplier<Scalar = T, Packed = P>> Unit<T, P> for
     const SHAPE: Shape = Shape {
         rows: M::Isa::TILE_ROWS,
         columns: M::Isa::TILE_VECTORS * M::Sums::LANES,
+        align: M::Sums::LANES,
         step: M::STEPS,
         len: 1,
         depth: 800,

@@ -1,6 +1,7 @@
 //! Matrix products, `C = A · B` with an optional bias.
 //!
-//! The product is cut along its depth into blocks, so deep that panels of them stay in the inner caches
+//! Small products are cut into parts, one for each thread, which does all that follows alone. The product
+//! is cut along its depth into blocks, so deep that panels of them stay in the inner caches
 //! (`engine`). For each block the rows of `A` are packed into panels, once for all tasks. A task
 //! takes some columns, packs them into panels too, and multiplies every panel of `A` with every one of
 //! its own: in registers (`tile`), or by the tiles of a processor that has any (`tiled`).
@@ -43,7 +44,12 @@ const SHALLOW: usize = 256;
 /// at once, and so few that the lines of all of them fit into the innermost cache.
 const PACKED_AT_ONCE: usize = 8;
 
-/// How many tasks are wanted at least, however few columns there are, unless one thread does them all.
+/// Products that take one core so long at most are cut into a few parts, each of which packs for itself:
+/// to pack something twice takes less time than to hand it from core to core. Of larger ones the panels
+/// are shared, and there are more tasks, so that a thread that is held up leaves some to the others.
+const ALONE_NS: usize = 20_000_000;
+
+/// How many tasks are wanted at least of larger ones, however few columns there are.
 const TASKS: usize = 16;
 
 /// The size of a batch of matrix products.
@@ -136,11 +142,8 @@ pub fn matmul<'a, T: Float>(
     if work <= small::WORK || size.rows == 1 || size.columns == 1 {
         return small::matmul(on, size, &left, &right, bias, out);
     }
-    let operands = Operands {
-        left: |batch| left(batch).as_left(),
-        right: |batch| right(batch).as_right(),
-        shared_left: false,
-    };
+    let operands =
+        Operands { left: |batch| left(batch).as_left(), right: |batch| right(batch).as_right() };
     packed(on, precision, size, operands, bias, out);
 }
 
@@ -150,8 +153,6 @@ pub struct Operands<L, R> {
     pub left: L,
     /// Gives the right operand of a product.
     pub right: R,
-    /// True if all products have the same left operand, which is then packed once.
-    pub shared_left: bool,
 }
 
 /// Multiplies packed operands: `out[b] = left(b) · right(b) + bias`; see [`matmul`].
@@ -204,74 +205,131 @@ fn packed_by<T, E, A, B, L, R>(
     R: Fn(usize) -> B + Sync,
 {
     let shape = E::run(on.isa, AskShape);
-    let left_batches = if operands.shared_left { size.batch.min(1) } else { size.batch };
-    let row_panels = size.rows.div_ceil(shape.rows);
-    let column_panels = size.columns.div_ceil(shape.columns);
-    if row_panels == 0 || column_panels == 0 {
-        return;
+    let job = Job { size, shape, operands: &operands, bias, out: Shared::new(out) };
+    let Size { batch, rows, columns, .. } = size;
+    if on.threads == 1 || size.cost_ns() > ALONE_NS {
+        return job.part::<E, A, B>(on, [0..batch, 0..rows, 0..columns]);
     }
-    let steps = size.depth.div_ceil(shape.step);
-    let block = depth_of_blocks(shape, steps);
-    let line = shape.len * size_of::<E::Packed>();
-    let most = GROUP / (block.max(shape.depth.min(SHALLOW)) * shape.columns * line);
-    let wanted = if on.threads == 1 { 1 } else { TASKS };
-    let column_group = (column_panels * size.batch).div_ceil(wanted).clamp(1, most);
-    let column_groups = column_panels.div_ceil(column_group);
-    // Few columns: cut the rows too, though each part then packs the same columns again.
-    let row_groups = wanted.div_ceil(size.batch.max(1) * column_groups).min(row_panels.div_ceil(4));
-    let row_group = row_panels.div_ceil(row_groups);
-    let row_groups = row_panels.div_ceil(row_group);
+    let [row_parts, column_parts] = parts_alone(on, size, shape);
+    let row_part = rows.div_ceil(row_parts).next_multiple_of(shape.rows).max(1);
+    let column_part = columns.div_ceil(column_parts).next_multiple_of(shape.align).max(1);
+    let [row_parts, column_parts] = [rows.div_ceil(row_part), columns.div_ceil(column_part)];
+    on.parallel(batch * row_parts * column_parts, size.cost_ns(), |task| {
+        let (rest, column) = (task / column_parts, task % column_parts * column_part);
+        let (batch, row) = (rest / row_parts, rest % row_parts * row_part);
+        let rows = row..rows.min(row + row_part);
+        let columns = column..columns.min(column + column_part);
+        job.part::<E, A, B>(Machine { threads: 1, ..on }, [batch..batch + 1, rows, columns]);
+    });
+}
 
-    // A cache line more than a panel takes: where that is a power of two, all that are packed at once
-    // would lie in the same few places of the innermost cache.
-    let panel = shape.rows * block * shape.len + ALIGN / size_of::<E::Packed>();
-    let pack = (left_batches * row_panels).div_ceil(wanted).clamp(1, PACKED_AT_ONCE);
-    let packs = row_panels.div_ceil(pack);
-    let mut left_panels: Scratch<E::Packed> = scratch(left_batches * row_panels * panel);
-    let out = Shared::new(out);
-    let mut start = 0;
-    loop {
-        let end = steps.min(start + block);
-        let last = end == steps;
-        let depth = start * shape.step..size.depth.min(end * shape.step);
-        let shared = Shared::new(&mut left_panels);
-        on.parallel(left_batches * packs, size.cost_ns() / 8, |task| {
-            let (batch, first) = (task / packs, task % packs * pack);
-            let last = row_panels.min(first + pack);
-            let rows = first * shape.rows..size.rows.min(last * shape.rows);
-            // SAFETY: no other task packs these panels.
-            let panels = unsafe {
-                shared.slice((batch * row_panels + first) * panel, (last - first) * panel)
-            };
-            let (operand, depth) = ((operands.left)(batch), depth.clone());
-            let cut = Cut { depth, across: rows, width: shape.rows };
-            E::run(on.isa, PackLeft { operand: &operand, cut, panels: (panels, panel) });
-        });
-        let tasks = size.batch * column_groups * row_groups;
-        on.parallel(tasks, size.cost_ns(), |task| {
-            // Tasks that follow each other take the same rows: their panels stay in the cache.
-            let (rest, column_group_index) = (task / column_groups, task % column_groups);
-            let (batch, row_group_index) = (rest / row_groups, rest % row_groups);
-            let left = if operands.shared_left { 0 } else { batch };
-            let columns = column_group_index * column_group * shape.columns;
-            let task = Task {
-                size,
-                right: &(operands.right)(batch),
-                left: &left_panels[left * row_panels * panel..][..row_panels * panel],
-                panel,
-                row_panels: row_group_index * row_group
-                    ..row_panels.min((row_group_index + 1) * row_group),
-                columns: columns..size.columns.min(columns + column_group * shape.columns),
-                depth: depth.clone(),
-                bias: if last { bias } else { Bias::None },
-                out: &out,
-                out_start: batch * size.rows * size.columns,
-            };
-            E::run(on.isa, task);
-        });
-        start = end;
-        if last {
-            break;
+/// Into how many parts the rows and the columns of a product are cut, each of which packs what it reads
+/// for itself: as few as give all threads the same work, and so that they pack the least.
+fn parts_alone(on: Machine, size: Size, shape: Shape) -> [usize; 2] {
+    let Size { batch, rows, columns, .. } = size;
+    let wanted = match batch {
+        _ if batch >= 4 * on.threads => 1,
+        _ => (1..=on.threads).find(|parts| (batch * parts).is_multiple_of(on.threads)).unwrap_or(1),
+    };
+    let possible = (1..=wanted.min(rows.div_ceil(shape.rows)))
+        .filter(|row_parts| wanted.is_multiple_of(*row_parts));
+    let packed = |row_parts: &usize| rows / row_parts + columns / (wanted / row_parts);
+    let row_parts = possible.min_by_key(packed).unwrap_or(1);
+    [row_parts, wanted / row_parts]
+}
+
+/// What all tasks of a batch of products need.
+struct Job<'a, T, L, R> {
+    size: Size,
+    shape: Shape,
+    operands: &'a Operands<L, R>,
+    bias: Bias<'a, T>,
+    out: Shared<'a, T>,
+}
+
+impl<T: Float, L: Sync, R: Sync> Job<'_, T, L, R> {
+    /// Computes some rows and columns of some products.
+    fn part<E, A, B>(&self, on: Machine, [batches, rows, columns]: [Range<usize>; 3])
+    where
+        E: Engine<T>,
+        A: Operand<T>,
+        B: Operand<T>,
+        L: Fn(usize) -> A,
+        R: Fn(usize) -> B,
+    {
+        let Self { size, shape, operands, bias, .. } = *self;
+        let lens = [batches.len(), rows.len(), columns.len()];
+        let cost_ns = Size { batch: lens[0], rows: lens[1], columns: lens[2], ..size }.cost_ns();
+        let row_panels = rows.len().div_ceil(shape.rows);
+        let column_panels = columns.len().div_ceil(shape.columns);
+        if batches.is_empty() || row_panels == 0 || column_panels == 0 {
+            return;
+        }
+        let steps = size.depth.div_ceil(shape.step);
+        let block = depth_of_blocks(shape, steps);
+        let line = shape.len * size_of::<E::Packed>();
+        let most = GROUP / (block.max(shape.depth.min(SHALLOW)) * shape.columns * line);
+        let wanted = if on.threads == 1 { 1 } else { TASKS };
+        let column_group = (column_panels * batches.len()).div_ceil(wanted).clamp(1, most);
+        let column_groups = column_panels.div_ceil(column_group);
+        // Few columns: cut the rows too, though each part then packs the same columns again.
+        let row_groups = wanted.div_ceil(batches.len() * column_groups).min(row_panels.div_ceil(4));
+        let row_group = row_panels.div_ceil(row_groups);
+        let row_groups = row_panels.div_ceil(row_group);
+
+        // A cache line more than a panel takes: where that is a power of two, all that are packed at
+        // once would lie in the same few places of the innermost cache.
+        let panel = shape.rows * block * shape.len + ALIGN / size_of::<E::Packed>();
+        let pack = (batches.len() * row_panels).div_ceil(wanted).clamp(1, PACKED_AT_ONCE);
+        let packs = row_panels.div_ceil(pack);
+        let mut left_panels: Scratch<E::Packed> = scratch(batches.len() * row_panels * panel);
+        let mut start = 0;
+        loop {
+            let end = steps.min(start + block);
+            let last = end == steps;
+            let depth = start * shape.step..size.depth.min(end * shape.step);
+            let shared = Shared::new(&mut left_panels);
+            on.parallel(batches.len() * packs, cost_ns / 8, |task| {
+                let (batch, first) = (task / packs, task % packs * pack);
+                let last = row_panels.min(first + pack);
+                let across =
+                    rows.start + first * shape.rows..rows.end.min(rows.start + last * shape.rows);
+                // SAFETY: no other task packs these panels.
+                let panels = unsafe {
+                    shared.slice((batch * row_panels + first) * panel, (last - first) * panel)
+                };
+                let operand = &(operands.left)(batches.start + batch);
+                let cut = Cut { depth: depth.clone(), across, width: shape.rows };
+                E::run(on.isa, PackLeft { operand, cut, panels: (panels, panel) });
+            });
+            let tasks = batches.len() * column_groups * row_groups;
+            on.parallel(tasks, cost_ns, |task| {
+                // Tasks that follow each other take the same rows: their panels stay in the cache.
+                let (rest, column_group_index) = (task / column_groups, task % column_groups);
+                let (batch, row_group_index) = (rest / row_groups, rest % row_groups);
+                let left = &left_panels[batch * row_panels * panel..][..row_panels * panel];
+                let first = columns.start + column_group_index * column_group * shape.columns;
+                let batch = batches.start + batch;
+                let task = Task {
+                    size,
+                    right: &(operands.right)(batch),
+                    left,
+                    panel,
+                    rows: rows.clone(),
+                    row_panels: row_group_index * row_group
+                        ..row_panels.min((row_group_index + 1) * row_group),
+                    columns: first..columns.end.min(first + column_group * shape.columns),
+                    depth: depth.clone(),
+                    bias: if last { bias } else { Bias::None },
+                    out: &self.out,
+                    out_start: batch * size.rows * size.columns,
+                };
+                E::run(on.isa, task);
+            });
+            start = end;
+            if last {
+                break;
+            }
         }
     }
 }
@@ -315,10 +373,12 @@ impl<T: Float, P: Element, A: Operand<T>> PanelWork<T, P> for PackLeft<'_, P, A>
 struct Task<'a, T, P, B> {
     size: Size,
     right: &'a B,
-    /// The packed panels of all rows.
+    /// The packed panels of these rows.
     left: &'a [P],
     /// The distance between those panels.
     panel: usize,
+    /// The rows that are packed, and which panels of them this task multiplies.
+    rows: Range<usize>,
     row_panels: Range<usize>,
     columns: Range<usize>,
     depth: Range<usize>,
@@ -365,10 +425,10 @@ impl<T: Float, P: Element, B> Task<'_, T, P, B> {
         let shape = U::SHAPE;
         let left = &self.left[rows * self.panel..][..steps * shape.rows * shape.len];
         let right = &right[columns * steps * shape.columns * shape.len..];
-        let row = rows * shape.rows;
+        let row = self.rows.start + rows * shape.rows;
         let column = self.columns.start + columns * shape.columns;
-        let rows = shape.rows.min(self.size.rows - row);
-        let columns = shape.columns.min(self.size.columns - column);
+        let rows = shape.rows.min(self.rows.end - row);
+        let columns = shape.columns.min(self.columns.end - column);
         let first = self.out_start + row * self.size.columns + column;
         let width = U::width(columns);
         let (c_stride, accumulate) = (self.size.columns, self.depth.start > 0);
@@ -410,6 +470,55 @@ fn add_bias<T: Float>(bias: Bias<'_, T>, row: usize, column: usize, c: &mut [T])
         Bias::Columns(bias) => {
             for (c, &bias) in c.iter_mut().zip(&bias[column..]) {
                 *c = c.plus(bias);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Isa;
+    use crate::multiplier::Unrounded;
+
+    #[test]
+    fn parts_that_share_panels_have_the_bits_of_those_that_do_not() {
+        let number = |i: usize| ((i * 7919) % 1013) as f32 / 1013.0 - 0.5;
+        for (batch, rows, columns, depth) in [(1, 70, 300, 1700), (3, 9, 37, 33), (2, 200, 5, 801)]
+        {
+            let size = Size { batch, rows, columns, depth };
+            let a: Vec<f32> = (0..batch * rows * depth).map(number).collect();
+            let b: Vec<f32> = (7..7 + batch * depth * columns).map(number).collect();
+            let bias: Vec<f32> = (0..rows).map(number).collect();
+            let operands = &Operands {
+                left: |i: usize| Matrix::row_major(&a[i * rows * depth..], depth).as_left(),
+                right: |i: usize| Matrix::row_major(&b[i * depth * columns..], columns).as_right(),
+            };
+            for isa in Isa::available() {
+                type Registers = InRegisters<Unrounded>;
+                let shape = <Registers as Engine<f32>>::run(isa, AskShape);
+                let products = |threads: usize, cut: [usize; 3]| {
+                    let mut out = vec![f32::NAN; batch * rows * columns];
+                    let bias = Bias::Rows(&bias);
+                    let job = Job { size, shape, operands, bias, out: Shared::new(&mut out) };
+                    let lens = [batch, rows, columns];
+                    let on = Machine { isa, threads };
+                    for part in 0..8 {
+                        // Before and behind the cut of each axis.
+                        let part = [0, 1, 2].map(|axis| match part >> axis & 1 {
+                            0 => 0..cut[axis],
+                            _ => cut[axis]..lens[axis],
+                        });
+                        job.part::<InRegisters<Unrounded>, Plane<'_, f32>, Plane<'_, f32>>(
+                            on, part,
+                        );
+                    }
+                    out
+                };
+                let whole = products(1, [batch, rows, columns]);
+                assert!(whole.iter().all(|sum| sum.is_finite()));
+                assert_eq!(whole, products(3, [batch, rows, columns]), "{isa} {size:?}");
+                assert_eq!(whole, products(3, [1, shape.rows, shape.align.min(columns)]));
             }
         }
     }

@@ -142,6 +142,7 @@ impl<U: TileUnit, const PARTS: usize> Unit<f32, i32> for PartsUnit<U, PARTS> {
     const SHAPE: Shape = Shape {
         rows: SIDE,
         columns: SIDE,
+        align: SIDE,
         step: SIDE,
         len: PARTS * SIDE / 2,
         // 256 numbers of which each sum is as exact as that of multiply-adds, or what the caches hold.
@@ -290,9 +291,8 @@ where
     L: Fn(usize) -> A + Sync,
     R: Fn(usize) -> B + Sync,
 {
-    let lefts = if operands.shared_left { size.batch.min(1) } else { size.batch };
     loses_nothing([
-        sizes_of(on, &operands.left, [lefts, size.depth, size.rows]),
+        sizes_of(on, &operands.left, [size.batch, size.depth, size.rows]),
         sizes_of(on, &operands.right, [size.batch, size.depth, size.columns]),
     ])
 }
@@ -477,11 +477,7 @@ pub(crate) mod tests {
     fn run<const PARTS: usize>(on: Machine, size: Size, [a, b]: [Matrix<'_, f32>; 2]) -> Vec<f32> {
         let bias = vec![0.5; size.columns];
         let mut out = vec![f32::NAN; size.rows * size.columns];
-        let operands = Operands {
-            left: |_: usize| a.as_left(),
-            right: |_: usize| b.as_right(),
-            shared_left: false,
-        };
+        let operands = Operands { left: |_: usize| a.as_left(), right: |_: usize| b.as_right() };
         let bias = Bias::Columns(&bias);
         packed_by::<f32, InModel<PARTS>, _, _, _, _>(on, size, operands, bias, &mut out);
         out
@@ -575,7 +571,7 @@ pub(crate) mod tests {
             };
             let right =
                 |i| Matrix::row_major(&b[i * size.depth * size.columns..], size.columns).as_right();
-            let operands = Operands { left, right, shared_left: false };
+            let operands = Operands { left, right };
             super::may_split::<f32, _, _, _, _>(on, size, &operands)
         };
         assert!(may(&|_, _| {}, 1));
