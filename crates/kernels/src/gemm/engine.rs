@@ -3,7 +3,7 @@
 //! An [`Engine`] says what operands are packed to; it is chosen before the instruction set is. A
 //! [`Unit`] packs and multiplies; it can only be had where the processor has the instructions.
 
-use super::pack::{Cut, Operand};
+use super::pack::{Ahead, Cut, Operand};
 use super::tile::{self, Registers};
 use crate::multiplier::{Format, Multiplier, Pack, Work};
 use crate::simd::{Simd, Vector};
@@ -98,6 +98,8 @@ pub struct Tile<'a, T, P> {
     pub(crate) c_stride: usize,
     /// Whether the sums are added to what lies there.
     pub(crate) accumulate: bool,
+    /// What memory is asked for meanwhile.
+    pub(crate) ahead: Ahead,
 }
 
 /// Multiplies numbers of a format in registers.
@@ -163,13 +165,14 @@ impl<T: Float, P: Element, M: Multiplier<Scalar = T, Packed = P>> Unit<T, P> for
 
     #[inline(always)]
     unsafe fn multiply(self, tile: Tile<'_, T, P>) {
-        let Tile { width, steps, rows, columns, c, c_stride, accumulate, .. } = tile;
+        let Tile { width, steps, rows, columns, c, c_stride, accumulate, ahead, .. } = tile;
         let whole = Self::SHAPE.rows;
         let a = tile.left[..steps * whole].as_ptr();
         let b = tile.right[..steps * width].as_ptr();
         let vectors = width / M::Sums::LANES;
         if rows == whole && columns == width {
-            let registers = Registers { vectors, depth: steps, a, b, c, c_stride, accumulate };
+            let registers =
+                Registers { vectors, depth: steps, a, b, c, c_stride, accumulate, ahead };
             // SAFETY: the panels are as long as they must be, and the caller vouches for the tile.
             unsafe { tile::compute(self.0, registers) };
             return;
@@ -177,7 +180,7 @@ impl<T: Float, P: Element, M: Multiplier<Scalar = T, Packed = P>> Unit<T, P> for
         let mut edge = [T::ZERO; MAX_TILE];
         let c = edge.as_mut_ptr();
         let registers =
-            Registers { vectors, depth: steps, a, b, c, c_stride: width, accumulate: false };
+            Registers { vectors, depth: steps, a, b, c, c_stride: width, accumulate: false, ahead };
         // SAFETY: the panels are as long as they must be, and `edge` holds the largest tile.
         unsafe { tile::compute(self.0, registers) };
         for (i, edge) in edge.chunks_exact(width).take(rows).enumerate() {

@@ -21,7 +21,7 @@ mod tile;
 mod tiled;
 
 pub(crate) use engine::{Engine, InRegisters, Tile, Unit};
-pub use pack::{Cut, Operand, Plane};
+pub use pack::{Ahead, Cut, Operand, Plane};
 #[cfg(test)]
 pub(crate) use tiled::tests::Modelled;
 pub(crate) use tiled::{InTiles, PartsUnit, may_split_numbers, parts};
@@ -48,6 +48,9 @@ const PACKED_AT_ONCE: usize = 8;
 /// to pack something twice takes less time than to hand it from core to core. Of larger ones the panels
 /// are shared, and there are more tasks, so that a thread that is held up leaves some to the others.
 const ALONE_NS: usize = 20_000_000;
+
+/// A right operand of fewer bytes stays in the second-level cache.
+const SMALL_BYTES: usize = 512 << 10;
 
 /// How many tasks are wanted at least of larger ones, however few columns there are.
 const TASKS: usize = 16;
@@ -283,6 +286,7 @@ impl<T: Float, L: Sync, R: Sync> Job<'_, T, L, R> {
         let pack = (batches.len() * row_panels).div_ceil(wanted).clamp(1, PACKED_AT_ONCE);
         let packs = row_panels.div_ceil(pack);
         let mut left_panels: Scratch<E::Packed> = scratch(batches.len() * row_panels * panel);
+        let is_large = size.columns * size.depth * size_of::<T>() >= SMALL_BYTES;
         let mut start = 0;
         loop {
             let end = steps.min(start + block);
@@ -308,7 +312,9 @@ impl<T: Float, L: Sync, R: Sync> Job<'_, T, L, R> {
                 let (rest, column_group_index) = (task / column_groups, task % column_groups);
                 let (batch, row_group_index) = (rest / row_groups, rest % row_groups);
                 let left = &left_panels[batch * row_panels * panel..][..row_panels * panel];
-                let first = columns.start + column_group_index * column_group * shape.columns;
+                let group = column_group * shape.columns;
+                let first = columns.start + column_group_index * group;
+                let next = columns.end.min(first + on.threads * group);
                 let batch = batches.start + batch;
                 let task = Task {
                     size,
@@ -318,7 +324,8 @@ impl<T: Float, L: Sync, R: Sync> Job<'_, T, L, R> {
                     rows: rows.clone(),
                     row_panels: row_group_index * row_group
                         ..row_panels.min((row_group_index + 1) * row_group),
-                    columns: first..columns.end.min(first + column_group * shape.columns),
+                    columns: first..columns.end.min(first + group),
+                    ahead: if is_large { next..columns.end.min(next + group) } else { 0..0 },
                     depth: depth.clone(),
                     bias: if last { bias } else { Bias::None },
                     out: &self.out,
@@ -381,6 +388,8 @@ struct Task<'a, T, P, B> {
     rows: Range<usize>,
     row_panels: Range<usize>,
     columns: Range<usize>,
+    /// The columns that this thread takes next, if they have to come from memory.
+    ahead: Range<usize>,
     depth: Range<usize>,
     bias: Bias<'a, T>,
     out: &'a Shared<'a, T>,
@@ -410,9 +419,14 @@ impl<T: Float, P: Element, B: Operand<T>> PanelWork<T, P> for Task<'_, T, P, B> 
                 unit.pack_right(self.right, cut, (panels, line * width));
             }
         }
+        let tiles = self.row_panels.len() * panels;
+        let mut share = 0;
         for row_panel in self.row_panels.clone() {
             for index in 0..panels {
-                self.tile(unit, &right, steps, [row_panel, index]);
+                let part = [self.depth.clone(), self.ahead.clone()];
+                let ahead = self.right.ahead(part, [share, tiles]);
+                self.tile(unit, &right, steps, [row_panel, index], ahead);
+                share += 1;
             }
         }
     }
@@ -421,7 +435,14 @@ impl<T: Float, P: Element, B: Operand<T>> PanelWork<T, P> for Task<'_, T, P, B> 
 impl<T: Float, P: Element, B> Task<'_, T, P, B> {
     /// Computes the tile of a panel of rows and one of this task's columns.
     #[inline(always)]
-    fn tile<U: Unit<T, P>>(&self, unit: U, right: &[P], steps: usize, [rows, columns]: [usize; 2]) {
+    fn tile<U: Unit<T, P>>(
+        &self,
+        unit: U,
+        right: &[P],
+        steps: usize,
+        [rows, columns]: [usize; 2],
+        ahead: Ahead,
+    ) {
         let shape = U::SHAPE;
         let left = &self.left[rows * self.panel..][..steps * shape.rows * shape.len];
         let right = &right[columns * steps * shape.columns * shape.len..];
@@ -445,6 +466,7 @@ impl<T: Float, P: Element, B> Task<'_, T, P, B> {
                 c,
                 c_stride,
                 accumulate,
+                ahead,
             });
         }
         if !matches!(self.bias, Bias::None) {

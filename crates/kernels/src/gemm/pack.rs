@@ -1,5 +1,6 @@
 //! Copying parts of operands into panels, in the order in which the tile reads them.
 
+use crate::memory::ALIGN;
 use crate::simd::{MAX_LANES, Simd, Vector, mirrored};
 use crate::{Float, Number};
 use std::ops::Range;
@@ -21,6 +22,42 @@ pub struct Cut {
     pub width: usize,
 }
 
+/// Lines of memory that will be read soon, which need not be valid: what is asked for while the
+/// processor is busy is there in time.
+#[derive(Clone, Copy, Debug)]
+pub struct Ahead {
+    line: *const u8,
+    lines: usize,
+    /// The bytes of a line.
+    len: usize,
+    /// The bytes from a line to the next.
+    stride: isize,
+    /// How many bytes of the line have been asked for.
+    done: usize,
+}
+
+impl Ahead {
+    /// No memory.
+    pub(crate) const NOTHING: Self =
+        Self { line: std::ptr::null(), lines: 0, len: 0, stride: 0, done: 0 };
+
+    /// How many lines of the cache it takes.
+    #[inline(always)]
+    pub(super) fn count(&self) -> usize {
+        self.lines * self.len.div_ceil(ALIGN)
+    }
+
+    /// Asks for the next line of the cache.
+    #[inline(always)]
+    pub(super) fn ask<S: Simd>(&mut self, isa: S) {
+        isa.prefetch(self.line.wrapping_add(self.done));
+        self.done += ALIGN;
+        if self.done >= self.len {
+            (self.line, self.done) = (self.line.wrapping_offset(self.stride), 0);
+        }
+    }
+}
+
 /// An operand of a matrix product: numbers with a depth (the index that is summed over) and an
 /// index across (the row of a left operand, the column of a right one).
 pub trait Operand<T>: Sync {
@@ -32,6 +69,13 @@ pub trait Operand<T>: Sync {
     #[inline(always)]
     fn as_plane(&self) -> Option<&Plane<'_, T>> {
         None
+    }
+
+    /// Where the memory of a part in depth and across lies that will be packed soon: the share with an
+    /// index, of so many.
+    #[inline(always)]
+    fn ahead(&self, _: [Range<usize>; 2], _: [usize; 2]) -> Ahead {
+        Ahead::NOTHING
     }
 
     /// Packs a part into several panels, each as wide as the cut says, which start so far apart; see
@@ -126,6 +170,29 @@ impl<T: Float> Operand<T> for Plane<'_, T> {
     #[inline(always)]
     fn as_plane(&self) -> Option<&Plane<'_, T>> {
         Some(self)
+    }
+
+    #[inline(always)]
+    fn ahead(&self, [depth, across]: [Range<usize>; 2], [index, shares]: [usize; 2]) -> Ahead {
+        let (lines, len, strides) = match (self.depth_stride, self.across_stride) {
+            _ if across.is_empty() => return Ahead::NOTHING,
+            (1, stride) => (across.len(), depth.len(), [stride, 1]),
+            (stride, 1) => (depth.len(), across.len(), [stride, 1]),
+            _ => return Ahead::NOTHING,
+        };
+        let start = self.offset as isize
+            + depth.start as isize * self.depth_stride
+            + across.start as isize * self.across_stride;
+        let first = index * lines / shares;
+        let bytes = size_of::<T>();
+        let start = start + first as isize * strides[0];
+        Ahead {
+            line: self.data.as_ptr().wrapping_offset(start).cast(),
+            lines: (index + 1) * lines / shares - first,
+            len: len * bytes,
+            stride: strides[0] * bytes as isize,
+            done: 0,
+        }
     }
 
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! The register tile of packed products.
 
+use super::pack::Ahead;
 use crate::element::Number;
 use crate::multiplier::Multiplier;
 use crate::simd::{Simd, Vector};
@@ -20,7 +21,12 @@ pub(super) struct Registers<M: Multiplier> {
     pub(super) c_stride: usize,
     /// Whether the products are added to what lies there.
     pub(super) accumulate: bool,
+    /// What memory is asked for meanwhile.
+    pub(super) ahead: Ahead,
 }
+
+/// After so many steps memory is asked for some more.
+const AT_ONCE: usize = 8;
 
 /// Computes a tile, all sums in registers.
 ///
@@ -32,17 +38,32 @@ pub(super) struct Registers<M: Multiplier> {
 /// If there is no tile of that size.
 #[inline(always)]
 pub(super) unsafe fn compute<M: Multiplier>(multiplier: M, tile: Registers<M>) {
+    // SAFETY: the caller vouches for the panels and the tile.
+    unsafe {
+        match tile.ahead.count() {
+            0 => sized::<M, false>(multiplier, tile),
+            _ => sized::<M, true>(multiplier, tile),
+        }
+    }
+}
+
+/// [`compute`], with or without memory to ask for.
+///
+/// # Safety
+/// As for [`compute`].
+#[inline(always)]
+unsafe fn sized<M: Multiplier, const ASKS: bool>(multiplier: M, tile: Registers<M>) {
     // Tiles wider than the instruction set's own never occur, and are not compiled.
     let possible = if tile.vectors > M::Isa::TILE_VECTORS { 0 } else { tile.vectors };
     // SAFETY: the caller vouches for the panels and the tile.
     unsafe {
         match (M::Isa::TILE_ROWS, possible) {
-            (8, 1) => fixed::<M, 8, 1>(multiplier, tile),
-            (8, 2) => fixed::<M, 8, 2>(multiplier, tile),
-            (8, 3) => fixed::<M, 8, 3>(multiplier, tile),
-            (6, 1) => fixed::<M, 6, 1>(multiplier, tile),
-            (6, 2) => fixed::<M, 6, 2>(multiplier, tile),
-            (4, 1) => fixed::<M, 4, 1>(multiplier, tile),
+            (8, 1) => fixed::<M, 8, 1, ASKS>(multiplier, tile),
+            (8, 2) => fixed::<M, 8, 2, ASKS>(multiplier, tile),
+            (8, 3) => fixed::<M, 8, 3, ASKS>(multiplier, tile),
+            (6, 1) => fixed::<M, 6, 1, ASKS>(multiplier, tile),
+            (6, 2) => fixed::<M, 6, 2, ASKS>(multiplier, tile),
+            (4, 1) => fixed::<M, 4, 1, ASKS>(multiplier, tile),
             (rows, _) => panic!("there is no tile of {rows} rows and {} vectors", tile.vectors),
         }
     }
@@ -56,24 +77,32 @@ pub(super) unsafe fn compute<M: Multiplier>(multiplier: M, tile: Registers<M>) {
 /// # Safety
 /// As for [`compute`].
 #[inline(always)]
-unsafe fn fixed<M: Multiplier, const ROWS: usize, const VECTORS: usize>(
+unsafe fn fixed<M: Multiplier, const ROWS: usize, const VECTORS: usize, const ASKS: bool>(
     multiplier: M,
     tile: Registers<M>,
 ) {
     let (isa, lanes) = (multiplier.isa(), M::Sums::LANES);
     let mut sums = [[M::Sums::splat(isa, M::Scalar::ZERO); VECTORS]; ROWS];
     let nothing = multiplier.splat(M::Packed::default());
-    for step in 0..tile.depth {
-        let mut row = [nothing; VECTORS];
-        for (j, vector) in row.iter_mut().enumerate() {
-            // SAFETY: step < depth, so the read lies within the packed panel of `b`.
-            *vector = unsafe { multiplier.read(tile.b.add((step * VECTORS + j) * lanes)) };
+    let mut ahead = tile.ahead;
+    let at_once = if ASKS { AT_ONCE } else { tile.depth.max(1) };
+    let each = (ahead.count() * at_once).div_ceil(tile.depth.max(1));
+    for first in (0..tile.depth).step_by(at_once) {
+        for _ in 0..if ASKS { each } else { 0 } {
+            ahead.ask(isa);
         }
-        for (i, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: step < depth and i < ROWS, so the read lies within the packed panel of `a`.
-            let left = multiplier.splat(unsafe { *tile.a.add(step * ROWS + i) });
-            for (sum, right) in sums.iter_mut().zip(row) {
-                *sum = multiplier.multiply_add(left, right, *sum);
+        for step in first..tile.depth.min(first + at_once) {
+            let mut row = [nothing; VECTORS];
+            for (j, vector) in row.iter_mut().enumerate() {
+                // SAFETY: step < depth, so the read lies within the packed panel of `b`.
+                *vector = unsafe { multiplier.read(tile.b.add((step * VECTORS + j) * lanes)) };
+            }
+            for (i, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: step < depth and i < ROWS, so the read lies within the packed panel of `a`.
+                let left = multiplier.splat(unsafe { *tile.a.add(step * ROWS + i) });
+                for (sum, right) in sums.iter_mut().zip(row) {
+                    *sum = multiplier.multiply_add(left, right, *sum);
+                }
             }
         }
     }

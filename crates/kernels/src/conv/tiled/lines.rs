@@ -13,7 +13,7 @@ use super::super::plan::{Goal, Layout, Part, Plan};
 use super::super::write::LineWriter;
 use super::Runner;
 use crate::Machine;
-use crate::gemm::{PART, PartsUnit, SIDE, Tile, TileUnit, TileWork, Unit};
+use crate::gemm::{Ahead, PART, PartsUnit, SIDE, Tile, TileUnit, TileWork, Unit};
 use crate::memory::{Scratch, scratch};
 use crate::threads::{Chunks, Shared};
 use std::ops::Range;
@@ -248,6 +248,7 @@ impl<const PARTS: usize> Task<'_, PARTS> {
                 c: sums[column..][..(SIDE - 1) * pitch + SIDE].as_mut_ptr(),
                 c_stride: pitch,
                 accumulate: first_step > 0,
+                ahead: Ahead::NOTHING,
             };
             // SAFETY: the sums are borrowed, and hold the tile's rows.
             unsafe { unit.multiply(tile) };

@@ -13,7 +13,7 @@ use super::super::weight::Parts;
 use super::super::{Geometry, Strided};
 use super::Runner;
 use crate::Machine;
-use crate::gemm::{Cut, PART, PartsUnit, Plane, SIDE, Tile, TileUnit, TileWork, Unit};
+use crate::gemm::{Ahead, Cut, PART, PartsUnit, Plane, SIDE, Tile, TileUnit, TileWork, Unit};
 use crate::memory::{Scratch, scratch};
 use crate::simd::{Simd, Vector};
 use crate::threads::Shared;
@@ -253,6 +253,7 @@ fn multiply<U: TileUnit, const PARTS: usize>(
             c: totals[column..][..(SIDE - 1) * width + SIDE].as_mut_ptr(),
             c_stride: width,
             accumulate,
+            ahead: Ahead::NOTHING,
         };
         // SAFETY: the totals are borrowed, and hold the tile's rows.
         unsafe { unit.multiply(tile) };
