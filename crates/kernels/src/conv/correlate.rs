@@ -83,20 +83,7 @@ impl<'a, T> Correlation<'a, T> {
         weight: Weight<'a, T>,
         bias: Option<&'a [T]>,
     ) -> Self {
-        let Weight { numbers, kept_with } = weight;
-        Self {
-            batch: geometry.batch,
-            groups: geometry.groups,
-            channels: geometry.in_channels / geometry.groups,
-            rows: geometry.out_channels / geometry.groups,
-            source: x,
-            weights: Weights::new(geometry, numbers, [0, 1]),
-            kept_with,
-            bias,
-            target: geometry.output,
-            precision,
-            cost_ns: geometry.cost_ns(),
-        }
+        Self::new(geometry, precision, x, weight, bias, [0, 1])
     }
 
     /// The gradient by the input, given that by the output.
@@ -107,16 +94,32 @@ impl<'a, T> Correlation<'a, T> {
         weight: Strided<'a, T>,
         bias: Option<&'a [T]>,
     ) -> Self {
+        Self::new(geometry, precision, grad, weight.into(), bias, [1, 0])
+    }
+
+    /// The correlation whose target has the channels of one of the weight's first two axes, its source
+    /// those of the other.
+    fn new(
+        geometry: &Geometry,
+        precision: Precision,
+        source: Strided<'a, T>,
+        weight: Weight<'a, T>,
+        bias: Option<&'a [T]>,
+        axes: [usize; 2],
+    ) -> Self {
+        let Weight { numbers, kept_with } = weight;
+        let all = [geometry.out_channels, geometry.in_channels];
+        let [rows, channels] = axes.map(|axis| all[axis] / geometry.groups);
         Self {
             batch: geometry.batch,
             groups: geometry.groups,
-            channels: geometry.out_channels / geometry.groups,
-            rows: geometry.in_channels / geometry.groups,
-            source: grad,
-            weights: Weights::new(geometry, weight, [1, 0]),
-            kept_with: None,
+            channels,
+            rows,
+            source,
+            weights: Weights::new(geometry, numbers, axes),
+            kept_with,
             bias,
-            target: geometry.input,
+            target: [geometry.output, geometry.input][axes[0]],
             precision,
             cost_ns: geometry.cost_ns(),
         }
