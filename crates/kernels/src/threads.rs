@@ -56,14 +56,21 @@ impl Machine {
         Ok(Self { isa: Isa::from_environment()?, threads })
     }
 
+    /// True if work of such an estimate is shared out.
+    pub(crate) fn shares(self, cost_ns: usize) -> bool {
+        self.threads > 1 && cost_ns >= FORK_NS
+    }
+
     /// Runs `body(0)`, `body(1)` … `body(tasks - 1)`, each once, in any order, on several threads
     /// if the whole is estimated to take one core long enough.
     ///
     /// # Panics
     /// With the panic of a task, once all threads have left the region.
     pub fn parallel(self, tasks: usize, cost_ns: usize, body: impl Fn(usize) + Sync) {
-        let worthwhile = tasks > 1 && self.threads > 1 && cost_ns >= FORK_NS;
-        if worthwhile && let Some(mut pool) = Pool::try_enter() {
+        if tasks > 1
+            && self.shares(cost_ns)
+            && let Some(mut pool) = Pool::try_enter()
+        {
             let workers = (self.threads - 1).min(tasks - 1);
             return pool.run(workers, tasks, &body);
         }

@@ -210,7 +210,10 @@ fn packed_by<T, E, A, B, L, R>(
     let shape = E::run(on.isa, AskShape);
     let job = Job { size, shape, operands: &operands, bias, out: Shared::new(out) };
     let Size { batch, rows, columns, .. } = size;
-    if on.threads == 1 || size.cost_ns() > ALONE_NS {
+    let alone = Machine { threads: 1, ..on };
+    let shares = on.shares(size.cost_ns());
+    if !shares || size.cost_ns() > ALONE_NS {
+        let on = if shares { on } else { alone };
         return job.part::<E, A, B>(on, [0..batch, 0..rows, 0..columns]);
     }
     let [row_parts, column_parts] = parts_alone(on, size, shape);
@@ -222,7 +225,7 @@ fn packed_by<T, E, A, B, L, R>(
         let (batch, row) = (rest / row_parts, rest % row_parts * row_part);
         let rows = row..rows.min(row + row_part);
         let columns = column..columns.min(column + column_part);
-        job.part::<E, A, B>(Machine { threads: 1, ..on }, [batch..batch + 1, rows, columns]);
+        job.part::<E, A, B>(alone, [batch..batch + 1, rows, columns]);
     });
 }
 
