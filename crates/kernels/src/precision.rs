@@ -11,8 +11,8 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// Products as exact as those of `f32`. Where the processor multiplies tiles of `bf16` (AMX), large
-    /// ones, and large convolutions, are six of parts of the numbers, if neither operand holds numbers that lose by it;
-    /// `docs/split.md` has the errors.
+    /// ones, and large convolutions, are six of parts of the numbers, if neither operand holds numbers
+    /// that lose by it; `docs/split.md` has the errors.
     #[default]
     Highest,
     /// Three products of parts in the place of six, with an error of about 10⁻⁵; where the processor has no
@@ -24,7 +24,8 @@ pub enum Precision {
     /// these sums are rounded: the error of outputs is then about 1.7 times as large, and depends on
     /// numbers next to those that an output is made of.
     ///
-    /// Where the processor has no fast instructions for it (AVX-512 BF16, or tiles), and where products are too small or too thin to gain by it, they are those of `f32`.
+    /// Where the processor has no fast instructions for it (AVX-512 BF16, or tiles), and where products
+    /// are too small or too thin to gain by it, they are those of `f32`.
     Medium,
 }
 

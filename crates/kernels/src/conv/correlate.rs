@@ -52,6 +52,16 @@ impl<'a, T> Weights<'a, T> {
             kernel: geometry.kernel,
         }
     }
+
+    /// How far behind the number of a row and channel each tap of a plan lies.
+    pub(super) fn taps(&self, plan: &Plan) -> Vec<isize> {
+        let mut taps = vec![];
+        plan.for_each_kernel(|tap| {
+            let steps = tap.iter().zip(self.tap_strides);
+            taps.push(steps.map(|(&tap, stride)| tap as isize * stride).sum());
+        });
+        taps
+    }
 }
 
 /// A correlation: target[b, g, r, …] = Σ source[b, g, c, …] · weight[g, r, c, tap] + bias[g, r].

@@ -8,7 +8,7 @@
 use super::correlate::Correlation;
 use super::gather::copy_channel;
 use super::plan::{Goal, Layout, Part, Plan};
-use super::write::LineWriter;
+use super::write::Writer;
 use crate::memory::{Scratch, scratch};
 use crate::simd::{PatchTile, Routine, Simd, Vector, patch_tile};
 use crate::threads::Shared;
@@ -51,11 +51,7 @@ pub(super) fn run<T: Float>(
     let row_part = panels.count.div_ceil(row_parts);
     let row_parts = panels.count.div_ceil(row_part);
     let packed = panels.pack(on, correlation, plan);
-    let mut steps = vec![];
-    for channel in 0..channels {
-        let start = channel * layout.channel_len;
-        plan.for_each_tap(&layout, |_, tap| steps.push(start + tap));
-    }
+    let steps = plan.starts(&layout, channels);
     on.parallel(groups * boxes * row_parts, correlation.cost_ns / plans, |task| {
         let (rest, row_part_index) = (task / row_parts, task % row_parts);
         let first = row_part_index * row_part;
@@ -114,12 +110,7 @@ impl Panels {
             return packed;
         }
         let shared = Shared::new(&mut packed);
-        let mut taps = vec![];
-        let layout = plan.layout(0, &Goal { channels: 0, rows: 0, budget: 0, wanted: 0 });
-        plan.for_each_tap(&layout, |tap, _| {
-            let strides = tap.iter().zip(weights.tap_strides);
-            taps.push(strides.map(|(&tap, stride)| tap as isize * stride).sum::<isize>());
-        });
+        let taps = weights.taps(plan);
         let cost_ns = groups * self.rows * self.depth;
         on.parallel(groups * self.count, cost_ns, |task| {
             let (group, panel) = (task / self.count, task % self.count);
@@ -206,8 +197,9 @@ impl<T: Float> Routine for Task<'_, T> {
                 }
             }
             let end = self.correlation.rows.min(chosen.end * S::TILE_ROWS);
-            let Self { correlation, plan, layout, part, group, out, .. } = self;
-            let writer = LineWriter { correlation, plan, layout, part, group, out };
+            let Self { correlation, plan, part, group, out, .. } = self;
+            let lens = self.layout.lens;
+            let writer = Writer { correlation, plan, group, part, lens, out };
             writer.write(isa, first * S::TILE_ROWS..end, &sums, pitch);
         }
     }

@@ -76,11 +76,7 @@ struct Taps {
 impl Taps {
     fn new<T>(correlation: &Correlation<'_, T>, plan: &Plan) -> Self {
         let strides = correlation.weights.tap_strides;
-        let mut offsets: Vec<isize> = vec![];
-        plan.for_each_kernel(|tap| {
-            let steps = tap.iter().zip(strides);
-            offsets.push(steps.map(|(&tap, stride)| tap as isize * stride).sum());
-        });
+        let offsets = correlation.weights.taps(plan);
         let [depth, height, width] = correlation.weights.kernel;
         let side_by_side = [(height * width) as isize, width as isize, 1];
         let is =

@@ -200,6 +200,16 @@ impl Plan {
         }
     }
 
+    /// Where each tap of each channel starts in a copy.
+    pub(super) fn starts(&self, layout: &Layout, channels: usize) -> Vec<usize> {
+        let mut starts = vec![];
+        for channel in 0..channels {
+            let start = channel * layout.channel_len;
+            self.for_each_tap(layout, |_, tap| starts.push(start + tap));
+        }
+        starts
+    }
+
     /// Calls a function for each tap, in the same order, with its numbers in the kernel.
     pub(super) fn for_each_kernel(&self, mut body: impl FnMut([usize; 3])) {
         let [depth, height, width] = &self.axes;

@@ -44,11 +44,7 @@ pub(super) fn run<T: Float>(
     let row_parts = PARTS.div_ceil(parts.cut.count * groups).min(rows.div_ceil(ROWS));
     let row_part = rows.div_ceil(row_parts);
     let row_parts = rows.div_ceil(row_part);
-    let mut steps = vec![];
-    for channel in 0..channels {
-        let start = channel * layout.channel_len;
-        plan.for_each_tap(layout, |_, tap| steps.push(start + tap));
-    }
+    let steps = plan.starts(layout, channels);
     let cut = parts.cut;
     let shared = parts.sums();
     on.parallel(cut.count * groups * row_parts, geometry.cost_ns(), |task| {

@@ -3,8 +3,8 @@
 //!
 //! With few channels tasks multiply runs of memory ([`super::runs`]), with many they multiply
 //! channels side by side ([`super::pairs`]), transformed ones if the kernel is three by three
-//! ([`super::winograd`]); processors that have tiles multiply both by these ([`super::tiled`]). The places are cut into parts, each of which has sums of
-//! its own; these are added in a fixed order.
+//! ([`super::winograd`]); processors that have tiles multiply both by these ([`super::tiled`]). The
+//! places are cut into parts, each of which has sums of its own; these are added in a fixed order.
 
 use super::transpose::matrix;
 use super::{Geometry, pairs, runs, tiled, winograd};

@@ -3,7 +3,7 @@
 use super::correlate::Correlation;
 use super::gather::scatter;
 use super::pack::Panels;
-use super::plan::{Layout, Part, Plan, apart};
+use super::plan::{Part, Plan, apart};
 use super::transpose::{matrix, read, transpose};
 use crate::Float;
 use crate::memory::scratch;
@@ -14,30 +14,43 @@ use std::ops::Range;
 /// How many squares ahead the memory is asked for to which they are written.
 const AHEAD: usize = 2;
 
-/// Where a box's outputs lie in the target.
+/// Where the outputs of a group in a box go, from lines of them.
 #[derive(Clone, Copy)]
 pub(super) struct Writer<'a, T> {
+    pub(super) correlation: &'a Correlation<'a, T>,
     pub(super) plan: &'a Plan,
+    pub(super) group: usize,
     pub(super) part: Part,
-    /// The lengths of the target.
-    pub(super) target: [usize; 3],
+    /// The lengths of an image among the sums, whose first numbers are the box's.
+    pub(super) lens: [usize; 3],
     pub(super) out: &'a Shared<'a, T>,
 }
 
 impl<T: Float> Writer<'_, T> {
+    /// Writes the sums of some rows, `[row][image][depth][height][width]`, which start so far apart.
+    #[inline(always)]
+    pub(super) fn write<S: Simd>(&self, isa: S, chosen: Range<usize>, sums: &[T], pitch: usize) {
+        let Correlation { groups, rows, bias, target, .. } = *self.correlation;
+        let [depth, height, width] = self.lens;
+        for (index, row) in chosen.enumerate() {
+            let sums = &sums[index * pitch..];
+            let channel = self.group * rows + row;
+            let term = bias.map_or(T::ZERO, |bias| bias[channel]);
+            for image in 0..self.part.images {
+                let place = (self.part.first_image + image) * groups * rows + channel;
+                let from = &sums[image * depth * height * width..];
+                let start = place * target.iter().product::<usize>();
+                self.image(isa, from, [height * width, width], term, start);
+            }
+        }
+    }
+
     /// Writes an image's outputs plus a term. In `from` planes and lines are so far apart as
     /// `pitches` say; the image starts at `start` in the target.
     #[inline(always)]
-    pub(super) fn image<S: Simd>(
-        &self,
-        isa: S,
-        from: &[T],
-        pitches: [usize; 2],
-        term: T,
-        start: usize,
-    ) {
+    fn image<S: Simd>(&self, isa: S, from: &[T], pitches: [usize; 2], term: T, start: usize) {
         let [depth, height, width] = &self.plan.axes;
-        let target = self.target;
+        let target = self.correlation.target;
         let Part { origin, lens, .. } = self.part;
         let column = width.target_start + origin[2] * width.target_step;
         let span = (lens[2] - 1) * width.target_step + 1;
@@ -68,37 +81,6 @@ impl<T: Float> Writer<'_, T> {
     }
 }
 
-/// Where the outputs of a group in a box go, from sums of lines that lie as the box's copy does.
-pub(super) struct LineWriter<'a, T> {
-    pub(super) correlation: &'a Correlation<'a, T>,
-    pub(super) plan: &'a Plan,
-    pub(super) layout: &'a Layout,
-    pub(super) part: Part,
-    pub(super) group: usize,
-    pub(super) out: &'a Shared<'a, T>,
-}
-
-impl<T: Float> LineWriter<'_, T> {
-    /// Writes the sums of some rows, `[row][place]`, without those between the lines, to the target.
-    #[inline(always)]
-    pub(super) fn write<S: Simd>(&self, isa: S, chosen: Range<usize>, sums: &[T], pitch: usize) {
-        let Correlation { groups, rows, bias, target, .. } = *self.correlation;
-        let writer = Writer { plan: self.plan, part: self.part, target, out: self.out };
-        let [depth, height, width] = self.layout.lens;
-        for (index, row) in chosen.enumerate() {
-            let sums = &sums[index * pitch..];
-            let channel = self.group * rows + row;
-            let term = bias.map_or(T::ZERO, |bias| bias[channel]);
-            for image in 0..self.part.images {
-                let place = (self.part.first_image + image) * groups * rows + channel;
-                let from = &sums[image * depth * height * width..];
-                let start = place * target.iter().product::<usize>();
-                writer.image(isa, from, [height * width, width], term, start);
-            }
-        }
-    }
-}
-
 /// Where the outputs of a group in a box go.
 pub(super) struct PanelWriter<'a, T> {
     pub(super) correlation: &'a Correlation<'a, T>,
@@ -115,32 +97,22 @@ impl<T: Float> PanelWriter<'_, T> {
     /// Writes a panel's sums, `[image][depth][height][width][row]`, to the target.
     #[inline(always)]
     pub(super) fn write<S: Simd>(&self, isa: S, panel: usize, sums: &[T]) {
-        let Correlation { groups, rows, bias, target, .. } = *self.correlation;
         if self.is_run() {
             return self.squares(isa, panel, sums);
         }
-        let writer = Writer { plan: self.plan, part: self.part, target, out: self.out };
+        let Self { correlation, plan, panels, group, part, lens, out } = *self;
+        let writer = Writer { correlation, plan, group, part, lens, out };
         let lanes = T::Vector::<S>::LANES;
-        let width = self.panels.width();
-        let [depth, height, line] = self.lens;
-        let image_len = depth * height * line;
-        let count = self.part.images * image_len;
+        let width = panels.width();
+        let count = part.images * lens.iter().product::<usize>();
         let line_len = apart(count.next_multiple_of(lanes));
         let mut lines = scratch(lanes * line_len);
-        for vector in 0..self.panels.filled(panel) {
+        for vector in 0..panels.filled(panel) {
             let first = panel * width + vector * lanes;
             let size = [count, lanes];
             matrix::<T::Vector<S>>(isa, &sums[vector * lanes..], width, size, &mut lines, line_len);
-            for (row, from) in (first..rows.min(first + lanes)).zip(lines.chunks(line_len)) {
-                let channel = self.group * rows + row;
-                let term = bias.map_or(T::ZERO, |bias| bias[channel]);
-                for image in 0..self.part.images {
-                    let place = (self.part.first_image + image) * groups * rows + channel;
-                    let start = place * target.iter().product::<usize>();
-                    let from = &from[image * image_len..];
-                    writer.image(isa, from, [height * line, line], term, start);
-                }
-            }
+            let rows = first..correlation.rows.min(first + lanes);
+            writer.write(isa, rows, &lines, line_len);
         }
     }
 

@@ -40,7 +40,7 @@ pub struct Shape {
     pub(super) rows: usize,
     /// How many columns a panel of the right operand has, if it is not the last.
     pub(super) columns: usize,
-    /// Where columns may be cut, without a panel that is wider than its columns.
+    /// Panels are multiples of so many columns wide.
     pub(super) align: usize,
     /// How many numbers a step is deep.
     pub(super) step: usize,
@@ -55,9 +55,6 @@ pub struct Shape {
 pub trait Unit<T: Float, P: Element>: Copy + Send + Sync {
     /// How it wants its panels.
     const SHAPE: Shape;
-
-    /// How wide a panel of so many columns is.
-    fn width(columns: usize) -> usize;
 
     /// Packs rows of the left operand into panels that start so far apart. What the last panel lacks
     /// counts as zeros.
@@ -81,25 +78,25 @@ pub trait Unit<T: Float, P: Element>: Copy + Send + Sync {
 #[derive(Clone, Copy, Debug)]
 pub struct Tile<'a, T, P> {
     /// The panel of the left operand.
-    pub(crate) left: &'a [P],
+    pub(super) left: &'a [P],
     /// The panel of the right operand.
-    pub(crate) right: &'a [P],
+    pub(super) right: &'a [P],
     /// How wide the latter is.
-    pub(crate) width: usize,
+    pub(super) width: usize,
     /// How many steps deep both are.
-    pub(crate) steps: usize,
+    pub(super) steps: usize,
     /// How many rows of the tile are rows of the product.
-    pub(crate) rows: usize,
+    pub(super) rows: usize,
     /// How many columns of the tile are columns of the product.
-    pub(crate) columns: usize,
+    pub(super) columns: usize,
     /// Where the product lies.
-    pub(crate) c: *mut T,
+    pub(super) c: *mut T,
     /// The distance between its rows.
-    pub(crate) c_stride: usize,
+    pub(super) c_stride: usize,
     /// Whether the sums are added to what lies there.
-    pub(crate) accumulate: bool,
+    pub(super) accumulate: bool,
     /// What memory is asked for meanwhile.
-    pub(crate) ahead: Ahead,
+    pub(super) ahead: Ahead,
 }
 
 /// Multiplies numbers of a format in registers.
@@ -147,11 +144,6 @@ impl<T: Float, P: Element, M: Multiplier<Scalar = T, Packed = P>> Unit<T, P> for
         len: 1,
         depth: 800,
     };
-
-    #[inline(always)]
-    fn width(columns: usize) -> usize {
-        columns.next_multiple_of(M::Sums::LANES)
-    }
 
     #[inline(always)]
     fn pack_left<A: Operand<T>>(self, operand: &A, cut: Cut, panels: (&mut [P], usize)) {

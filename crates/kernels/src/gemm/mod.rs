@@ -20,7 +20,7 @@ mod small;
 mod tile;
 mod tiled;
 
-pub(crate) use engine::{Engine, InRegisters, Tile, Unit};
+pub(crate) use engine::{Engine, InRegisters, Unit};
 pub use pack::{Ahead, Cut, Operand, Plane};
 #[cfg(test)]
 pub(crate) use tiled::tests::Modelled;
@@ -31,7 +31,7 @@ use crate::memory::{ALIGN, Scratch, scratch};
 use crate::multiplier::{self, Unrounded};
 use crate::threads::Shared;
 use crate::{Element, Float, Machine, Precision};
-use engine::{PanelWork, Shape};
+use engine::{PanelWork, Shape, Tile};
 use std::ops::Range;
 
 /// How many bytes of `B` one task packs at most: they stay in the second-level cache.
@@ -413,7 +413,7 @@ impl<T: Float, P: Element, B: Operand<T>> PanelWork<T, P> for Task<'_, T, P, B> 
         let Range { start, end } = self.columns;
         let middle = start + (end - start) / U::SHAPE.columns * U::SHAPE.columns;
         let (wide, narrow) = right.split_at_mut((middle - start) * line);
-        let width = U::width(end - middle);
+        let width = (end - middle).next_multiple_of(U::SHAPE.align);
         for (across, width, panels) in
             [(start..middle, U::SHAPE.columns, wide), (middle..end, width, narrow)]
         {
@@ -454,7 +454,7 @@ impl<T: Float, P: Element, B> Task<'_, T, P, B> {
         let rows = shape.rows.min(self.rows.end - row);
         let columns = shape.columns.min(self.columns.end - column);
         let first = self.out_start + row * self.size.columns + column;
-        let width = U::width(columns);
+        let width = columns.next_multiple_of(shape.align);
         let (c_stride, accumulate) = (self.size.columns, self.depth.start > 0);
         // SAFETY: the rows lie within `C`, where no other task reads or writes.
         unsafe {

@@ -10,7 +10,7 @@
 //! Higher-Precision Computations*, ARITH 2019 (arXiv:1904.06376).
 
 use super::engine::{Engine, PanelWork, Shape, Tile, Unit};
-use super::pack::{Cut, Operand, Plane};
+use super::pack::{Ahead, Cut, Operand, Plane};
 use super::{Operands, Size};
 use crate::memory::scratch;
 use crate::simd::{Bits, IntVector, Routine, Simd, Vector};
@@ -113,6 +113,35 @@ impl<W: PanelWork<f32, i32>, const PARTS: usize> TileWork for WithTiles<W, PARTS
 pub(crate) struct PartsUnit<U, const PARTS: usize>(pub(crate) U);
 
 impl<U: TileUnit, const PARTS: usize> PartsUnit<U, PARTS> {
+    /// Multiplies panels of so many steps into a square of [`SIDE`] rows, which lie so far apart, or adds
+    /// the products to what is there.
+    ///
+    /// # Panics
+    /// If a panel is shorter, or the square lies beyond the sums.
+    #[inline(always)]
+    pub(crate) fn multiply_into(
+        self,
+        [left, right]: [&[i32]; 2],
+        steps: usize,
+        (sums, pitch): (&mut [f32], usize),
+        accumulate: bool,
+    ) {
+        let tile = Tile {
+            left,
+            right,
+            width: SIDE,
+            steps,
+            rows: SIDE,
+            columns: SIDE,
+            c: sums[..(SIDE - 1) * pitch + SIDE].as_mut_ptr(),
+            c_stride: pitch,
+            accumulate,
+            ahead: Ahead::NOTHING,
+        };
+        // SAFETY: the sums are borrowed, and hold the tile's rows.
+        unsafe { self.multiply(tile) };
+    }
+
     /// Splits numbers, which are whole tiles' rows; neighbours become pairs, the pairs of each part so
     /// far behind those of the one before.
     #[inline(always)]
@@ -148,11 +177,6 @@ impl<U: TileUnit, const PARTS: usize> Unit<f32, i32> for PartsUnit<U, PARTS> {
         // 256 numbers of which each sum is as exact as that of multiply-adds, or what the caches hold.
         depth: if PARTS == 1 { 16 } else { 8 },
     };
-
-    #[inline(always)]
-    fn width(_: usize) -> usize {
-        SIDE
-    }
 
     #[inline(always)]
     fn pack_left<A: Operand<f32>>(self, operand: &A, cut: Cut, panels: (&mut [i32], usize)) {

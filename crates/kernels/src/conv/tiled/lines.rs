@@ -10,10 +10,10 @@ use super::super::gather::copy_channel;
 use super::super::kept::Way;
 use super::super::lines::SLACK;
 use super::super::plan::{Goal, Layout, Part, Plan};
-use super::super::write::LineWriter;
+use super::super::write::Writer;
 use super::Runner;
 use crate::Machine;
-use crate::gemm::{Ahead, PART, PartsUnit, SIDE, Tile, TileUnit, TileWork, Unit};
+use crate::gemm::{PART, PartsUnit, SIDE, TileUnit, TileWork, Unit};
 use crate::memory::{Scratch, scratch};
 use crate::threads::{Chunks, Shared};
 use std::ops::Range;
@@ -77,8 +77,7 @@ fn for_each_pair(channels: usize, taps: usize, mut body: impl FnMut(usize, usize
 
 /// Where each pair starts in a part of the copy.
 fn starts(plan: &Plan, layout: &Layout, channels: usize) -> Vec<usize> {
-    let mut taps = vec![];
-    plan.for_each_tap(layout, |_, tap| taps.push(tap));
+    let taps = plan.starts(layout, 1);
     let mut starts = vec![];
     for_each_pair(channels, taps.len(), |pair, tap| {
         starts.push(pair * layout.channel_len + taps[tap]);
@@ -93,11 +92,7 @@ fn pack<R: Runner, const PARTS: usize>(
     plan: &Plan,
 ) -> Scratch<i32> {
     let Correlation { groups, channels, rows, weights, .. } = *correlation;
-    let mut taps: Vec<isize> = vec![];
-    plan.for_each_kernel(|tap| {
-        let steps = tap.iter().zip(weights.tap_strides);
-        taps.push(steps.map(|(&tap, stride)| tap as isize * stride).sum());
-    });
+    let taps = weights.taps(plan);
     let mut depth = vec![];
     for_each_pair(channels, taps.len(), |pair, tap| {
         for channel in [2 * pair, 2 * pair + 1] {
@@ -184,8 +179,9 @@ impl<const PARTS: usize> TileWork for Task<'_, PARTS> {
                 self.multiply(unit, index * at_once, (starts, &right), column, &mut sums);
             }
         }
-        let Self { correlation, plan, layout, part, group, chosen, out, .. } = self;
-        let writer = LineWriter { correlation, plan, layout, part, group, out };
+        let Self { correlation, plan, part, group, chosen, out, .. } = self;
+        let lens = self.layout.lens;
+        let writer = Writer { correlation, plan, group, part, lens, out };
         let rows = chosen.start * SIDE..correlation.rows.min(chosen.end * SIDE);
         writer.write(unit.0.isa(), rows, &sums, pitch);
     }
@@ -201,7 +197,6 @@ impl<const PARTS: usize> Task<'_, PARTS> {
         let part_len = filled + self.layout.spill + SLACK;
         let mut copy: Scratch<i32> = scratch(PARTS * part_len);
         let mut lines = scratch(2 * line);
-        lines.fill(0.0);
         for first in (0..*channels).step_by(2) {
             for (i, line) in lines.chunks_exact_mut(line).enumerate() {
                 let channel = self.group * channels + first + i;
@@ -238,20 +233,9 @@ impl<const PARTS: usize> Task<'_, PARTS> {
         let panel_len = self.starts.len().div_ceil(PAIRS) * PARTS * PART;
         for (panel, sums) in self.chosen.clone().zip(sums.chunks_exact_mut(SIDE * pitch)) {
             let start = (self.group * panels + panel) * panel_len + first_step * PARTS * PART;
-            let tile = Tile {
-                left: &self.weight[start..],
-                right,
-                width: SIDE,
-                steps,
-                rows: SIDE,
-                columns: SIDE,
-                c: sums[column..][..(SIDE - 1) * pitch + SIDE].as_mut_ptr(),
-                c_stride: pitch,
-                accumulate: first_step > 0,
-                ahead: Ahead::NOTHING,
-            };
-            // SAFETY: the sums are borrowed, and hold the tile's rows.
-            unsafe { unit.multiply(tile) };
+            let panels = [&self.weight[start..], right];
+            let sums = (&mut sums[column..], pitch);
+            unit.multiply_into(panels, steps, sums, first_step > 0);
         }
     }
 }

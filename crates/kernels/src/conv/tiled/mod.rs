@@ -171,6 +171,7 @@ mod tests {
     /// A convolution, its images, weight and gradient by the output, and its bias.
     struct Case {
         geometry: Geometry,
+        shapes: [[usize; 5]; 3],
         strides: [[isize; 5]; 3],
         numbers: [Vec<f32>; 3],
         biases: [Vec<f32>; 2],
@@ -198,7 +199,17 @@ mod tests {
             };
             let biases = [geometry.out_channels, geometry.in_channels].map(&mut numbers);
             let numbers = shapes.map(|shape| numbers(shape.iter().product()));
-            Self { geometry, strides, numbers, biases }
+            Self { geometry, shapes, strides, numbers, biases }
+        }
+
+        fn view<'a, T>(&'a self, numbers: &'a [Vec<T>; 3], i: usize) -> Strided<'a, T> {
+            let (shape, strides) = (&self.shapes[i], &self.strides[i]);
+            Strided { data: &numbers[i], offset: 0, shape, strides }
+        }
+
+        /// Space for outputs, and gradients by the input and by the weight.
+        fn out<T: Copy>(&self, value: T) -> [Vec<T>; 3] {
+            [2, 0, 1].map(|i| vec![value; self.shapes[i].iter().product()])
         }
 
         /// Outputs, gradients by the input and by the weight, of numbers that are changed first.
@@ -209,15 +220,8 @@ mod tests {
             let numbers: [Vec<f64>; 3] = numbers;
             let biases = self.biases.each_ref().map(|x| x.iter().copied().map(&change).collect());
             let biases: [Vec<f64>; 2] = biases;
-            let shapes = [g.input_shape(), g.weight_shape(), g.output_shape()];
-            let view = |i: usize| Strided {
-                data: &numbers[i][..],
-                offset: 0,
-                shape: &shapes[i],
-                strides: &self.strides[i],
-            };
-            let mut out = shapes.map(|shape| vec![f64::NAN; shape.iter().product()]);
-            out.rotate_right(1);
+            let view = |i| self.view(&numbers, i);
+            let mut out = self.out(f64::NAN);
             forward(on, precision, g, view(0), view(1), Some(&biases[0]), &mut out[0]);
             input_gradient(on, precision, g, view(2), view(1), Some(&biases[1]), &mut out[1]);
             weight_gradient(on, precision, g, view(0), view(2), &mut out[2]);
@@ -227,15 +231,8 @@ mod tests {
         /// The same by tiles.
         fn by_tiles<const PARTS: usize>(&self, on: Machine) -> [Vec<f32>; 3] {
             let g = &self.geometry;
-            let shapes = [g.input_shape(), g.weight_shape(), g.output_shape()];
-            let view = |i: usize| Strided {
-                data: &self.numbers[i][..],
-                offset: 0,
-                shape: &shapes[i],
-                strides: &self.strides[i],
-            };
-            let mut out = shapes.map(|shape| vec![f32::NAN; shape.iter().product()]);
-            out.rotate_right(1);
+            let view = |i| self.view(&self.numbers, i);
+            let mut out = self.out(f32::NAN);
             let exact = Precision::Highest;
             let both = [
                 Correlation::forward(g, exact, view(0), view(1).into(), Some(&self.biases[0])),

@@ -13,7 +13,7 @@ use super::super::weight::Parts;
 use super::super::{Geometry, Strided};
 use super::Runner;
 use crate::Machine;
-use crate::gemm::{Ahead, Cut, PART, PartsUnit, Plane, SIDE, Tile, TileUnit, TileWork, Unit};
+use crate::gemm::{Cut, PART, PartsUnit, Plane, SIDE, TileUnit, TileWork, Unit};
 use crate::memory::{Scratch, scratch};
 use crate::simd::{Simd, Vector};
 use crate::threads::Shared;
@@ -52,6 +52,7 @@ pub(super) fn run<R: Runner, const PARTS: usize>(
     let boxes: usize = plan.boxes(batch, layout).iter().product();
     let len = out.len();
     let mut parts = Parts::new(out, boxes, wanted);
+    let starts = &plan.starts(layout, channel_part);
     let cut = parts.cut;
     let sums = &parts.sums();
     on.parallel(blocks * cut.count, geometry.cost_ns(), |task| {
@@ -67,6 +68,7 @@ pub(super) fn run<R: Runner, const PARTS: usize>(
             group,
             rows: row..lens[0].min(row + row_part),
             channels: channel..lens[1].min(channel + channel_part),
+            starts,
             images: [x, grad],
             out: (sums, part * len),
         };
@@ -93,6 +95,8 @@ struct Task<'a, const PARTS: usize> {
     rows: Range<usize>,
     /// The channels of the input, counted within the group.
     channels: Range<usize>,
+    /// Where each tap of each channel starts in the copy; of fewer channels the first ones count.
+    starts: &'a [usize],
     /// The input and the gradient.
     images: [Strided<'a, f32>; 2],
     /// The gradient by the weight over a part of the boxes, and where in it that starts.
@@ -106,11 +110,7 @@ impl<const PARTS: usize> TileWork for Task<'_, PARTS> {
     fn run<U: TileUnit>(self, unit: U) {
         let unit = PartsUnit::<U, PARTS>(unit);
         let at_once = PartsUnit::<U, PARTS>::SHAPE.depth;
-        let mut starts = vec![];
-        for channel in 0..self.channels.len() {
-            let start = channel * self.layout.channel_len;
-            self.plan.for_each_tap(self.layout, |_, tap| starts.push(start + tap));
-        }
+        let starts = &self.starts[..self.channels.len() * self.plan.taps()];
         let width = self.rows.len().next_multiple_of(SIDE);
         let mut totals = scratch(starts.len().next_multiple_of(SIDE) * width);
         let mut left = scratch(at_once * PARTS * PART);
@@ -145,7 +145,6 @@ impl<const PARTS: usize> Task<'_, PARTS> {
         let mut copy: Scratch<i32> = scratch(PARTS * part_len / 2);
         let len = channel_len.next_multiple_of(SIDE);
         let mut line = scratch(len);
-        line.fill(0.0);
         let mut pairs = scratch(PARTS * len / 2);
         for (index, channel) in self.channels.clone().enumerate() {
             let channel = self.group * self.lens[1] + channel;
@@ -243,19 +242,7 @@ fn multiply<U: TileUnit, const PARTS: usize>(
     let width = totals.len() / SIDE;
     let panels = right.chunks_exact(right.len() / (width / SIDE));
     for (column, panel) in (0..width).step_by(SIDE).zip(panels) {
-        let tile = Tile {
-            left,
-            right: &panel[steps.start * PARTS * PART..],
-            width: SIDE,
-            steps: steps.len(),
-            rows: SIDE,
-            columns: SIDE,
-            c: totals[column..][..(SIDE - 1) * width + SIDE].as_mut_ptr(),
-            c_stride: width,
-            accumulate,
-            ahead: Ahead::NOTHING,
-        };
-        // SAFETY: the totals are borrowed, and hold the tile's rows.
-        unsafe { unit.multiply(tile) };
+        let panels = [left, &panel[steps.start * PARTS * PART..]];
+        unit.multiply_into(panels, steps.len(), (&mut totals[column..], width), accumulate);
     }
 }
