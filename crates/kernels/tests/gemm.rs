@@ -2,7 +2,8 @@
 
 mod numbers;
 
-use gradus_kernels::gemm::{Bias, Matrix, Size, matmul};
+use gradus_kernels::gemm::{Bias, Constant, Matrix, Size, matmul, matmul_by_constant};
+use gradus_kernels::memory::Block;
 use gradus_kernels::{Float, Isa, Machine, Precision};
 use numbers::numbers;
 
@@ -134,6 +135,41 @@ fn products_equal_the_definition_on_every_instruction_set_and_thread_count() {
             let three = check::<f32>(Machine { isa, threads: 3 }, size, orders, bias, 6e-8);
             assert_eq!(one, three, "{isa} {size:?} depends on the number of threads");
             check::<f64>(Machine { isa, threads: 2 }, size, orders, bias, 1.2e-16);
+        }
+    }
+}
+
+#[test]
+fn products_by_a_constant_have_the_bits_of_all_others() {
+    // The last has more rows than the panels are kept for.
+    let all_rows = [2, 7, 40, 7, 300];
+    for (columns, depth) in [(100, 330), (5, 900), (2100, 37), (50, 1700)] {
+        let len = columns * depth;
+        let mut memory = Block::new((2 * len + 8) * size_of::<f32>()).expect("memory");
+        let bias: Vec<f32> = numbers(columns, 3);
+        for seed in [1, 2] {
+            memory.slice_mut().copy_from_slice(&numbers::<f32>(2 * len + 8, seed));
+            for (isa, order) in Isa::available().zip([0, 1, 2].into_iter().cycle()) {
+                let order = [Order::RowMajor, Order::ColumnMajor, Order::Spread][order];
+                for (precision, threads) in
+                    [(Precision::Highest, 1), (Precision::Highest, 3), (Precision::Medium, 3)]
+                {
+                    let on = Machine { isa, threads };
+                    for rows in all_rows {
+                        let size = Size { batch: 1, rows, columns, depth };
+                        let a: Vec<f32> = numbers(rows * depth, rows as u64);
+                        let left = Matrix::row_major(&a, depth);
+                        let right = matrix(memory.slice(), depth, columns, order, 0);
+                        let bias = Bias::Columns(&bias);
+                        let mut found = vec![f32::NAN; rows * columns];
+                        let mut wanted = found.clone();
+                        let constant = Constant { matrix: right, memory: &memory };
+                        matmul_by_constant(on, precision, size, left, constant, bias, &mut found);
+                        matmul(on, precision, size, |_| left, |_| right, bias, &mut wanted);
+                        assert_eq!(found, wanted, "{on:?} {precision} {size:?} {order:?}");
+                    }
+                }
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use gradus_nn::testing::check_layer;
 use gradus_nn::*;
+use gradus_tensor::autograd::no_grad;
 use gradus_tensor::{DType, Error, Rng, Tensor};
 
 /// Standard normal numbers.
@@ -25,6 +26,23 @@ fn linear_layers() {
     layer.load_state_dict(&state).unwrap();
     let output = layer.forward(&Tensor::from_vec(vec![1.0_f32, -1.0], [1, 2]));
     assert_eq!(output.to_vec::<f32>(), [-0.9, -0.8, -0.7]);
+}
+
+/// What a linear layer keeps of its weight while it is in use goes when the weight is trained.
+#[test]
+fn a_linear_layer_in_use_has_the_weights_of_now() {
+    let layer = Linear::new(300, 200, &mut Rng::new(1));
+    let x = input(&[3, 4, 300]);
+    let mut sgd = Sgd::new(layer.params(), SgdOptions::default());
+    for _ in 0..3 {
+        let now = Tensor::from_vec(layer.weight.tensor().to_vec::<f32>(), layer.weight.shape());
+        let bias = layer.bias.as_ref().map(|bias| bias.tensor().detach());
+        let wanted = x.linear(&now, bias.as_ref()).to_vec::<f32>();
+        for _ in 0..3 {
+            assert!(no_grad(|| layer.forward(&x)).to_vec::<f32>() == wanted);
+        }
+        sgd.step(&layer.forward(&x).square().sum(..).backward());
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a device is asked to compute, as plain data.
 
-use crate::Layout;
+use crate::autograd::is_grad_enabled;
+use crate::{Layout, Tensor};
 
 pub use gradus_kernels::attention::Attention;
 pub use gradus_kernels::conv::Geometry as ConvGeometry;
@@ -92,6 +93,8 @@ pub enum Kernel {
     MatMul {
         /// What products of `f32` may lose.
         precision: Precision,
+        /// Whether the same B will come again.
+        weight: Weight,
     },
     /// out = x · Wᵀ + b for x `[.., D]` of floats, which lie side by side, and codes, scales and maybe
     /// zeros of W, all of them matrices; then, if there is one, b `[N]`. See
@@ -262,7 +265,7 @@ pub enum Kernel {
         /// The sizes.
         geometry: ConvGeometry,
         /// Whether the same weight will come again.
-        weight: ConvWeight,
+        weight: Weight,
         /// What products of `f32` may lose.
         precision: Precision,
     },
@@ -307,14 +310,24 @@ pub enum ConvDirection {
     WeightGradient,
 }
 
-/// Whether the weight of a [`Kernel::Conv`] will come again as it is. Where it will, a device may keep
-/// with its memory what it makes of it, until that is written.
+/// Whether the weight of a kernel will come again as it is. Where it will, a device may keep with its
+/// memory what it makes of it, until that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConvWeight {
+pub enum Weight {
     /// It is trained, or is no weight.
     Changing,
     /// The model is in use.
     Constant,
+}
+
+impl Weight {
+    /// That of an op whose weight is a tensor.
+    pub(crate) fn of(weight: &Tensor) -> Self {
+        match is_grad_enabled() && weight.needs_grad() {
+            true => Self::Changing,
+            false => Self::Constant,
+        }
+    }
 }
 
 impl Kernel {

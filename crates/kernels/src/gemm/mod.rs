@@ -9,18 +9,22 @@
 //! Panels for registers hold numbers as they are or, where [`Precision`] allows it and the processor is
 //! faster so, pairs of them rounded to `bf16`; those for tiles hold the parts of split numbers.
 //!
+//! A right operand that will come again, the weight of a model in use, is packed once (`kept`).
+//!
 //! Operands are anything that can be packed ([`Operand`]): a matrix with any strides, or lines that lie
 //! anywhere, as the states of a recurrent layer do.
 //!
 //! Very small products and those with a vector have loops of their own in `small`.
 
 mod engine;
+mod kept;
 mod pack;
 mod small;
 mod tile;
 mod tiled;
 
 pub(crate) use engine::{Engine, InRegisters, Unit};
+pub use kept::Constant;
 pub use pack::{Ahead, Cut, Operand, Plane};
 #[cfg(test)]
 pub(crate) use tiled::tests::Modelled;
@@ -145,17 +149,46 @@ pub fn matmul<'a, T: Float>(
     if work <= small::WORK || size.rows == 1 || size.columns == 1 {
         return small::matmul(on, size, &left, &right, bias, out);
     }
-    let operands =
-        Operands { left: |batch| left(batch).as_left(), right: |batch| right(batch).as_right() };
-    packed(on, precision, size, operands, bias, out);
+    let (left, right) = (|batch| left(batch).as_left(), |batch| right(batch).as_right());
+    packed(on, precision, size, Operands { left, right, constant: None }, bias, out);
+}
+
+/// Multiplies by a matrix that will come again: `out = left · right + bias`; see [`matmul`]. If the
+/// left one has 2 to 256 rows, what is packed of the right one is kept with its memory from the second time
+/// on (see [`Block::derived`](crate::memory::Block::derived)), which takes about as much memory again.
+///
+/// # Panics
+/// If there is more than one product, and where [`matmul`] does.
+pub fn matmul_by_constant<T: Float>(
+    on: Machine,
+    precision: Precision,
+    size: Size,
+    left: Matrix<'_, T>,
+    right: Constant<'_, T>,
+    bias: Bias<'_, T>,
+    out: &mut [T],
+) {
+    assert_eq!(size.batch, 1, "a constant is the operand of one product");
+    if right.is_worth_keeping(size) {
+        let matrix = right.matrix;
+        let operands = Operands {
+            left: |_| left.as_left(),
+            right: |_| matrix.as_right(),
+            constant: Some(right),
+        };
+        return packed(on, precision, size, operands, bias, out);
+    }
+    matmul(on, precision, size, |_| left, |_| right.matrix, bias, out);
 }
 
 /// The operands of a batch of products, by their index.
-pub struct Operands<L, R> {
+pub struct Operands<'a, T, L, R> {
     /// Gives the left operand of a product.
     pub left: L,
     /// Gives the right operand of a product.
     pub right: R,
+    /// The right operand of the only product, if it will come again.
+    pub constant: Option<Constant<'a, T>>,
 }
 
 /// Multiplies packed operands: `out[b] = left(b) · right(b) + bias`; see [`matmul`].
@@ -166,7 +199,7 @@ pub fn packed<T, A, B, L, R>(
     on: Machine,
     precision: Precision,
     size: Size,
-    operands: Operands<L, R>,
+    operands: Operands<'_, T, L, R>,
     bias: Bias<'_, T>,
     out: &mut [T],
 ) where
@@ -196,7 +229,7 @@ pub fn packed<T, A, B, L, R>(
 fn packed_by<T, E, A, B, L, R>(
     on: Machine,
     size: Size,
-    operands: Operands<L, R>,
+    operands: Operands<'_, T, L, R>,
     bias: Bias<'_, T>,
     out: &mut [T],
 ) where
@@ -212,25 +245,35 @@ fn packed_by<T, E, A, B, L, R>(
     let Size { batch, rows, columns, .. } = size;
     let alone = Machine { threads: 1, ..on };
     let shares = on.shares(size.cost_ns());
-    if !shares || size.cost_ns() > ALONE_NS {
+    let kept = operands
+        .constant
+        .and_then(|constant| constant.panels::<E, B>(on, size, shape, &(operands.right)(0)));
+    if kept.is_none() && (!shares || size.cost_ns() > ALONE_NS) {
         let on = if shares { on } else { alone };
-        return job.part::<E, A, B>(on, [0..batch, 0..rows, 0..columns]);
+        return job.part::<E, A, B>(on, [0..batch, 0..rows, 0..columns], None);
     }
-    let [row_parts, column_parts] = parts_alone(on, size, shape);
-    let row_part = rows.div_ceil(row_parts).next_multiple_of(shape.rows).max(1);
-    let column_part = columns.div_ceil(column_parts).next_multiple_of(shape.align).max(1);
+    let [row_part, column_part] = match &kept {
+        Some(kept) => {
+            let row_parts = on.threads.div_ceil(columns.div_ceil(kept.part()));
+            [rows.div_ceil(row_parts), kept.part()]
+        }
+        None => parts_alone(on, size, shape),
+    };
+    let row_part = row_part.next_multiple_of(shape.rows).max(1);
+    let column_part = column_part.next_multiple_of(shape.align).max(1);
     let [row_parts, column_parts] = [rows.div_ceil(row_part), columns.div_ceil(column_part)];
     on.parallel(batch * row_parts * column_parts, size.cost_ns(), |task| {
         let (rest, column) = (task / column_parts, task % column_parts * column_part);
         let (batch, row) = (rest / row_parts, rest % row_parts * row_part);
         let rows = row..rows.min(row + row_part);
         let columns = column..columns.min(column + column_part);
-        job.part::<E, A, B>(alone, [batch..batch + 1, rows, columns]);
+        let kept = kept.as_ref().map(|kept| kept.part_from(columns.start));
+        job.part::<E, A, B>(alone, [batch..batch + 1, rows, columns], kept);
     });
 }
 
-/// Into how many parts the rows and the columns of a product are cut, each of which packs what it reads
-/// for itself: as few as give all threads the same work, and so that they pack the least.
+/// How many rows and columns the parts of a product have, each of which packs what it reads for itself: as
+/// many as give all threads the same work, and so that they pack the least.
 fn parts_alone(on: Machine, size: Size, shape: Shape) -> [usize; 2] {
     let Size { batch, rows, columns, .. } = size;
     let wanted = match batch {
@@ -241,22 +284,26 @@ fn parts_alone(on: Machine, size: Size, shape: Shape) -> [usize; 2] {
         .filter(|row_parts| wanted.is_multiple_of(*row_parts));
     let packed = |row_parts: &usize| rows / row_parts + columns / (wanted / row_parts);
     let row_parts = possible.min_by_key(packed).unwrap_or(1);
-    [row_parts, wanted / row_parts]
+    [rows.div_ceil(row_parts), columns.div_ceil(wanted / row_parts)]
 }
 
 /// What all tasks of a batch of products need.
 struct Job<'a, T, L, R> {
     size: Size,
     shape: Shape,
-    operands: &'a Operands<L, R>,
+    operands: &'a Operands<'a, T, L, R>,
     bias: Bias<'a, T>,
     out: Shared<'a, T>,
 }
 
 impl<T: Float, L: Sync, R: Sync> Job<'_, T, L, R> {
-    /// Computes some rows and columns of some products.
-    fn part<E, A, B>(&self, on: Machine, [batches, rows, columns]: [Range<usize>; 3])
-    where
+    /// Computes some rows and columns of some products; the panels of these columns may be there already.
+    fn part<E, A, B>(
+        &self,
+        on: Machine,
+        [batches, rows, columns]: [Range<usize>; 3],
+        kept: Option<&[E::Packed]>,
+    ) where
         E: Engine<T>,
         A: Operand<T>,
         B: Operand<T>,
@@ -295,6 +342,10 @@ impl<T: Float, L: Sync, R: Sync> Job<'_, T, L, R> {
             let end = steps.min(start + block);
             let last = end == steps;
             let depth = start * shape.step..size.depth.min(end * shape.step);
+            let kept = kept.map(|kept| {
+                let width = columns.len().next_multiple_of(shape.align) * shape.len;
+                &kept[start * width..end * width]
+            });
             let shared = Shared::new(&mut left_panels);
             on.parallel(batches.len() * packs, cost_ns / 8, |task| {
                 let (batch, first) = (task / packs, task % packs * pack);
@@ -322,6 +373,9 @@ impl<T: Float, L: Sync, R: Sync> Job<'_, T, L, R> {
                 let task = Task {
                     size,
                     right: &(operands.right)(batch),
+                    kept: kept.map(|kept| {
+                        &kept[column_group_index * group * (end - start) * shape.len..]
+                    }),
                     left,
                     panel,
                     rows: rows.clone(),
@@ -379,10 +433,42 @@ impl<T: Float, P: Element, A: Operand<T>> PanelWork<T, P> for PackLeft<'_, P, A>
     }
 }
 
+/// Packs some columns of the right operand, panel behind panel.
+struct PackRight<'a, P, B> {
+    operand: &'a B,
+    depth: Range<usize>,
+    columns: Range<usize>,
+    panels: &'a mut [P],
+}
+
+impl<T: Float, P: Element, B: Operand<T>> PanelWork<T, P> for PackRight<'_, P, B> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<U: Unit<T, P>>(self, unit: U) {
+        let line = self.depth.len().div_ceil(U::SHAPE.step) * U::SHAPE.len;
+        // The last panel may be narrower than the others.
+        let Range { start, end } = self.columns;
+        let middle = start + (end - start) / U::SHAPE.columns * U::SHAPE.columns;
+        let (wide, narrow) = self.panels.split_at_mut((middle - start) * line);
+        let width = (end - middle).next_multiple_of(U::SHAPE.align);
+        for (across, width, panels) in
+            [(start..middle, U::SHAPE.columns, wide), (middle..end, width, narrow)]
+        {
+            if line > 0 && !across.is_empty() {
+                let cut = Cut { depth: self.depth.clone(), across, width };
+                unit.pack_right(self.operand, cut, (panels, line * width));
+            }
+        }
+    }
+}
+
 /// One block of depth of some rows and columns of one product.
 struct Task<'a, T, P, B> {
     size: Size,
     right: &'a B,
+    /// The packed panels from these columns on, if there are any.
+    kept: Option<&'a [P]>,
     /// The packed panels of these rows.
     left: &'a [P],
     /// The distance between those panels.
@@ -407,28 +493,23 @@ impl<T: Float, P: Element, B: Operand<T>> PanelWork<T, P> for Task<'_, T, P, B> 
     fn run<U: Unit<T, P>>(self, unit: U) {
         let steps = self.depth.len().div_ceil(U::SHAPE.step);
         let panels = self.columns.len().div_ceil(U::SHAPE.columns);
-        let line = steps * U::SHAPE.len;
-        let mut right = scratch(panels * line * U::SHAPE.columns);
-        // The last panel may be narrower than the others.
-        let Range { start, end } = self.columns;
-        let middle = start + (end - start) / U::SHAPE.columns * U::SHAPE.columns;
-        let (wide, narrow) = right.split_at_mut((middle - start) * line);
-        let width = (end - middle).next_multiple_of(U::SHAPE.align);
-        for (across, width, panels) in
-            [(start..middle, U::SHAPE.columns, wide), (middle..end, width, narrow)]
-        {
-            if steps > 0 && !across.is_empty() {
-                let cut = Cut { depth: self.depth.clone(), across, width };
-                unit.pack_right(self.right, cut, (panels, line * width));
+        let mut packed;
+        let right = match self.kept {
+            Some(kept) => kept,
+            None => {
+                packed = scratch(panels * steps * U::SHAPE.len * U::SHAPE.columns);
+                let (depth, columns) = (self.depth.clone(), self.columns.clone());
+                PackRight { operand: self.right, depth, columns, panels: &mut packed }.run(unit);
+                &packed
             }
-        }
+        };
         let tiles = self.row_panels.len() * panels;
         let mut share = 0;
         for row_panel in self.row_panels.clone() {
             for index in 0..panels {
                 let part = [self.depth.clone(), self.ahead.clone()];
                 let ahead = self.right.ahead(part, [share, tiles]);
-                self.tile(unit, &right, steps, [row_panel, index], ahead);
+                self.tile(unit, right, steps, [row_panel, index], ahead);
                 share += 1;
             }
         }
@@ -518,6 +599,7 @@ mod tests {
             let operands = &Operands {
                 left: |i: usize| Matrix::row_major(&a[i * rows * depth..], depth).as_left(),
                 right: |i: usize| Matrix::row_major(&b[i * depth * columns..], columns).as_right(),
+                constant: None,
             };
             for isa in Isa::available() {
                 type Registers = InRegisters<Unrounded>;
@@ -535,7 +617,7 @@ mod tests {
                             _ => cut[axis]..lens[axis],
                         });
                         job.part::<InRegisters<Unrounded>, Plane<'_, f32>, Plane<'_, f32>>(
-                            on, part,
+                            on, part, None,
                         );
                     }
                     out

@@ -307,7 +307,11 @@ const LARGE_ENOUGH: f64 = f64::from_bits((1023 - 102) << 52);
 /// True if splitting loses nothing that `f32` would keep: no number of either operand rounds to
 /// infinity or is not finite, and neither a part of a number nor the smallest bit of a product is
 /// too small.
-pub(super) fn may_split<T, A, B, L, R>(on: Machine, size: Size, operands: &Operands<L, R>) -> bool
+pub(super) fn may_split<T, A, B, L, R>(
+    on: Machine,
+    size: Size,
+    operands: &Operands<'_, T, L, R>,
+) -> bool
 where
     T: Float,
     A: Operand<T>,
@@ -409,8 +413,9 @@ impl<'a, T: Float, I: Iterator<Item = &'a [T]>> Routine for Sizes<I> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::super::{Bias, Matrix, packed_by};
+    use super::super::{Bias, Constant, Matrix, packed_by};
     use super::*;
+    use crate::memory::Block;
 
     /// Tiles computed by plain loops.
     #[derive(Clone, Copy)]
@@ -498,13 +503,25 @@ pub(crate) mod tests {
         (0..data.len()).map(|i| data[i % rows * columns + i / rows]).collect()
     }
 
+    /// The product with its right operand packed for itself, and kept.
     fn run<const PARTS: usize>(on: Machine, size: Size, [a, b]: [Matrix<'_, f32>; 2]) -> Vec<f32> {
+        let mut memory = Block::new(size_of_val(b.data)).expect("memory");
+        memory.slice_mut().copy_from_slice(b.data);
+        let constant = Constant { matrix: Matrix { data: memory.slice(), ..b }, memory: &memory };
         let bias = vec![0.5; size.columns];
-        let mut out = vec![f32::NAN; size.rows * size.columns];
-        let operands = Operands { left: |_: usize| a.as_left(), right: |_: usize| b.as_right() };
-        let bias = Bias::Columns(&bias);
-        packed_by::<f32, InModel<PARTS>, _, _, _, _>(on, size, operands, bias, &mut out);
-        out
+        let product = |constant| {
+            let mut out = vec![f32::NAN; size.rows * size.columns];
+            let (left, right) = (|_: usize| a.as_left(), |_: usize| b.as_right());
+            let operands = Operands { left, right, constant };
+            let bias = Bias::Columns(&bias);
+            packed_by::<f32, InModel<PARTS>, _, _, _, _>(on, size, operands, bias, &mut out);
+            out
+        };
+        let found = product(None);
+        for _ in 0..3 {
+            assert_eq!(found, product(Some(constant)));
+        }
+        found
     }
 
     #[test]
@@ -595,7 +612,7 @@ pub(crate) mod tests {
             };
             let right =
                 |i| Matrix::row_major(&b[i * size.depth * size.columns..], size.columns).as_right();
-            let operands = Operands { left, right };
+            let operands = Operands { left, right, constant: None };
             super::may_split::<f32, _, _, _, _>(on, size, &operands)
         };
         assert!(may(&|_, _| {}, 1));

@@ -307,7 +307,7 @@ fn by_weight<T: Float>(
     let left =
         Plane { data: by_product, offset: 0, depth_stride: gates as isize, across_stride: 1 };
     let extent = Size { batch: 1, rows: gates, columns: size, depth: rows };
-    let operands = Operands { left: |_| left, right: |_| before };
+    let operands = Operands { left: |_| left, right: |_| before, constant: None };
     gemm::packed(on, job.precision, extent, operands, Bias::None, by_weight);
 }
 

@@ -3,14 +3,14 @@
 use super::{host, output, slice, unsupported};
 use crate::device::{Input, Output};
 use crate::dtype::with_dtype;
-use crate::kernel::{ConvDirection, ConvGeometry, ConvWeight};
+use crate::kernel::{ConvDirection, ConvGeometry, Weight};
 use crate::{Layout, Result};
 use gradus_kernels::{Float, Machine, Precision, Strided, conv as kernels};
 
 pub(super) fn conv(
     on: Machine,
     precision: Precision,
-    what: (ConvDirection, &ConvGeometry, ConvWeight),
+    what: (ConvDirection, &ConvGeometry, Weight),
     inputs: &[Input<'_>],
     outputs: &mut [Output<'_>],
 ) -> Result<()> {
@@ -23,7 +23,7 @@ pub(super) fn conv(
 fn conv_of<T: Float>(
     on: Machine,
     precision: Precision,
-    (direction, geometry, weight): (ConvDirection, &ConvGeometry, ConvWeight),
+    (direction, geometry, weight): (ConvDirection, &ConvGeometry, Weight),
     inputs: &[Input<'_>],
     out: &mut Output<'_>,
 ) {
@@ -33,7 +33,7 @@ fn conv_of<T: Float>(
     let out = output(out);
     match direction {
         ConvDirection::Forward => {
-            let kept_with = (weight == ConvWeight::Constant).then(|| host(inputs[1].buffer));
+            let kept_with = (weight == Weight::Constant).then(|| host(inputs[1].buffer));
             let weight = kernels::Weight { numbers: second, kept_with };
             kernels::forward(on, precision, geometry, first, weight, bias, out);
         }

@@ -4,24 +4,25 @@ use super::{host, output, slice, unsupported};
 use crate::Result;
 use crate::device::{Input, Output};
 use crate::dtype::with_dtype;
-use gradus_kernels::gemm::{Bias, Matrix, Size, matmul as multiply};
+use crate::kernel::Weight;
+use gradus_kernels::gemm::{Bias, Constant, Matrix, Size, matmul as multiply, matmul_by_constant};
 use gradus_kernels::{Float, Machine, Precision};
 
 pub(super) fn matmul(
     on: Machine,
-    precision: Precision,
+    how: (Precision, Weight),
     inputs: &[Input<'_>],
     outputs: &mut [Output<'_>],
 ) -> Result<()> {
     with_dtype!(inputs[0].dtype, float T => {
-        matmul_of::<T>(on, precision, inputs, &mut outputs[0]);
+        matmul_of::<T>(on, how, inputs, &mut outputs[0]);
     }, else return unsupported("a matrix product", inputs[0].dtype));
     Ok(())
 }
 
 fn matmul_of<T: Float>(
     on: Machine,
-    precision: Precision,
+    (precision, weight): (Precision, Weight),
     inputs: &[Input<'_>],
     out: &mut Output<'_>,
 ) {
@@ -42,6 +43,10 @@ fn matmul_of<T: Float>(
         batch = 1;
     }
     let size = Size { batch, rows, columns, depth };
+    if weight == Weight::Constant && batch == 1 {
+        let right = Constant { matrix: matrix(right, 0), memory: host(right.buffer) };
+        return matmul_by_constant(on, precision, size, matrix(left, 0), right, bias, out_data);
+    }
     let (left, right) = (|index| matrix(left, index), |index| matrix(right, index));
     multiply(on, precision, size, left, right, bias, out_data);
 }

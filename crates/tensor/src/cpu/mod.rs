@@ -95,7 +95,9 @@ impl Backend for Cpu {
                 random::fill(on, *distribution, (*key, *position), outputs)
             }
             Kernel::Optimizer(step) => optimizer::update(on, *step, inputs, outputs),
-            Kernel::MatMul { precision } => linear::matmul(on, *precision, inputs, outputs),
+            Kernel::MatMul { precision, weight } => {
+                linear::matmul(on, (*precision, *weight), inputs, outputs)
+            }
             Kernel::LinearQuantised(format) => quantised::linear(on, *format, inputs, outputs),
             Kernel::Conv { direction, geometry, weight, precision } => {
                 conv::conv(on, *precision, (*direction, geometry, *weight), inputs, outputs)

@@ -2,7 +2,7 @@
 
 use super::case::{Case, Gradient, Sample};
 use crate::error::{fail, reject};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Weight};
 use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch, launch_views};
 use crate::{Input, Layout, OpError, Result, Shape, Tensor, precision};
 use smallvec::{SmallVec, smallvec};
@@ -62,7 +62,7 @@ impl Op for MatMul {
     }
 
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
-        let kernel = Kernel::MatMul { precision: precision() };
+        let kernel = Kernel::MatMul { precision: precision(), weight: Weight::Changing };
         let batch = &output.shape[..output.shape.rank() - 2];
         if batch.is_empty() && self.turned == [false; 2] {
             return Ok(Forward::new(launch(&kernel, inputs, output)?).saving_inputs(2));
@@ -146,7 +146,7 @@ impl Op for Linear {
         let mut views: SmallVec<[Input<'_>; 3]> =
             smallvec![x.view(), Input { layout: &turned, ..w.view() }];
         views.extend(bias.iter().map(|b| b.view()));
-        let kernel = Kernel::MatMul { precision: precision() };
+        let kernel = Kernel::MatMul { precision: precision(), weight: Weight::of(w) };
         let product = launch_views(&kernel, &views, rows)?;
         let product = match output.shape.rank() {
             2 => product,

@@ -5,9 +5,8 @@ mod methods;
 mod options;
 
 use super::matmul::check_types;
-use crate::autograd::is_grad_enabled;
 use crate::error::reject;
-use crate::kernel::{ConvDirection, ConvGeometry, ConvWeight, Kernel};
+use crate::kernel::{ConvDirection, ConvGeometry, Kernel, Weight};
 use crate::op::{Context, Forward, Grads, Op, Spec, common_device, launch};
 use crate::{OpError, Result, Shape, Tensor, precision};
 use smallvec::smallvec;
@@ -86,9 +85,10 @@ impl Op for Conv {
     fn forward(&self, inputs: &[&Tensor], output: Spec) -> Result<Forward> {
         let specs: Vec<Spec> = inputs.iter().map(|input| input.spec()).collect();
         let (direction, geometry) = (self.direction, self.geometry(shapes(&specs))?);
-        let is_used = matches!(self.settings, Settings::Plain(_))
-            && !(is_grad_enabled() && inputs[1].needs_grad());
-        let weight = if is_used { ConvWeight::Constant } else { ConvWeight::Changing };
+        let weight = match self.settings {
+            Settings::Plain(_) => Weight::of(inputs[1]),
+            Settings::Transposed(_) | Settings::Known(_) => Weight::Changing,
+        };
         let kernel = Kernel::Conv { direction, geometry, weight, precision: precision() };
         let bias = inputs.get(2).map(|bias| bias.detach().contiguous());
         let inputs: Vec<&Tensor> = inputs[..2].iter().copied().chain(&bias).collect();

@@ -1,0 +1,138 @@
+//! Right operands that are packed once, and kept with their memory for the next time.
+
+use super::engine::{Engine, Shape};
+use super::pack::Operand;
+use super::{Matrix, PackRight, Size, depth_of_blocks, small};
+use crate::memory::{Block, Scratch, scratch};
+use crate::threads::Shared;
+use crate::{Element, Float, Isa, Machine};
+use std::any::TypeId;
+use std::sync::{Arc, OnceLock};
+
+/// To multiply more rows takes so long that packing is next to nothing.
+const FEW_ROWS: usize = 256;
+
+/// No part is wider: there are more of them, so that a thread that is held up leaves some to the others.
+const WIDEST: usize = 2048;
+
+/// A right operand that will come again as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Constant<'a, T> {
+    /// The numbers.
+    pub matrix: Matrix<'a, T>,
+    /// The memory they lie in.
+    pub memory: &'a Block,
+}
+
+/// What the panels depend on, beside the numbers.
+#[derive(PartialEq)]
+struct Key {
+    engine: TypeId,
+    isa: Isa,
+    depth: usize,
+    columns: usize,
+    part: usize,
+    offset: usize,
+    strides: [isize; 2],
+}
+
+/// The panels of all columns.
+pub(super) struct Kept<P> {
+    layout: Layout,
+    panels: Arc<(Key, OnceLock<Scratch<P>>)>,
+}
+
+impl<P: Element> Kept<P> {
+    /// How many columns each part has but the last.
+    pub(super) fn part(&self) -> usize {
+        self.layout.part
+    }
+
+    /// The panels of a part, by its first column.
+    pub(super) fn part_from(&self, column: usize) -> &[P] {
+        let Layout { shape, depth, .. } = self.layout;
+        let panels = self.panels.1.get().expect("they were packed before they were handed out");
+        &panels[column * depth.div_ceil(shape.step) * shape.len..]
+    }
+}
+
+impl<T: Float> Constant<'_, T> {
+    /// True if it pays to keep what is packed.
+    pub(super) fn is_worth_keeping(&self, size: Size) -> bool {
+        let Size { rows, columns, depth, .. } = size;
+        (2..=FEW_ROWS).contains(&rows) && columns > 1 && rows * columns * depth > small::WORK
+    }
+
+    /// The panels, if they are kept or this is the second time that somebody asks for them.
+    pub(super) fn panels<E: Engine<T>, B: Operand<T>>(
+        &self,
+        on: Machine,
+        size: Size,
+        shape: Shape,
+        operand: &B,
+    ) -> Option<Kept<E::Packed>> {
+        let layout = Layout::new(on, size, shape);
+        let Layout { depth, columns, part, .. } = layout;
+        let Matrix { offset, row_stride, column_stride, .. } = self.matrix;
+        let strides = [row_stride, column_stride];
+        let engine = TypeId::of::<E>();
+        let key = Key { engine, isa: on.isa, depth, columns, part, offset, strides };
+        let mut is_first = false;
+        let panels = self.memory.derived(key, || {
+            is_first = true;
+            OnceLock::new()
+        });
+        if is_first {
+            return None;
+        }
+        panels.1.get_or_init(|| layout.pack::<T, E, B>(on, operand));
+        Some(Kept { layout, panels })
+    }
+}
+
+/// How the panels of a right operand lie: those of a part of the columns one behind the other, block of
+/// depth by block of depth.
+#[derive(Clone, Copy)]
+struct Layout {
+    shape: Shape,
+    depth: usize,
+    columns: usize,
+    /// How many columns each part has but the last.
+    part: usize,
+}
+
+impl Layout {
+    /// That for products of a size, which is the same for all numbers of rows.
+    fn new(on: Machine, size: Size, shape: Shape) -> Self {
+        let Size { depth, columns, .. } = size;
+        let wanted = on.threads * columns.div_ceil(on.threads * WIDEST);
+        let parts = wanted.min(columns.div_ceil(shape.columns));
+        let part = columns.div_ceil(parts).next_multiple_of(shape.align);
+        Self { shape, depth, columns, part }
+    }
+
+    /// Packs all columns.
+    fn pack<T: Float, E: Engine<T>, B: Operand<T>>(
+        self,
+        on: Machine,
+        operand: &B,
+    ) -> Scratch<E::Packed> {
+        let Self { shape, depth, columns, part } = self;
+        let steps = depth.div_ceil(shape.step);
+        let block = depth_of_blocks(shape, steps);
+        let mut panels = scratch(steps * shape.len * columns.next_multiple_of(shape.align));
+        let shared = Shared::new(&mut panels);
+        let blocks = steps.div_ceil(block);
+        on.parallel(columns.div_ceil(part) * blocks, columns * depth, |task| {
+            let (first, start) = (task / blocks * part, task % blocks * block);
+            let (columns, end) = (first..columns.min(first + part), steps.min(start + block));
+            let width = columns.len().next_multiple_of(shape.align) * shape.len;
+            let at = first * steps * shape.len + start * width;
+            // SAFETY: no other task packs this block of this part.
+            let panels = unsafe { shared.slice(at, (end - start) * width) };
+            let depth = start * shape.step..depth.min(end * shape.step);
+            E::run(on.isa, PackRight { operand, depth, columns, panels });
+        });
+        panels
+    }
+}
