@@ -142,7 +142,7 @@ fn products_equal_the_definition_on_every_instruction_set_and_thread_count() {
 #[test]
 fn products_by_a_constant_have_the_bits_of_all_others() {
     // The last has more rows than the panels are kept for.
-    let all_rows = [2, 7, 40, 7, 300];
+    let all_rows = [2, 7, 40, 3, 7, 300];
     for (columns, depth) in [(100, 330), (5, 900), (2100, 37), (50, 1700)] {
         let len = columns * depth;
         let mut memory = Block::new((2 * len + 8) * size_of::<f32>()).expect("memory");
@@ -169,6 +169,39 @@ fn products_by_a_constant_have_the_bits_of_all_others() {
                         assert_eq!(found, wanted, "{on:?} {precision} {size:?} {order:?}");
                     }
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_by_a_constant_has_the_same_bits_each_time() {
+    let (columns, depth) = (300, 900);
+    let size = Size { batch: 1, rows: 1, columns, depth };
+    let mut memory = Block::new(columns * depth * size_of::<f32>()).expect("memory");
+    memory.slice_mut().copy_from_slice(&numbers::<f32>(columns * depth, 1));
+    let row: Vec<f32> = numbers(depth, 2);
+    let left = Matrix::row_major(&row, depth);
+    let right = matrix(memory.slice(), depth, columns, Order::ColumnMajor, 0);
+    for on in Isa::available().map(|isa| Machine { isa, threads: 2 }) {
+        let mut exact = vec![f32::NAN; columns];
+        matmul(on, Precision::Highest, size, |_| left, |_| right, Bias::None, &mut exact);
+        for (precision, loss) in [(Precision::Highest, 0.0), (Precision::Medium, 1.0 / 128.0)] {
+            let product = || {
+                let mut out = vec![f32::NAN; columns];
+                let constant = Constant { matrix: right, memory: &memory };
+                matmul_by_constant(on, precision, size, left, constant, Bias::None, &mut out);
+                out
+            };
+            let found = product();
+            for _ in 0..2 {
+                assert_eq!(found, product(), "{on:?} {precision}");
+            }
+            for (column, (found, exact)) in found.iter().zip(&exact).enumerate() {
+                let products = (0..depth).map(|k| at(&left, 0, k) * at(&right, k, column));
+                let bound = loss * products.map(f64::abs).sum::<f64>();
+                let error = f64::from((found - exact).abs());
+                assert!(error <= bound, "{on:?} {precision}: error {error} at {column}");
             }
         }
     }

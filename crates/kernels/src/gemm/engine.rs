@@ -164,15 +164,24 @@ impl<T: Float, P: Element, M: Multiplier<Scalar = T, Packed = P>> Unit<T, P> for
         let vectors = width / M::Sums::LANES;
         if rows == whole && columns == width {
             let registers =
-                Registers { vectors, depth: steps, a, b, c, c_stride, accumulate, ahead };
+                Registers { rows, vectors, depth: steps, a, b, c, c_stride, accumulate, ahead };
             // SAFETY: the panels are as long as they must be, and the caller vouches for the tile.
             unsafe { tile::compute(self.0, registers) };
             return;
         }
         let mut edge = [T::ZERO; MAX_TILE];
         let c = edge.as_mut_ptr();
-        let registers =
-            Registers { vectors, depth: steps, a, b, c, c_stride: width, accumulate: false, ahead };
+        let registers = Registers {
+            rows,
+            vectors,
+            depth: steps,
+            a,
+            b,
+            c,
+            c_stride: width,
+            accumulate: false,
+            ahead,
+        };
         // SAFETY: the panels are as long as they must be, and `edge` holds the largest tile.
         unsafe { tile::compute(self.0, registers) };
         for (i, edge) in edge.chunks_exact(width).take(rows).enumerate() {

@@ -4,8 +4,9 @@ use super::engine::{Engine, Shape};
 use super::pack::Operand;
 use super::{Matrix, PackRight, Size, depth_of_blocks, small};
 use crate::memory::{Block, Scratch, scratch};
+use crate::multiplier::rounds;
 use crate::threads::Shared;
-use crate::{Element, Float, Isa, Machine};
+use crate::{Element, Float, Isa, Machine, Precision};
 use std::any::TypeId;
 use std::sync::{Arc, OnceLock};
 
@@ -57,10 +58,15 @@ impl<P: Element> Kept<P> {
 }
 
 impl<T: Float> Constant<'_, T> {
-    /// True if it pays to keep what is packed.
-    pub(super) fn is_worth_keeping(&self, size: Size) -> bool {
+    /// True if it pays to keep what is packed: for a row alone, if that is rounded and so half as much to
+    /// read from memory.
+    pub(super) fn is_worth_keeping(&self, on: Machine, precision: Precision, size: Size) -> bool {
         let Size { rows, columns, depth, .. } = size;
-        (2..=FEW_ROWS).contains(&rows) && columns > 1 && rows * columns * depth > small::WORK
+        match rows {
+            1 => rounds::<T>(on, precision) && columns * depth >= small::LARGE,
+            2..=FEW_ROWS => columns > 1 && rows * columns * depth > small::WORK,
+            _ => false,
+        }
     }
 
     /// The panels, if they are kept or this is the second time that somebody asks for them.

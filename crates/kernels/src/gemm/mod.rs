@@ -154,7 +154,7 @@ pub fn matmul<'a, T: Float>(
 }
 
 /// Multiplies by a matrix that will come again: `out = left · right + bias`; see [`matmul`]. If the
-/// left one has 2 to 256 rows, what is packed of the right one is kept with its memory from the second time
+/// left one has 2 to 256 rows, or one that is rounded to `bf16`, what is packed of the right one is kept with its memory from the second time
 /// on (see [`Block::derived`](crate::memory::Block::derived)), which takes about as much memory again.
 ///
 /// # Panics
@@ -169,7 +169,7 @@ pub fn matmul_by_constant<T: Float>(
     out: &mut [T],
 ) {
     assert_eq!(size.batch, 1, "a constant is the operand of one product");
-    if right.is_worth_keeping(size) {
+    if right.is_worth_keeping(on, precision, size) {
         let matrix = right.matrix;
         let operands = Operands {
             left: |_| left.as_left(),
@@ -507,8 +507,18 @@ impl<T: Float, P: Element, B: Operand<T>> PanelWork<T, P> for Task<'_, T, P, B> 
         let mut share = 0;
         for row_panel in self.row_panels.clone() {
             for index in 0..panels {
-                let part = [self.depth.clone(), self.ahead.clone()];
-                let ahead = self.right.ahead(part, [share, tiles]);
+                let ahead = match self.kept {
+                    // What comes next is the next panel, and only the first rows bring it from memory.
+                    Some(kept) if share < panels => {
+                        let panel = steps * U::SHAPE.columns * U::SHAPE.len;
+                        Ahead::part_of(kept, (index + 1) * panel..(index + 2) * panel)
+                    }
+                    Some(_) => Ahead::NOTHING,
+                    None => {
+                        let part = [self.depth.clone(), self.ahead.clone()];
+                        self.right.ahead(part, [share, tiles])
+                    }
+                };
                 self.tile(unit, right, steps, [row_panel, index], ahead);
                 share += 1;
             }

@@ -41,6 +41,14 @@ impl Ahead {
     pub(crate) const NOTHING: Self =
         Self { line: std::ptr::null(), lines: 0, len: 0, stride: 0, done: 0 };
 
+    /// A part of what lies side by side, as far as it goes.
+    #[inline(always)]
+    pub(super) fn part_of<T>(numbers: &[T], part: Range<usize>) -> Self {
+        let part = &numbers[part.start.min(numbers.len())..part.end.min(numbers.len())];
+        let len = size_of_val(part);
+        Self { line: part.as_ptr().cast(), lines: 1, len, stride: 0, done: 0 }
+    }
+
     /// How many lines of the cache it takes.
     #[inline(always)]
     pub(super) fn count(&self) -> usize {

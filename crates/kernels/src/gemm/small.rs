@@ -20,7 +20,7 @@ const PARTS: usize = 16;
 const LINES: usize = 4;
 
 /// A matrix of so many numbers lies in no inner cache: it is read row by row, as it lies in memory.
-const LARGE: usize = 1 << 18;
+pub(super) const LARGE: usize = 1 << 18;
 
 /// So many rows are many beside the sums of all parts.
 const DEEP: usize = 8 * PARTS;

@@ -9,6 +9,8 @@ use crate::simd::{Simd, Vector};
 /// as a panel of the right one is wide.
 #[derive(Clone, Copy)]
 pub(super) struct Registers<M: Multiplier> {
+    /// How many rows are wanted. All of the tile are written, or the first half if that will do.
+    pub(super) rows: usize,
     /// The vectors in a row, no more than [`Simd::TILE_VECTORS`].
     pub(super) vectors: usize,
     /// How many packed numbers deep the panels are.
@@ -58,26 +60,56 @@ unsafe fn sized<M: Multiplier, const ASKS: bool>(multiplier: M, tile: Registers<
     // SAFETY: the caller vouches for the panels and the tile.
     unsafe {
         match (M::Isa::TILE_ROWS, possible) {
-            (8, 1) => fixed::<M, 8, 1, ASKS>(multiplier, tile),
-            (8, 2) => fixed::<M, 8, 2, ASKS>(multiplier, tile),
-            (8, 3) => fixed::<M, 8, 3, ASKS>(multiplier, tile),
-            (6, 1) => fixed::<M, 6, 1, ASKS>(multiplier, tile),
-            (6, 2) => fixed::<M, 6, 2, ASKS>(multiplier, tile),
-            (4, 1) => fixed::<M, 4, 1, ASKS>(multiplier, tile),
+            (8, 1) => rows::<M, 8, 4, 1, ASKS>(multiplier, tile),
+            (8, 2) => rows::<M, 8, 4, 2, ASKS>(multiplier, tile),
+            (8, 3) => rows::<M, 8, 4, 3, ASKS>(multiplier, tile),
+            (6, 1) => rows::<M, 6, 3, 1, ASKS>(multiplier, tile),
+            (6, 2) => rows::<M, 6, 3, 2, ASKS>(multiplier, tile),
+            (4, 1) => rows::<M, 4, 2, 1, ASKS>(multiplier, tile),
             (rows, _) => panic!("there is no tile of {rows} rows and {} vectors", tile.vectors),
+        }
+    }
+}
+
+/// [`compute`] for all rows of a panel, or for half of them if no more are wanted.
+///
+/// # Safety
+/// As for [`compute`].
+#[inline(always)]
+unsafe fn rows<
+    M: Multiplier,
+    const ROWS: usize,
+    const HALF: usize,
+    const VECTORS: usize,
+    const ASKS: bool,
+>(
+    multiplier: M,
+    tile: Registers<M>,
+) {
+    // SAFETY: the caller vouches for the panels and the tile.
+    unsafe {
+        match tile.rows <= HALF {
+            true => fixed::<M, ROWS, HALF, VECTORS, ASKS>(multiplier, tile),
+            false => fixed::<M, ROWS, ROWS, VECTORS, ASKS>(multiplier, tile),
         }
     }
 }
 
 /// The body of [`compute`].
 ///
-/// Each step reads a column of `ROWS` packed numbers of `a` and a row of `VECTORS` vectors of `b`, and
-/// adds their outer product.
+/// Each step reads the first `ROWS` of a column of `PANEL` packed numbers of `a` and a row of `VECTORS`
+/// vectors of `b`, and adds their outer product.
 ///
 /// # Safety
 /// As for [`compute`].
 #[inline(always)]
-unsafe fn fixed<M: Multiplier, const ROWS: usize, const VECTORS: usize, const ASKS: bool>(
+unsafe fn fixed<
+    M: Multiplier,
+    const PANEL: usize,
+    const ROWS: usize,
+    const VECTORS: usize,
+    const ASKS: bool,
+>(
     multiplier: M,
     tile: Registers<M>,
 ) {
@@ -98,8 +130,8 @@ unsafe fn fixed<M: Multiplier, const ROWS: usize, const VECTORS: usize, const AS
                 *vector = unsafe { multiplier.read(tile.b.add((step * VECTORS + j) * lanes)) };
             }
             for (i, sums) in sums.iter_mut().enumerate() {
-                // SAFETY: step < depth and i < ROWS, so the read lies within the packed panel of `a`.
-                let left = multiplier.splat(unsafe { *tile.a.add(step * ROWS + i) });
+                // SAFETY: step < depth and i < PANEL, so the read lies within the packed panel of `a`.
+                let left = multiplier.splat(unsafe { *tile.a.add(step * PANEL + i) });
                 for (sum, right) in sums.iter_mut().zip(row) {
                     *sum = multiplier.multiply_add(left, right, *sum);
                 }
