@@ -154,8 +154,9 @@ pub fn matmul<'a, T: Float>(
 }
 
 /// Multiplies by a matrix that will come again: `out = left · right + bias`; see [`matmul`]. If the
-/// left one has 2 to 256 rows, or one that is rounded to `bf16`, what is packed of the right one is kept with its memory from the second time
-/// on (see [`Block::derived`](crate::memory::Block::derived)), which takes about as much memory again.
+/// left one has 2 to 256 rows, or one that is rounded to `bf16`, what is packed of the right one is kept
+/// with its memory from the second time on (see [`Block::derived`](crate::memory::Block::derived)), which
+/// takes about as much memory again.
 ///
 /// # Panics
 /// If there is more than one product, and where [`matmul`] does.
