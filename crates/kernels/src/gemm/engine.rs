@@ -34,7 +34,7 @@ pub trait PanelWork<T: Float, P: Element> {
 }
 
 /// How a unit wants its panels. Depth is counted in steps.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// How many rows a panel of the left operand has.
     pub(super) rows: usize,
@@ -49,6 +49,13 @@ pub struct Shape {
     /// How many steps deep the panels should be at most: a left one then stays in the innermost cache, and
     /// the right ones in the second. The deeper, the less often sums are added to those in memory.
     pub(crate) depth: usize,
+}
+
+impl Shape {
+    /// How many packed numbers a step of the panels of so many columns takes.
+    pub(super) fn line(self, columns: usize) -> usize {
+        columns.next_multiple_of(self.align) * self.len
+    }
 }
 
 /// Packs panels and multiplies them.
@@ -162,26 +169,16 @@ impl<T: Float, P: Element, M: Multiplier<Scalar = T, Packed = P>> Unit<T, P> for
         let a = tile.left[..steps * whole].as_ptr();
         let b = tile.right[..steps * width].as_ptr();
         let vectors = width / M::Sums::LANES;
+        let registers =
+            Registers { rows, vectors, depth: steps, a, b, c, c_stride, accumulate, ahead };
         if rows == whole && columns == width {
-            let registers =
-                Registers { rows, vectors, depth: steps, a, b, c, c_stride, accumulate, ahead };
             // SAFETY: the panels are as long as they must be, and the caller vouches for the tile.
             unsafe { tile::compute(self.0, registers) };
             return;
         }
         let mut edge = [T::ZERO; MAX_TILE];
         let c = edge.as_mut_ptr();
-        let registers = Registers {
-            rows,
-            vectors,
-            depth: steps,
-            a,
-            b,
-            c,
-            c_stride: width,
-            accumulate: false,
-            ahead,
-        };
+        let registers = Registers { c, c_stride: width, accumulate: false, ..registers };
         // SAFETY: the panels are as long as they must be, and `edge` holds the largest tile.
         unsafe { tile::compute(self.0, registers) };
         for (i, edge) in edge.chunks_exact(width).take(rows).enumerate() {

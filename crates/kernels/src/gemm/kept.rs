@@ -1,7 +1,6 @@
 //! Right operands that are packed once, and kept with their memory for the next time.
 
 use super::engine::{Engine, Shape};
-use super::pack::Operand;
 use super::{Matrix, PackRight, Size, depth_of_blocks, small};
 use crate::memory::{Block, Scratch, scratch};
 use crate::multiplier::rounds;
@@ -30,30 +29,27 @@ pub struct Constant<'a, T> {
 struct Key {
     engine: TypeId,
     isa: Isa,
-    depth: usize,
-    columns: usize,
-    part: usize,
+    layout: Layout,
     offset: usize,
     strides: [isize; 2],
 }
 
 /// The panels of all columns.
-pub(super) struct Kept<P> {
-    layout: Layout,
-    panels: Arc<(Key, OnceLock<Scratch<P>>)>,
-}
+pub(super) struct Kept<P>(Arc<(Key, OnceLock<Scratch<P>>)>);
 
 impl<P: Element> Kept<P> {
-    /// How many columns each part has but the last.
-    pub(super) fn part(&self) -> usize {
-        self.layout.part
+    /// How many of so many rows, and how many columns, the parts of a product have.
+    pub(super) fn part(&self, on: Machine, rows: usize) -> [usize; 2] {
+        let Layout { columns, part, .. } = self.0.0.layout;
+        let row_parts = on.threads.div_ceil(columns.div_ceil(part));
+        [rows.div_ceil(row_parts), part]
     }
 
     /// The panels of a part, by its first column.
     pub(super) fn part_from(&self, column: usize) -> &[P] {
-        let Layout { shape, depth, .. } = self.layout;
-        let panels = self.panels.1.get().expect("they were packed before they were handed out");
-        &panels[column * depth.div_ceil(shape.step) * shape.len..]
+        let (Key { layout, .. }, panels) = &*self.0;
+        let panels = panels.get().expect("they were packed before they were handed out");
+        &panels[layout.steps() * layout.shape.line(column)..]
     }
 }
 
@@ -70,19 +66,16 @@ impl<T: Float> Constant<'_, T> {
     }
 
     /// The panels, if they are kept or this is the second time that somebody asks for them.
-    pub(super) fn panels<E: Engine<T>, B: Operand<T>>(
+    pub(super) fn panels<E: Engine<T>>(
         &self,
         on: Machine,
         size: Size,
         shape: Shape,
-        operand: &B,
     ) -> Option<Kept<E::Packed>> {
         let layout = Layout::new(on, size, shape);
-        let Layout { depth, columns, part, .. } = layout;
         let Matrix { offset, row_stride, column_stride, .. } = self.matrix;
         let strides = [row_stride, column_stride];
-        let engine = TypeId::of::<E>();
-        let key = Key { engine, isa: on.isa, depth, columns, part, offset, strides };
+        let key = Key { engine: TypeId::of::<E>(), isa: on.isa, layout, offset, strides };
         let mut is_first = false;
         let panels = self.memory.derived(key, || {
             is_first = true;
@@ -91,14 +84,14 @@ impl<T: Float> Constant<'_, T> {
         if is_first {
             return None;
         }
-        panels.1.get_or_init(|| layout.pack::<T, E, B>(on, operand));
-        Some(Kept { layout, panels })
+        panels.1.get_or_init(|| layout.pack::<T, E>(on, self.matrix));
+        Some(Kept(panels))
     }
 }
 
 /// How the panels of a right operand lie: those of a part of the columns one behind the other, block of
 /// depth by block of depth.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Layout {
     shape: Shape,
     depth: usize,
@@ -117,25 +110,30 @@ impl Layout {
         Self { shape, depth, columns, part }
     }
 
+    /// How many steps deep the panels are.
+    fn steps(self) -> usize {
+        self.depth.div_ceil(self.shape.step)
+    }
+
     /// Packs all columns.
-    fn pack<T: Float, E: Engine<T>, B: Operand<T>>(
+    fn pack<T: Float, E: Engine<T>>(
         self,
         on: Machine,
-        operand: &B,
+        matrix: Matrix<'_, T>,
     ) -> Scratch<E::Packed> {
         let Self { shape, depth, columns, part } = self;
-        let steps = depth.div_ceil(shape.step);
+        let (operand, steps) = (&matrix.as_right(), self.steps());
         let block = depth_of_blocks(shape, steps);
-        let mut panels = scratch(steps * shape.len * columns.next_multiple_of(shape.align));
+        let mut panels = scratch(steps * shape.line(columns));
         let shared = Shared::new(&mut panels);
         let blocks = steps.div_ceil(block);
         on.parallel(columns.div_ceil(part) * blocks, columns * depth, |task| {
             let (first, start) = (task / blocks * part, task % blocks * block);
             let (columns, end) = (first..columns.min(first + part), steps.min(start + block));
-            let width = columns.len().next_multiple_of(shape.align) * shape.len;
-            let at = first * steps * shape.len + start * width;
+            let line = shape.line(columns.len());
+            let at = steps * shape.line(first) + start * line;
             // SAFETY: no other task packs this block of this part.
-            let panels = unsafe { shared.slice(at, (end - start) * width) };
+            let panels = unsafe { shared.slice(at, (end - start) * line) };
             let depth = start * shape.step..depth.min(end * shape.step);
             E::run(on.isa, PackRight { operand, depth, columns, panels });
         });

@@ -246,18 +246,13 @@ fn packed_by<T, E, A, B, L, R>(
     let Size { batch, rows, columns, .. } = size;
     let alone = Machine { threads: 1, ..on };
     let shares = on.shares(size.cost_ns());
-    let kept = operands
-        .constant
-        .and_then(|constant| constant.panels::<E, B>(on, size, shape, &(operands.right)(0)));
+    let kept = operands.constant.and_then(|constant| constant.panels::<E>(on, size, shape));
     if kept.is_none() && (!shares || size.cost_ns() > ALONE_NS) {
         let on = if shares { on } else { alone };
         return job.part::<E, A, B>(on, [0..batch, 0..rows, 0..columns], None);
     }
     let [row_part, column_part] = match &kept {
-        Some(kept) => {
-            let row_parts = on.threads.div_ceil(columns.div_ceil(kept.part()));
-            [rows.div_ceil(row_parts), kept.part()]
-        }
+        Some(kept) => kept.part(on, rows),
         None => parts_alone(on, size, shape),
     };
     let row_part = row_part.next_multiple_of(shape.rows).max(1);
@@ -344,8 +339,8 @@ impl<T: Float, L: Sync, R: Sync> Job<'_, T, L, R> {
             let last = end == steps;
             let depth = start * shape.step..size.depth.min(end * shape.step);
             let kept = kept.map(|kept| {
-                let width = columns.len().next_multiple_of(shape.align) * shape.len;
-                &kept[start * width..end * width]
+                let line = shape.line(columns.len());
+                &kept[start * line..end * line]
             });
             let shared = Shared::new(&mut left_panels);
             on.parallel(batches.len() * packs, cost_ns / 8, |task| {
@@ -375,7 +370,7 @@ impl<T: Float, L: Sync, R: Sync> Job<'_, T, L, R> {
                     size,
                     right: &(operands.right)(batch),
                     kept: kept.map(|kept| {
-                        &kept[column_group_index * group * (end - start) * shape.len..]
+                        &kept[(end - start) * shape.line(column_group_index * group)..]
                     }),
                     left,
                     panel,
@@ -504,22 +499,10 @@ impl<T: Float, P: Element, B: Operand<T>> PanelWork<T, P> for Task<'_, T, P, B> 
                 &packed
             }
         };
-        let tiles = self.row_panels.len() * panels;
         let mut share = 0;
         for row_panel in self.row_panels.clone() {
             for index in 0..panels {
-                let ahead = match self.kept {
-                    // What comes next is the next panel, and only the first rows bring it from memory.
-                    Some(kept) if share < panels => {
-                        let panel = steps * U::SHAPE.columns * U::SHAPE.len;
-                        Ahead::part_of(kept, (index + 1) * panel..(index + 2) * panel)
-                    }
-                    Some(_) => Ahead::NOTHING,
-                    None => {
-                        let part = [self.depth.clone(), self.ahead.clone()];
-                        self.right.ahead(part, [share, tiles])
-                    }
-                };
+                let ahead = self.ahead(share, panels, steps * U::SHAPE.line(U::SHAPE.columns));
                 self.tile(unit, right, steps, [row_panel, index], ahead);
                 share += 1;
             }
@@ -527,7 +510,24 @@ impl<T: Float, P: Element, B: Operand<T>> PanelWork<T, P> for Task<'_, T, P, B> 
     }
 }
 
-impl<T: Float, P: Element, B> Task<'_, T, P, B> {
+impl<T: Float, P: Element, B: Operand<T>> Task<'_, T, P, B> {
+    /// What memory is asked for beside a tile, by how many there were before it: of so many panels, each of
+    /// so many packed numbers.
+    #[inline(always)]
+    fn ahead(&self, share: usize, panels: usize, panel: usize) -> Ahead {
+        match self.kept {
+            // The next panel. Only the first rows bring it from memory.
+            Some(kept) if share < panels => {
+                Ahead::part_of(kept, (share + 1) * panel..(share + 2) * panel)
+            }
+            Some(_) => Ahead::NOTHING,
+            None => {
+                let part = [self.depth.clone(), self.ahead.clone()];
+                self.right.ahead(part, [share, self.row_panels.len() * panels])
+            }
+        }
+    }
+
     /// Computes the tile of a panel of rows and one of this task's columns.
     #[inline(always)]
     fn tile<U: Unit<T, P>>(
