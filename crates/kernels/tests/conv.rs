@@ -250,13 +250,14 @@ impl Sums {
     }
 
     /// Compares: the error may not be more than that of some roundings of each product.
+    /// (Where most taps meet padding, an output shares its tile with others that are much larger.)
     #[track_caller]
     fn check<T: Float>(&self, values: &[T], epsilon: f64, what: impl std::fmt::Debug) {
         assert_eq!(values.len(), self.sums.len());
         for (i, (value, (sum, magnitude))) in values.iter().zip(&self.sums).enumerate() {
             let error = (value.to_f64() - sum).abs();
             // NaN fails too.
-            assert!(error <= epsilon * (1.0 + magnitude * 8.0), "{what:?}: error {error} at {i}");
+            assert!(error <= epsilon * (1.0 + magnitude * 24.0), "{what:?}: error {error} at {i}");
         }
     }
 }

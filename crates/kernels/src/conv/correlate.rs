@@ -179,7 +179,7 @@ fn run_as<T: Float, F: Format<T>>(
     let Correlation { rows, channels: depth, .. } = *correlation;
     for plan in plans {
         let lines = plan.line() >= LONG && rows <= FEW_ROWS;
-        if winograd::fits(correlation, plan) {
+        if winograd::fits::<T, F>(correlation, plan) {
             winograd::run::<T, F>(on, correlation, plan, out);
         } else if rows >= ROWS && depth >= CHANNELS && !lines {
             channels::run::<T, F>(on, correlation, plan, plans.len(), out);

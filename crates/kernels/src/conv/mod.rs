@@ -108,7 +108,8 @@ pub struct Weight<'a, T> {
     pub numbers: Strided<'a, T>,
     /// The memory in which they lie, if the same ones will be used again: what is made of them is kept
     /// there (see [`Block::derived`]), which takes at most about as much memory as they do where they
-    /// are many, and twice as much where they are few; half as much again if they are split for tiles.
+    /// are many, and up to three times as much where they are few; half as much again if they are split
+    /// for tiles.
     pub kept_with: Option<&'a Block>,
 }
 

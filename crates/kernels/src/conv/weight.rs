@@ -57,7 +57,7 @@ fn of_many_channels<T: Float, F: Format<T>>(
     grad: Strided<'_, T>,
     out: &mut [T],
 ) {
-    if !winograd::weight_fits(geometry)
+    if !winograd::weight_fits::<T, F>(geometry)
         || !winograd::weight_gradient::<T, F>(on, geometry, [x, grad], out)
     {
         pairs::run::<T, F>(on, geometry, x, grad, out);

@@ -3,7 +3,7 @@
 use super::super::correlate::Correlation;
 use super::super::pack::Panels;
 use super::super::transpose::{prefetch, read, transpose};
-use super::{Extent, PLACES, kernel};
+use super::{Extent, Line, kernel, places};
 use crate::Float;
 use crate::memory::scratch;
 use crate::multiplier::Multiplier;
@@ -35,19 +35,19 @@ impl<T: Float> Kernels<'_, T> {
         channels: Range<usize>,
         out: &mut [M::Packed],
     ) -> Extent {
-        let isa = multiplier.isa();
+        let places = places(Line::of(M::STEPS));
         if let Some(out) = M::as_numbers(out) {
-            return self.copy(isa, group, panel, channels, out);
+            return self.copy(multiplier, group, panel, channels, out);
         }
         let width = self.panels.width();
         let mut extent = Extent::default();
-        let mut numbers = scratch(PLACES * KERNELS * width);
+        let mut numbers = scratch(places * KERNELS * width);
         for first in channels.clone().step_by(KERNELS) {
             let block = first..channels.end.min(first + KERNELS);
             let len = block.len() * width;
-            let copied = self.copy(isa, group, panel, block, &mut numbers[..PLACES * len]);
+            let copied = self.copy(multiplier, group, panel, block, &mut numbers[..places * len]);
             extent = extent.and(copied);
-            for (place, numbers) in numbers.chunks_exact(len).take(PLACES).enumerate() {
+            for (place, numbers) in numbers.chunks_exact(len).take(places).enumerate() {
                 let channel = place * channels.len() + first - channels.start;
                 let out = &mut out[channel / M::STEPS * width..][..len / M::STEPS];
                 multiplier.pack_lines(numbers, width, out);
@@ -59,15 +59,15 @@ impl<T: Float> Kernels<'_, T> {
     /// Copies the transformed kernels of some of the source's channels to `[place][channel][row]`, and
     /// says how large the kernels' numbers are.
     #[inline(always)]
-    fn copy<S: Simd>(
+    fn copy<M: Multiplier<Scalar = T>>(
         &self,
-        isa: S,
+        multiplier: M,
         group: usize,
         panel: usize,
         channels: Range<usize>,
         out: &mut [T],
     ) -> Extent {
-        let lanes = T::Vector::<S>::LANES;
+        let (isa, lanes) = (multiplier.isa(), M::Sums::LANES);
         let mut extent = Extent::default();
         let mut taps = scratch(KERNELS * 9 * lanes);
         for vector in 0..self.panels.filled(panel) {
@@ -77,7 +77,7 @@ impl<T: Float> Kernels<'_, T> {
                 self.gather(isa, group, panel * self.panels.vectors + vector, block, taps);
                 extent = extent.and(Extent::of(isa, taps));
                 let at = (first - channels.start) * self.panels.width() + vector * lanes;
-                self.transform(isa, taps, channels.len(), &mut out[at..]);
+                self.transform::<M>(isa, taps, channels.len(), &mut out[at..]);
             }
         }
         extent
@@ -137,20 +137,29 @@ impl<T: Float> Kernels<'_, T> {
     /// Transforms kernels `[channel][tap][row]` to `[place][channel][row]`, where a place has so
     /// many channels.
     #[inline(always)]
-    fn transform<S: Simd>(&self, isa: S, taps: &[T], channels: usize, out: &mut [T]) {
-        let lanes = T::Vector::<S>::LANES;
+    fn transform<M: Multiplier<Scalar = T>>(
+        &self,
+        isa: M::Isa,
+        taps: &[T],
+        channels: usize,
+        out: &mut [T],
+    ) {
+        let across = Line::of(M::STEPS);
+        let lanes = M::Sums::LANES;
         let width = self.panels.width();
-        let [down, across] = self.order;
+        let [lines, columns] = self.order;
         for (channel, taps) in taps.chunks_exact(9 * lanes).enumerate() {
-            let mut square = [[T::Vector::<S>::splat(isa, T::ZERO); 3]; 3];
-            for (line, &i) in square.iter_mut().zip(&down) {
-                for (tap, &j) in line.iter_mut().zip(&across) {
-                    *tap = T::Vector::<S>::load(isa, &taps[(3 * i + j) * lanes..]);
+            let mut square = [[M::Sums::splat(isa, T::ZERO); 3]; 3];
+            for (line, &i) in square.iter_mut().zip(&lines) {
+                for (tap, &j) in line.iter_mut().zip(&columns) {
+                    *tap = M::Sums::load(isa, &taps[(3 * i + j) * lanes..]);
                 }
             }
-            let transformed = kernel(square);
-            for (place, vector) in transformed.as_flattened().iter().enumerate() {
-                vector.store(&mut out[(place * channels + channel) * width..]);
+            for (i, line) in kernel(across, square).iter().enumerate() {
+                for (j, vector) in line.iter().take(across.places()).enumerate() {
+                    let place = i * across.places() + j;
+                    vector.store(&mut out[(place * channels + channel) * width..]);
+                }
             }
         }
     }

@@ -16,10 +16,10 @@ use super::super::write::PanelWriter;
 use super::grid::{Grid, Tiles};
 use super::kernel::Kernels;
 use super::source::{Input, Transformed, View, Views};
-use super::{Extent, PLACES, output};
+use super::{Extent, Line, output, places, read};
 use crate::memory::{Scratch, scratch};
 use crate::multiplier::{Format, Multiplier, Work};
-use crate::simd::{Simd, Vector};
+use crate::simd::Vector;
 use crate::threads::Shared;
 use crate::{Chunks, Element, Float, Machine};
 use std::ops::Range;
@@ -46,21 +46,25 @@ const MEDIUM_WEIGHT: usize = 256 << 10;
 const SHARED_NUMBERS: usize = 512 << 10;
 const PART_TILES: usize = 48;
 
-/// From so many channels of the target, and of the source, and from so many tiles on the transforms
+/// From so many channels of the target, and of the source, and from so many outputs on the transforms
 /// pay.
 const ROWS: usize = 32;
 const CHANNELS: usize = 24;
-const TILES: usize = 16;
+const OUTPUTS: usize = 64;
 
 /// So many where the weight is large: its transform is longer, and takes time.
-const TILES_OF_LARGE: usize = 64;
+const OUTPUTS_OF_LARGE: usize = 256;
 
 /// True if the plan is one of kernels of three by three for which transforms pay.
-pub(in super::super) fn fits<T>(correlation: &Correlation<'_, T>, plan: &Plan) -> bool {
+pub(in super::super) fn fits<T: Float, F: Format<T>>(
+    correlation: &Correlation<'_, T>,
+    plan: &Plan,
+) -> bool {
     let Correlation { batch, channels, rows, .. } = *correlation;
-    let large = rows * channels * PLACES >= LARGE_WEIGHT;
-    let tiles = if large { TILES_OF_LARGE } else { TILES };
-    rows >= ROWS && channels >= CHANNELS && Grid::is_worthwhile(batch, plan, tiles)
+    let across = Line::of(F::STEPS);
+    let large = rows * channels * places(across) >= LARGE_WEIGHT;
+    let outputs = if large { OUTPUTS_OF_LARGE } else { OUTPUTS };
+    rows >= ROWS && channels >= CHANNELS && Grid::is_worthwhile(across, batch, plan, outputs)
 }
 
 /// Computes the target.
@@ -75,19 +79,20 @@ pub(in super::super) fn run<T: Float, F: Format<T>>(
 ) {
     let Correlation { batch, channels, rows, .. } = *correlation;
     let order = plan.three_by_three().expect("a kernel of three by three");
-    let panels = Panels::new::<T>(on, rows, channels * PLACES / F::STEPS);
+    let across = Line::of(F::STEPS);
+    let panels = Panels::new::<T>(on, rows, channels * places(across) / F::STEPS);
     let kernels = Kernels { correlation, order, panels };
     let pitch = apart(channels.next_multiple_of(panels.lanes) / F::STEPS);
     let at_once = (DEPTH * F::STEPS).min(channels);
     let steps = 0..at_once / F::STEPS;
     let steps: Vec<[usize; 2]> = steps.map(|c| [c, c * panels.width()]).collect();
-    let job = &Job { correlation, plan, kernels, pitch, at_once, steps: &steps, out };
-    let shared = &Grid::new(batch, plan, SHARED_TILES, 1);
+    let job = &Job { correlation, plan, across, kernels, pitch, at_once, steps: &steps, out };
+    let shared = &Grid::new(across, batch, plan, SHARED_TILES, 1);
     if panels.start(1, 0) >= LARGE_WEIGHT {
         return job.share::<F>(on, shared, None);
     }
     let weight = correlation.packed(on, Way::Transformed, || job.pack::<F>(on));
-    let few = shared.boxes() == 1 && PLACES * shared.most() * pitch <= SHARED_NUMBERS;
+    let few = shared.boxes() == 1 && places(across) * shared.most() * pitch <= SHARED_NUMBERS;
     if few && panels.start(1, 0) >= MEDIUM_WEIGHT {
         job.share::<F>(on, shared, Some(&weight));
     } else {
@@ -106,6 +111,7 @@ struct PackedWeight<P> {
 struct Job<'a, T> {
     correlation: &'a Correlation<'a, T>,
     plan: &'a Plan,
+    across: Line,
     kernels: Kernels<'a, T>,
     /// The distance between tiles whose channels lie side by side, in packed numbers.
     pitch: usize,
@@ -150,8 +156,9 @@ impl<T: Float> Job<'_, T> {
     fn each_for_itself<F: Format<T>>(&self, on: Machine, weight: &PackedWeight<F::Packed>) {
         let Correlation { batch, groups, cost_ns, .. } = *self.correlation;
         let panels = &self.kernels.panels;
-        let most = BUDGET / (PLACES * (self.pitch + panels.width()));
-        let grid = Grid::new(batch, self.plan, most, TASKS.div_ceil(groups * panels.count));
+        let most = BUDGET / (places(self.across) * (self.pitch + panels.width()));
+        let wanted = TASKS.div_ceil(groups * panels.count);
+        let grid = Grid::new(self.across, batch, self.plan, most, wanted);
         let (views, boxes) = (self.views(&grid), grid.boxes());
         // Few boxes: cut the rows too, though each part then transforms the same images again.
         let row_parts = TASKS.div_ceil(groups * boxes).min(panels.count);
@@ -191,7 +198,10 @@ impl<T: Float> Job<'_, T> {
             let (transformed, tame) = self.transform::<F>(on, group, view, (place_len, cost_ns));
             let tame = tame && weight.is_none_or(|weight| weight.moderate);
             let parts = match weight {
-                Some(_) => Grid::new(batch, self.plan, PART_TILES, 1).all(self.plan).collect(),
+                Some(_) => {
+                    let parts = Grid::new(self.across, batch, self.plan, PART_TILES, 1);
+                    parts.all(self.plan).collect()
+                }
                 None => vec![tiles],
             };
             on.parallel(panels.count * parts.len(), cost_ns, |task| {
@@ -218,16 +228,20 @@ impl<T: Float> Job<'_, T> {
         (place_len, cost_ns): (usize, usize),
     ) -> (Scratch<F::Packed>, bool) {
         let blocks = self.correlation.channels.div_ceil(self.kernels.panels.lanes);
-        let mut transformed = scratch(PLACES * place_len);
-        let mut extents = vec![Extent::default(); blocks];
+        let mut transformed = scratch(places(self.across) * place_len);
+        let mut extents = vec![view.extents(); blocks];
         let numbers = &Shared::new(&mut transformed);
         let to = &Transformed { numbers, pitch: self.pitch, place_len };
-        on.for_each(Chunks::new(&mut extents, 1), cost_ns / 8, |block, extent| {
-            let part = Part { job: self, group, view, blocks: block..block + 1, to };
-            extent[0] = F::run(on.isa, part);
+        on.for_each(Chunks::new(&mut extents, 1), cost_ns / 8, |block, extents| {
+            let extents = &mut extents[0];
+            let part = Part { job: self, group, view, blocks: block..block + 1, to, extents };
+            F::run(on.isa, part);
         });
-        let extent = extents.into_iter().fold(Extent::default(), Extent::and);
-        (transformed, extent.is_tame())
+        let tame = (0..view.extents().len()).all(|image| {
+            let blocks = extents.iter().map(|extents| extents[image]);
+            blocks.fold(Extent::default(), Extent::and).is_tame(self.across)
+        });
+        (transformed, tame)
     }
 
     /// Computes panels of a box without transforms.
@@ -274,29 +288,28 @@ struct Part<'a, T, P> {
     /// Which vectors.
     blocks: Range<usize>,
     to: &'a Transformed<'a, P>,
+    /// How large the numbers of each image are.
+    extents: &'a mut [Extent],
 }
 
 impl<T: Float, P: Element> Work<T, P> for Part<'_, T, P> {
-    type Output = Extent;
+    type Output = ();
 
     #[inline(always)]
-    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) -> Extent {
-        let Correlation { channels, source, .. } = self.job.correlation;
+    fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) {
+        let Self { job, group, view, blocks, to, extents } = self;
+        let Correlation { channels, source, .. } = job.correlation;
         let lanes = M::Sums::LANES;
-        let mut copy = scratch(self.view.copy_len(lanes));
-        let mut extent = Extent::default();
-        for block in self.blocks {
-            let first = block * lanes;
-            let range = self.group * channels + first
-                ..self.group * channels + (first + lanes).min(*channels);
+        let mut copy = scratch(view.copy_len(lanes));
+        for first in blocks.map(|block| block * lanes) {
+            let start = group * channels;
+            let range = start + first..start + (first + lanes).min(*channels);
+            let to = (to, first);
             // SAFETY: the task is the only one that transforms these channels.
-            let part = unsafe {
-                let to = self.to;
-                self.view.transform::<M, Input>(multiplier, source, range, &mut copy, to, first)
-            };
-            extent = extent.and(part);
+            unsafe {
+                view.transform::<M, Input>(multiplier, source, range, &mut copy, to, extents);
+            }
         }
-        extent
     }
 }
 
@@ -329,12 +342,14 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T, P> {
     fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) -> bool {
         let isa = multiplier.isa();
         let Job { correlation, kernels, pitch, at_once, .. } = *self.job;
+        let across = Line::of(M::STEPS);
+        let places = places(across);
         let panels = &kernels.panels;
         let (place_len, own_len) = match self.source {
             Source::Shared { place_len, .. } => (place_len, 0),
             Source::View(_) => {
                 let place_len = self.job.place_len(&self.tiles);
-                (place_len, PLACES * place_len)
+                (place_len, places * place_len)
             }
         };
         let mut own = scratch(own_len);
@@ -343,21 +358,23 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T, P> {
             Source::View(view) => {
                 let blocks = 0..correlation.channels.div_ceil(panels.lanes);
                 let to = &Transformed { numbers: &Shared::new(&mut own), pitch, place_len };
-                let part = Part { job: self.job, group: self.group, view, blocks, to };
-                if !part.run(multiplier).is_tame() {
+                let (job, group, extents) = (self.job, self.group, &mut view.extents());
+                Part { job, group, view, blocks, to, extents }.run(multiplier);
+                if !extents.iter().all(|extent| extent.is_tame(across)) {
                     return false;
                 }
                 &own
             }
         };
-        let own_len = PLACES * at_once / M::STEPS * panels.width();
+        let own_len = places * at_once / M::STEPS * panels.width();
         let mut own_block = scratch(if self.packed.is_none() { own_len } else { 0 });
         let count = self.tiles.count();
         let mut rows: Vec<usize> = (0..count).map(|tile| tile * pitch).collect();
         rows.resize(count + MOST_ROWS, (count - 1) * pitch);
         let sums_len = apart(rows.len() * panels.width());
-        let mut sums = scratch(PLACES * sums_len);
-        let mut outputs = scratch(4 * count * panels.width());
+        let mut sums = scratch(places * sums_len);
+        let outputs_len = self.tiles.part.images * self.tiles.lens().iter().product::<usize>();
+        let mut outputs = scratch(outputs_len * panels.width());
         for panel in self.chosen.clone() {
             for first in (0..correlation.channels).step_by(at_once) {
                 let channels = first..correlation.channels.min(first + at_once);
@@ -369,7 +386,7 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T, P> {
                         (&packed[start..], correlation.channels / M::STEPS * panels.width())
                     }
                     None => {
-                        let block = &mut own_block[..PLACES * len];
+                        let block = &mut own_block[..places * len];
                         let range = channels.clone();
                         let extent = kernels.pack(multiplier, self.group, panel, range, block);
                         if !extent.is_moderate() {
@@ -378,11 +395,11 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T, P> {
                         (&*block, len)
                     }
                 };
-                for place in 0..PLACES {
+                for place in 0..places {
                     let left = &transformed[place * place_len..];
                     let right = &block[place * block_len..][..len];
                     // Behind the last place come the next channels.
-                    let next = if place + 1 < PLACES { (place + 1) * block_len } else { len };
+                    let next = if place + 1 < places { (place + 1) * block_len } else { len };
                     let next = block.as_ptr().wrapping_add(next);
                     let sums = &mut sums[place * sums_len..][..rows.len() * panels.width()];
                     let steps = channels.start / M::STEPS..channels.end / M::STEPS;
@@ -390,7 +407,7 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T, P> {
                     self.multiply(multiplier, (panel, steps), left, right, sums);
                 }
             }
-            self.outputs(isa, panel, &sums, sums_len, &mut outputs);
+            self.outputs::<M>(isa, panel, &sums, sums_len, &mut outputs);
             let writer = PanelWriter {
                 correlation,
                 plan: self.job.plan,
@@ -446,29 +463,27 @@ impl<T: Float, P: Element> Task<'_, T, P> {
 
     /// Transforms the sums to outputs, line by line of each image.
     #[inline(always)]
-    fn outputs<S: Simd>(
+    fn outputs<M: Multiplier<Scalar = T>>(
         &self,
-        isa: S,
+        isa: M::Isa,
         panel: usize,
         sums: &[T],
         sums_len: usize,
         outputs: &mut [T],
     ) {
+        let across = Line::of(M::STEPS);
         let panels = &self.job.kernels.panels;
         let (width, lanes) = (panels.width(), panels.lanes);
-        let line = self.tiles.lens()[2] * width;
+        let pitch = self.tiles.lens()[2] * width;
         for (tile, start) in self.tiles.places(0).enumerate() {
             for vector in 0..panels.filled(panel) {
                 let at = tile * width + vector * lanes;
-                let mut square = [[T::Vector::<S>::splat(isa, T::ZERO); 4]; 4];
-                for (place, vector) in square.as_flattened_mut().iter_mut().enumerate() {
-                    *vector = T::Vector::<S>::load(isa, &sums[place * sums_len + at..]);
-                }
+                let square = read::<M::Sums>(isa, across, &sums[at..], sums_len);
                 let start = start * width + vector * lanes;
-                let [first, second] = output(square);
-                for (i, [left, right]) in [first, second].into_iter().enumerate() {
-                    left.store(&mut outputs[start + i * line..]);
-                    right.store(&mut outputs[start + i * line + width..]);
+                for (i, line) in output(across, square).iter().enumerate() {
+                    for (j, vector) in line.iter().take(across.outputs()).enumerate() {
+                        vector.store(&mut outputs[start + i * pitch + j * width..]);
+                    }
                 }
             }
         }

@@ -3,30 +3,30 @@
 use super::super::beside::{Beside, Places};
 use super::super::gather::Window;
 use super::grid::Tiles;
-use super::{Extent, grad, input};
+use super::{Extent, LINES, Line, Square, grad, input, places};
 use crate::multiplier::{Multiplier, Vectors};
-use crate::simd::Vector;
+use crate::simd::{Simd, Vector};
 use crate::threads::Shared;
-use crate::{Number, Strided};
+use crate::{Float, Number, Strided};
 use std::ops::Range;
 
 /// What is made of the numbers of a tile.
 pub(super) trait Transform {
-    /// The length of its sides.
-    const SIDE: usize;
+    /// How many lines more than the tile's outputs are read, and how many more columns.
+    const MORE: usize;
     /// The transform; of a smaller tile the first numbers count.
-    fn apply<V: Vector>(x: [[V; 4]; 4]) -> [[V; 4]; 4];
+    fn apply<V: Vector>(across: Line, x: Square<V>) -> Square<V>;
 }
 
 /// What a tile reads.
 pub(super) struct Input;
 
 impl Transform for Input {
-    const SIDE: usize = 4;
+    const MORE: usize = 2;
 
     #[inline(always)]
-    fn apply<V: Vector>(x: [[V; 4]; 4]) -> [[V; 4]; 4] {
-        input(x)
+    fn apply<V: Vector>(across: Line, x: Square<V>) -> Square<V> {
+        input(across, x)
     }
 }
 
@@ -34,11 +34,11 @@ impl Transform for Input {
 pub(super) struct Grad;
 
 impl Transform for Grad {
-    const SIDE: usize = 2;
+    const MORE: usize = 0;
 
     #[inline(always)]
-    fn apply<V: Vector>(x: [[V; 4]; 4]) -> [[V; 4]; 4] {
-        grad([[x[0][0], x[0][1]], [x[1][0], x[1][1]]])
+    fn apply<V: Vector>(across: Line, [first, second, ..]: Square<V>) -> Square<V> {
+        grad(across, [first, second].map(|[a, b, c, d, ..]| [a, b, c, d]))
     }
 }
 
@@ -95,7 +95,9 @@ struct Images {
     starts: Vec<usize>,
     /// The length of a line.
     width: usize,
-    /// How many numbers of a channel are copied.
+    /// How many numbers of a channel an image has.
+    len: usize,
+    /// How many images there are.
     count: usize,
 }
 
@@ -112,7 +114,8 @@ impl Images {
             places: Places::of_windows(source, windows, &tiles.part, lanes),
             starts: tiles.places(overlap).collect(),
             width: lens[2],
-            count: tiles.part.images * lens.iter().product::<usize>(),
+            len: lens.iter().product(),
+            count: tiles.part.images,
         }
     }
 }
@@ -120,11 +123,16 @@ impl Images {
 impl View<'_> {
     /// How many numbers the copy of a vector of channels holds.
     pub(super) fn copy_len(&self, lanes: usize) -> usize {
-        self.images.count * lanes
+        self.images.count * self.images.len * lanes
     }
 
-    /// Transforms a vector of channels, which are packed side by side, and says how large their
-    /// numbers are.
+    /// What is known of the numbers of the images before they are seen.
+    pub(super) fn extents(&self) -> Vec<Extent> {
+        vec![Extent::default(); self.images.count]
+    }
+
+    /// Transforms a vector of channels, which are packed side by side, and notes how large the numbers
+    /// of each image are.
     ///
     /// # Safety
     /// Nobody else may use these channels' part of what is transformed.
@@ -135,22 +143,22 @@ impl View<'_> {
         source: &Strided<'_, M::Scalar>,
         channels: Range<usize>,
         copy: &mut [M::Scalar],
-        to: &Transformed<'_, M::Packed>,
-        first: usize,
-    ) -> Extent {
-        let lanes = M::Sums::LANES;
-        let copy = self.copy(Vectors::<M::Sums>(multiplier.isa()), source, channels, copy);
+        (to, first): (&Transformed<'_, M::Packed>, usize),
+        extents: &mut [Extent],
+    ) {
+        let (isa, lanes, across) = (multiplier.isa(), M::Sums::LANES, Line::of(M::STEPS));
+        let copy = self.copy(Vectors::<M::Sums>(isa), source, channels, copy);
         for (tile, &place) in self.images.starts.iter().enumerate() {
             let start = tile * to.pitch + first / M::STEPS;
-            let transformed = self.transformed::<M::Sums, C>(multiplier.isa(), copy, place);
-            for (place, &vector) in transformed.as_flattened().iter().enumerate() {
-                let start = start + place * to.place_len;
-                // SAFETY: the caller vouches for these channels' part.
-                let to = unsafe { to.numbers.slice(start, lanes / M::STEPS) };
-                multiplier.write_neighbours(vector, to);
+            let tile = self.transformed::<M, C>(isa, copy, place);
+            // SAFETY: the caller vouches for these channels' part.
+            unsafe {
+                to.write(across, (start, lanes / M::STEPS), |i, j, to| {
+                    multiplier.write_neighbours(tile[i][j], to);
+                });
             }
         }
-        Extent::of(multiplier.isa(), copy)
+        self.measure(isa, copy, extents);
     }
 
     /// As [`View::transform`], but neighbouring tiles are packed, not neighbouring channels.
@@ -164,26 +172,35 @@ impl View<'_> {
         source: &Strided<'_, M::Scalar>,
         channels: Range<usize>,
         copy: &mut [M::Scalar],
-        to: &Transformed<'_, M::Packed>,
-        first: usize,
-    ) -> Extent {
-        let (isa, lanes) = (multiplier.isa(), M::Sums::LANES);
+        (to, first): (&Transformed<'_, M::Packed>, usize),
+        extents: &mut [Extent],
+    ) {
+        let (isa, lanes, across) = (multiplier.isa(), M::Sums::LANES, Line::of(M::STEPS));
         let copy = self.copy(Vectors::<M::Sums>(isa), source, channels, copy);
         for (step, places) in self.images.starts.chunks(M::STEPS).enumerate() {
-            let first_tile = self.transformed::<M::Sums, C>(isa, copy, places[0]);
-            let second_tile = match places.get(1) {
-                Some(&place) if M::STEPS > 1 => self.transformed::<M::Sums, C>(isa, copy, place),
-                _ => [[M::Sums::splat(isa, M::Scalar::ZERO); 4]; 4],
+            let tile = self.transformed::<M, C>(isa, copy, places[0]);
+            let next = match places.get(1) {
+                Some(&place) if M::STEPS > 1 => self.transformed::<M, C>(isa, copy, place),
+                _ => [[M::Sums::splat(isa, M::Scalar::ZERO); _]; _],
             };
-            let tiles = first_tile.as_flattened().iter().zip(second_tile.as_flattened());
             let start = step * to.pitch + first;
-            for (place, (&one, &other)) in tiles.enumerate() {
-                // SAFETY: the caller vouches for these channels' part.
-                let to = unsafe { to.numbers.slice(start + place * to.place_len, lanes) };
-                multiplier.write_lines([one, other], to);
+            // SAFETY: the caller vouches for these channels' part.
+            unsafe {
+                to.write(across, (start, lanes), |i, j, to| {
+                    multiplier.write_lines([tile[i][j], next[i][j]], to);
+                });
             }
         }
-        Extent::of(isa, copy)
+        self.measure(isa, copy, extents);
+    }
+
+    /// Notes how large the copied numbers of each image are.
+    #[inline(always)]
+    fn measure<S: Simd, T: Float>(&self, isa: S, copy: &[T], extents: &mut [Extent]) {
+        let len = self.images.len * T::Vector::<S>::LANES;
+        for (extent, numbers) in extents.iter_mut().zip(copy.chunks_exact(len)) {
+            *extent = extent.and(Extent::of(isa, numbers));
+        }
     }
 
     /// Copies a vector of channels, those of a place side by side.
@@ -206,21 +223,23 @@ impl View<'_> {
 
     /// The transform of the tile that starts at a place of the copy.
     #[inline(always)]
-    fn transformed<V: Vector, C: Transform>(
+    fn transformed<M: Multiplier, C: Transform>(
         &self,
-        isa: V::Isa,
-        copy: &[V::Scalar],
+        isa: M::Isa,
+        copy: &[M::Scalar],
         place: usize,
-    ) -> [[V; 4]; 4] {
-        let line = self.images.width * V::LANES;
-        let mut square = [[V::splat(isa, Number::ZERO); 4]; 4];
-        let tile = &copy[place * V::LANES..][..(C::SIDE - 1) * line + C::SIDE * V::LANES];
-        for (i, vectors) in square.iter_mut().take(C::SIDE).enumerate() {
-            for (j, vector) in vectors.iter_mut().take(C::SIDE).enumerate() {
-                *vector = V::load(isa, &tile[i * line + j * V::LANES..]);
+    ) -> Square<M::Sums> {
+        let (lanes, across) = (M::Sums::LANES, Line::of(M::STEPS));
+        let (lines, columns) = (LINES + C::MORE, across.outputs() + C::MORE);
+        let pitch = self.images.width * lanes;
+        let mut square = [[M::Sums::splat(isa, Number::ZERO); _]; _];
+        let tile = &copy[place * lanes..][..(lines - 1) * pitch + columns * lanes];
+        for (i, line) in square.iter_mut().take(lines).enumerate() {
+            for (j, vector) in line.iter_mut().take(columns).enumerate() {
+                *vector = M::Sums::load(isa, &tile[i * pitch + j * lanes..]);
             }
         }
-        C::apply(square)
+        C::apply(across, square)
     }
 }
 
@@ -232,4 +251,34 @@ pub(super) struct Transformed<'a, P> {
     pub(super) pitch: usize,
     /// The distance between places.
     pub(super) place_len: usize,
+}
+
+impl<P> Transformed<'_, P> {
+    /// Calls a function for each line and column of a tile, with so many numbers of that place from
+    /// `start` on.
+    ///
+    /// # Panics
+    /// If they reach beyond what is transformed.
+    ///
+    /// # Safety
+    /// Nobody else may use these numbers.
+    #[inline(always)]
+    unsafe fn write(
+        &self,
+        across: Line,
+        (start, len): (usize, usize),
+        write: impl Fn(usize, usize, &mut [P]),
+    ) {
+        // Checked once for all places, so that the loops are unrolled and a tile stays in registers.
+        assert!(start + (places(across) - 1) * self.place_len + len <= self.numbers.len());
+        for i in 0..LINES + 2 {
+            for j in 0..across.places() {
+                let start = start + (i * across.places() + j) * self.place_len;
+                // SAFETY: the place lies within what is transformed, and the caller vouches for it.
+                let to =
+                    unsafe { std::slice::from_raw_parts_mut(self.numbers.pointer(start), len) };
+                write(i, j, to);
+            }
+        }
+    }
 }

@@ -12,10 +12,10 @@ use super::super::tile::{MOST_ROWS, Tile, tile};
 use super::super::weight::{Parts, write_row};
 use super::grid::{Grid, Tiles};
 use super::source::{Grad, Input, Transform, Transformed, View, Views};
-use super::{Extent, PLACES, taps};
+use super::{Line, places, read, taps};
 use crate::memory::scratch;
 use crate::multiplier::{Format, Multiplier, Work};
-use crate::simd::{Simd, Vector};
+use crate::simd::Vector;
 use crate::threads::Shared;
 use crate::{Element, Float, Machine, Strided};
 use std::ops::Range;
@@ -34,14 +34,15 @@ const TASKS: usize = 16;
 const OUT_CHANNELS: usize = 32;
 const IN_CHANNELS: usize = 24;
 
-/// Sums over fewer tiles take little time, and are more accurate directly.
-const TILES: usize = 64;
+/// Sums over fewer outputs take little time, and are more accurate directly.
+const OUTPUTS: usize = 256;
 
 /// True if transforms pay.
-pub(in super::super) fn fits(geometry: &Geometry) -> bool {
+pub(in super::super) fn fits<T: Float, F: Format<T>>(geometry: &Geometry) -> bool {
     let Geometry { groups, in_channels, out_channels, .. } = *geometry;
     let large = out_channels / groups >= OUT_CHANNELS && in_channels / groups >= IN_CHANNELS;
-    large && Grid::is_worthwhile(geometry.batch, &Plan::forward(geometry), TILES)
+    let plan = Plan::forward(geometry);
+    large && Grid::is_worthwhile(Line::of(F::STEPS), geometry.batch, &plan, OUTPUTS)
 }
 
 /// Computes the gradient by the weight; or does not, and returns false, if the numbers of a box are
@@ -61,9 +62,10 @@ pub(in super::super) fn run<T: Float, F: Format<T>>(
     let row_part = rows.div_ceil(row_parts);
     let blocks = groups * row_parts * panels.count;
     let pitches = [row_part.next_multiple_of(panels.lanes), panels.width()].map(apart);
-    let most = BUDGET / (PLACES * (pitches[0] + pitches[1]));
+    let across = Line::of(F::STEPS);
+    let most = BUDGET / (places(across) * (pitches[0] + pitches[1]));
     let wanted = TASKS.div_ceil(blocks);
-    let grid = &Grid::new(batch, plan, most, wanted);
+    let grid = &Grid::new(across, batch, plan, most, wanted);
     let len = out.len();
     let mut parts = Parts::new(out, grid.boxes(), wanted);
     let cut = parts.cut;
@@ -146,13 +148,14 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T> {
     #[inline(always)]
     fn run<M: Multiplier<Scalar = T, Packed = P>>(self, multiplier: M) -> bool {
         let (isa, lanes) = (multiplier.isa(), M::Sums::LANES);
+        let places = places(Line::of(M::STEPS));
         let width = self.vectors * lanes;
         let most = self.grid.most().div_ceil(M::STEPS);
         let place_lens = self.pitches.map(|pitch| apart(most * pitch));
-        let mut grad = scratch(PLACES * place_lens[0]);
-        let mut input = scratch(PLACES * place_lens[1]);
+        let mut grad = scratch(places * place_lens[0]);
+        let mut input = scratch(places * place_lens[1]);
         let totals_len = apart((self.rows.len() + MOST_ROWS) * width);
-        let mut totals = scratch(PLACES * totals_len);
+        let mut totals = scratch(places * totals_len);
         totals.fill(T::ZERO);
         let Geometry { groups, in_channels, out_channels, .. } = *self.geometry;
         for index in self.boxes.clone() {
@@ -161,31 +164,32 @@ impl<T: Float, P: Element> Work<T, P> for Task<'_, T> {
             let range = first + self.rows.start..first + self.rows.end;
             let to = (&mut grad[..], self.pitches[0], place_lens[0]);
             let view = self.views[0].view(index);
-            let extent = transform::<M, Grad>(multiplier, view, &self.grad, range, to);
+            let grad_tame = transform::<M, Grad>(multiplier, view, &self.grad, range, to);
             let first = self.group * (in_channels / groups);
             let range = first + self.channels.start..first + self.channels.end;
             let to = (&mut input[..], self.pitches[1], place_lens[1]);
             let view = self.views[1].view(index);
-            let input_extent = transform::<M, Input>(multiplier, view, &self.x, range, to);
-            if !(extent.is_tame() && input_extent.is_tame()) {
+            let input_tame = transform::<M, Input>(multiplier, view, &self.x, range, to);
+            if !(grad_tame && input_tame) {
                 return false;
             }
             let depth = tiles.count().div_ceil(M::STEPS);
             let steps: Vec<[usize; 2]> =
                 (0..depth).map(|step| self.pitches.map(|pitch| step * pitch)).collect();
-            for place in 0..PLACES {
+            for place in 0..places {
                 let left = &grad[place * place_lens[0]..][..place_lens[0]];
                 let right = &input[place * place_lens[1]..][..place_lens[1]];
                 let totals = &mut totals[place * totals_len..][..totals_len];
                 self.multiply(multiplier, &steps, left, right, totals);
             }
         }
-        self.write(isa, &totals, totals_len);
+        self.write::<M>(isa, &totals, totals_len);
         true
     }
 }
 
-/// Transforms some channels of a box, to `[place][tile][channel]` with neighbouring tiles packed.
+/// Transforms some channels of a box, to `[place][tile][channel]` with neighbouring tiles packed, and
+/// says whether their numbers are fit for it.
 #[inline(always)]
 fn transform<M: Multiplier, C: Transform>(
     multiplier: M,
@@ -193,21 +197,21 @@ fn transform<M: Multiplier, C: Transform>(
     source: &Strided<'_, M::Scalar>,
     channels: Range<usize>,
     (to, pitch, place_len): (&mut [M::Packed], usize, usize),
-) -> Extent {
+) -> bool {
     let lanes = M::Sums::LANES;
     let mut copy = scratch(view.copy_len(lanes));
     let to = &Transformed { numbers: &Shared::new(to), pitch, place_len };
-    let mut extent = Extent::default();
+    let mut extents = view.extents();
     for first in channels.clone().step_by(lanes) {
         let block = first..channels.end.min(first + lanes);
         let start = first - channels.start;
         // SAFETY: what is transformed is borrowed mutably.
-        let part = unsafe {
-            view.transform_lines::<M, C>(multiplier, source, block, &mut copy, to, start)
-        };
-        extent = extent.and(part);
+        unsafe {
+            let to = (to, start);
+            view.transform_lines::<M, C>(multiplier, source, block, &mut copy, to, &mut extents);
+        }
     }
-    extent
+    extents.iter().all(|extent| extent.is_tame(Line::of(M::STEPS)))
 }
 
 impl<T: Float> Task<'_, T> {
@@ -249,22 +253,19 @@ impl<T: Float> Task<'_, T> {
 
     /// Transforms the totals to the gradient, and writes that.
     #[inline(always)]
-    fn write<S: Simd>(&self, isa: S, totals: &[T], totals_len: usize) {
-        let lanes = T::Vector::<S>::LANES;
+    fn write<M: Multiplier<Scalar = T>>(&self, isa: M::Isa, totals: &[T], totals_len: usize) {
+        let (lanes, across) = (M::Sums::LANES, Line::of(M::STEPS));
         let width = self.vectors * lanes;
-        let [down, across] = self.order;
+        let [lines, columns] = self.order;
         let Geometry { groups, in_channels, out_channels, .. } = *self.geometry;
         let (out, start) = self.out;
         let mut line = scratch(9 * width);
         for (index, row) in self.rows.clone().enumerate() {
             for vector in 0..self.vectors {
                 let at = index * width + vector * lanes;
-                let mut square = [[T::Vector::<S>::splat(isa, T::ZERO); 4]; 4];
-                for (place, vector) in square.as_flattened_mut().iter_mut().enumerate() {
-                    *vector = T::Vector::<S>::load(isa, &totals[place * totals_len + at..]);
-                }
-                for (tap_line, i) in taps(square).into_iter().zip(down) {
-                    for (tap, j) in tap_line.into_iter().zip(across) {
+                let square = read::<M::Sums>(isa, across, &totals[at..], totals_len);
+                for (tap_line, i) in taps(across, square).into_iter().zip(lines) {
+                    for (tap, j) in tap_line.into_iter().zip(columns) {
                         tap.store(&mut line[(3 * i + j) * width + vector * lanes..]);
                     }
                 }
