@@ -52,6 +52,7 @@ impl Line {
         }
     }
 
+    /// The transform of the numbers that a line of outputs reads.
     #[inline(always)]
     pub(super) fn input<V: Vector>(self, x: Places<V>) -> Places<V> {
         match self {
@@ -60,6 +61,7 @@ impl Line {
         }
     }
 
+    /// A line of outputs, from the sums of the products.
     #[inline(always)]
     pub(super) fn output<V: Vector>(self, sums: Places<V>) -> Outputs<V> {
         match self {
@@ -68,6 +70,7 @@ impl Line {
         }
     }
 
+    /// The gradient by the sums: the adjoint of [`Line::output`].
     #[inline(always)]
     pub(super) fn grad<V: Vector>(self, grad: Outputs<V>) -> Places<V> {
         match self {
@@ -76,6 +79,7 @@ impl Line {
         }
     }
 
+    /// The transform of a line of the kernel.
     #[inline(always)]
     pub(super) fn kernel<V: Vector>(self, taps: [V; 3]) -> Places<V> {
         match self {
@@ -84,6 +88,7 @@ impl Line {
         }
     }
 
+    /// The gradient by a line of the kernel: the adjoint of [`Line::kernel`].
     #[inline(always)]
     pub(super) fn taps<V: Vector>(self, grad: Places<V>) -> [V; 3] {
         match self {
