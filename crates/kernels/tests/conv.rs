@@ -249,15 +249,20 @@ impl Sums {
         self.sums[place].1 += product.abs();
     }
 
-    /// Compares: the error may not be more than that of some roundings of each product.
-    /// (Where most taps meet padding, an output shares its tile with others that are much larger.)
+    /// Compares: the error may not be more than that of so many roundings of each product.
     #[track_caller]
-    fn check<T: Float>(&self, values: &[T], epsilon: f64, what: impl std::fmt::Debug) {
+    fn check<T: Float>(
+        &self,
+        values: &[T],
+        (epsilon, roundings): (f64, f64),
+        what: impl std::fmt::Debug,
+    ) {
         assert_eq!(values.len(), self.sums.len());
         for (i, (value, (sum, magnitude))) in values.iter().zip(&self.sums).enumerate() {
             let error = (value.to_f64() - sum).abs();
             // NaN fails too.
-            assert!(error <= epsilon * (1.0 + magnitude * 24.0), "{what:?}: error {error} at {i}");
+            let allowed = epsilon * (1.0 + magnitude * roundings);
+            assert!(error <= allowed, "{what:?}: error {error} at {i}");
         }
     }
 }
@@ -306,6 +311,9 @@ fn check<T: Float>(
         }
     }
 
+    // Where most taps meet padding, an output shares its tile with others that are much larger.
+    let padded_widely = case.before.contains(&2) || case.after.contains(&2);
+    let bound = (epsilon, if padded_widely { 24.0 } else { 8.0 });
     let mut first: Option<(Machine, [Vec<T>; 3])> = None;
     for &on in machines {
         spoil_scratch();
@@ -313,9 +321,9 @@ fn check<T: Float>(
         conv::forward(on, precision, &g, x.view(), w.view(), Some(&out_bias), &mut outs[0]);
         conv::input_gradient(on, precision, &g, y.view(), w.view(), Some(&in_bias), &mut outs[1]);
         conv::weight_gradient(on, precision, &g, x.view(), y.view(), &mut outs[2]);
-        forward.check(&outs[0], epsilon, ("forward", case, on));
-        by_input.check(&outs[1], epsilon, ("by input", case, on));
-        by_weight.check(&outs[2], epsilon, ("by weight", case, on));
+        forward.check(&outs[0], bound, ("forward", case, on));
+        by_input.check(&outs[1], bound, ("by input", case, on));
+        by_weight.check(&outs[2], bound, ("by weight", case, on));
         match &first {
             Some((other, wanted)) if other.isa == on.isa => {
                 assert!(outs == *wanted, "{case:?} depends on the number of threads");

@@ -3,11 +3,13 @@
 use super::super::correlate::Correlation;
 use super::super::pack::Panels;
 use super::super::transpose::{prefetch, read, transpose};
+use super::source::Transformed;
 use super::{Extent, Line, kernel, places};
 use crate::Float;
 use crate::memory::scratch;
 use crate::multiplier::Multiplier;
 use crate::simd::{Simd, Vector};
+use crate::threads::Shared;
 use std::ops::Range;
 
 /// How many kernels lie side by side before they are transformed.
@@ -148,6 +150,8 @@ impl<T: Float> Kernels<'_, T> {
         let lanes = M::Sums::LANES;
         let width = self.panels.width();
         let [lines, columns] = self.order;
+        let numbers = &Shared::new(out);
+        let to = &Transformed { numbers, pitch: width, place_len: channels * width };
         for (channel, taps) in taps.chunks_exact(9 * lanes).enumerate() {
             let mut square = [[M::Sums::splat(isa, T::ZERO); 3]; 3];
             for (line, &i) in square.iter_mut().zip(&lines) {
@@ -155,11 +159,10 @@ impl<T: Float> Kernels<'_, T> {
                     *tap = M::Sums::load(isa, &taps[(3 * i + j) * lanes..]);
                 }
             }
-            for (i, line) in kernel(across, square).iter().enumerate() {
-                for (j, vector) in line.iter().take(across.places()).enumerate() {
-                    let place = i * across.places() + j;
-                    vector.store(&mut out[(place * channels + channel) * width..]);
-                }
+            let tile = kernel(across, square);
+            // SAFETY: the numbers are borrowed mutably.
+            unsafe {
+                to.write(across, (channel * to.pitch, lanes), |i, j, to| tile[i][j].store(to));
             }
         }
     }

@@ -100,7 +100,7 @@ impl Line {
 
 /// The first numbers; or all, with any behind them.
 #[inline(always)]
-fn resized<V: Copy, const FROM: usize, const TO: usize>(numbers: [V; FROM]) -> [V; TO] {
+pub(super) fn resized<V: Copy, const FROM: usize, const TO: usize>(numbers: [V; FROM]) -> [V; TO] {
     let mut resized = [numbers[0]; TO];
     for (to, from) in resized.iter_mut().zip(numbers) {
         *to = from;

@@ -42,11 +42,11 @@ use crate::simd::{Simd, Vector};
 use crate::{Float, Number};
 use line::{Line, Outputs, Places, two};
 
-/// The numbers that a tile reads, or its transform, line by line.
-type Square<V> = [Places<V>; 4];
-
 /// How many lines of outputs a tile has.
 const LINES: usize = 2;
+
+/// The numbers that a tile reads, or its transform, line by line.
+type Square<V> = [Places<V>; LINES + 2];
 
 /// How many places a transformed tile or kernel has.
 const fn places(across: Line) -> usize {

@@ -237,10 +237,11 @@ impl<T: Float> Job<'_, T> {
             let part = Part { job: self, group, view, blocks: block..block + 1, to, extents };
             F::run(on.isa, part);
         });
-        let tame = (0..view.extents().len()).all(|image| {
-            let blocks = extents.iter().map(|extents| extents[image]);
-            blocks.fold(Extent::default(), Extent::and).is_tame(self.across)
-        });
+        let mut images = view.extents();
+        for (image, extent) in extents.iter().flat_map(|block| block.iter().enumerate()) {
+            images[image] = images[image].and(*extent);
+        }
+        let tame = images.iter().all(|extent| extent.is_tame(self.across));
         (transformed, tame)
     }
 

@@ -3,6 +3,7 @@
 use super::super::beside::{Beside, Places};
 use super::super::gather::Window;
 use super::grid::Tiles;
+use super::line::resized;
 use super::{Extent, LINES, Line, Square, grad, input, places};
 use crate::multiplier::{Multiplier, Vectors};
 use crate::simd::{Simd, Vector};
@@ -38,7 +39,7 @@ impl Transform for Grad {
 
     #[inline(always)]
     fn apply<V: Vector>(across: Line, [first, second, ..]: Square<V>) -> Square<V> {
-        grad(across, [first, second].map(|[a, b, c, d, ..]| [a, b, c, d]))
+        grad(across, [resized(first), resized(second)])
     }
 }
 
@@ -243,8 +244,8 @@ impl View<'_> {
     }
 }
 
-/// Where transformed tiles lie: `[place][tile][channel]`, of which several tiles or channels are
-/// packed to one number.
+/// Where transformed tiles lie, `[place][tile][channel]`, of which several tiles or channels are packed
+/// to one number; or transformed kernels, whose channels and rows take the place of tiles and channels.
 pub(super) struct Transformed<'a, P> {
     pub(super) numbers: &'a Shared<'a, P>,
     /// The distance between packed tiles, in packed numbers.
@@ -254,8 +255,8 @@ pub(super) struct Transformed<'a, P> {
 }
 
 impl<P> Transformed<'_, P> {
-    /// Calls a function for each line and column of a tile, with so many numbers of that place from
-    /// `start` on.
+    /// Calls a function for each line and column of a tile or kernel, with so many numbers of that place
+    /// from `start` on.
     ///
     /// # Panics
     /// If they reach beyond what is transformed.
@@ -263,7 +264,7 @@ impl<P> Transformed<'_, P> {
     /// # Safety
     /// Nobody else may use these numbers.
     #[inline(always)]
-    unsafe fn write(
+    pub(super) unsafe fn write(
         &self,
         across: Line,
         (start, len): (usize, usize),
