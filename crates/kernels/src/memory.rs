@@ -17,7 +17,7 @@ use bytemuck::Pod;
 use range::Range;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -281,12 +281,12 @@ fn peak_resident() -> Option<u64> {
 /// Gives all cached memory back to the system, but what other threads cache for themselves.
 pub fn trim() {
     lock(&RANGE).trim();
-    let _ = CACHE.try_with(|cache| cache.borrow_mut().flush());
+    CACHE.with(LocalCache::flush);
     for (index, shelf) in SHELVES.iter().enumerate() {
-        let blocks = std::mem::take(&mut *lock(shelf));
-        for block in blocks {
+        let mut shelf = std::mem::take(&mut *lock(shelf));
+        while let Some(block) = shelf.take() {
             // SAFETY: a cached block was allocated in its shelf's class and is not in use.
-            unsafe { Class(index).free(block.0) };
+            unsafe { Class(index).free(block) };
         }
     }
 }
@@ -386,7 +386,7 @@ impl Class {
     /// Takes memory of this size: what was given back or, if there is none, from the system. None if
     /// that has no more either, even after all cached memory was given back to it.
     pub(crate) fn take(self) -> Option<NonNull<u8>> {
-        self.take_cached().or_else(|| take_or_trim(|| self.allocate()))
+        CACHE.with(|cache| cache.shelves.get(self.0)?.take()).or_else(|| self.take_shared())
     }
 
     /// Keeps memory for whoever takes some of this size next.
@@ -394,30 +394,35 @@ impl Class {
     /// # Safety
     /// `start` must come from [`Class::take`] of the same class and not be used any more.
     pub(crate) unsafe fn give_back(self, start: NonNull<u8>) {
-        let mut block = Some(Cached(start));
-        if self.0 < LOCAL_CLASSES {
-            // A thread that is about to end has no cache any more.
-            let _ = CACHE.try_with(|cache| {
-                let shelf = &mut cache.borrow_mut().shelves[self.0];
-                if shelf.len() < LOCAL_COUNTS[self.0].into() {
-                    shelf.extend(block.take());
-                }
-            });
-        }
-        if block.is_some() {
-            lock(&SHELVES[self.0]).extend(block);
-        }
+        CACHE.with(|cache| {
+            // SAFETY: the caller vouches for the memory.
+            let kept = cache.shelves.get(self.0).is_some_and(|shelf| unsafe { shelf.put(start) });
+            if !kept {
+                // SAFETY: as above.
+                unsafe { self.share(start) };
+            }
+        });
     }
 
-    /// What was given back, if there is any.
-    fn take_cached(self) -> Option<NonNull<u8>> {
-        if self.0 < LOCAL_CLASSES {
-            let taken = CACHE.try_with(|cache| cache.borrow_mut().shelves[self.0].pop());
-            if let Ok(Some(block)) = taken {
-                return Some(block.0);
-            }
-        }
-        lock(&SHELVES[self.0]).pop().map(|block| block.0)
+    /// Takes memory that other threads gave back or, if there is none, from the system. Apart, so that
+    /// who finds some in the thread's own cache has no registers to save.
+    #[cold]
+    #[inline(never)]
+    fn take_shared(self) -> Option<NonNull<u8>> {
+        let shared = lock(&SHELVES[self.0]).take();
+        shared.or_else(|| take_or_trim(|| self.allocate()))
+    }
+
+    /// Keeps memory for any thread.
+    ///
+    /// # Safety
+    /// As for [`Class::give_back`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn share(self, start: NonNull<u8>) {
+        CACHE.with(LocalCache::open);
+        // SAFETY: the caller vouches for the memory.
+        unsafe { lock(&SHELVES[self.0]).put(start) };
     }
 
     /// Takes zeroed memory from the system.
@@ -445,49 +450,141 @@ impl Class {
     }
 }
 
-/// A block in a cache.
-struct Cached(NonNull<u8>);
+/// Blocks of a class that were given back. They are linked: each begins with the address of the next.
+#[derive(Default)]
+struct Shelf {
+    first: Option<NonNull<u8>>,
+}
 
-// SAFETY: a cached block is owned by the cache that holds it.
-unsafe impl Send for Cached {}
+// SAFETY: a shelf owns its blocks.
+unsafe impl Send for Shelf {}
+
+impl Shelf {
+    const EMPTY: Self = Self { first: None };
+
+    /// Keeps a block.
+    ///
+    /// # Safety
+    /// The block must be of the shelf's class and not be used any more.
+    unsafe fn put(&mut self, block: NonNull<u8>) {
+        // SAFETY: the block is nobody else's, and a cache line or more.
+        unsafe { block.cast().write(self.first) };
+        self.first = Some(block);
+    }
+
+    /// The block that was put here last.
+    fn take(&mut self) -> Option<NonNull<u8>> {
+        let block = self.first?;
+        // SAFETY: the address of the next one was written when this block was put here.
+        self.first = unsafe { block.cast().read() };
+        Some(block)
+    }
+}
 
 /// The cached blocks of each class.
-static SHELVES: [Mutex<Vec<Cached>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
+static SHELVES: [Mutex<Shelf>; CLASSES] = [const { Mutex::new(Shelf::EMPTY) }; CLASSES];
 
 fn lock<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The small blocks that a thread keeps for itself.
+/// A shelf of one thread.
+struct OwnShelf {
+    blocks: Cell<Shelf>,
+    /// For how many more there is room.
+    room: Cell<u16>,
+}
+
+impl OwnShelf {
+    const fn closed() -> Self {
+        Self { blocks: Cell::new(Shelf::EMPTY), room: Cell::new(0) }
+    }
+
+    /// Keeps a block, if there is room.
+    ///
+    /// # Safety
+    /// As for [`Shelf::put`].
+    unsafe fn put(&self, block: NonNull<u8>) -> bool {
+        let room = self.room.get();
+        if room > 0 {
+            let mut blocks = self.blocks.take();
+            // SAFETY: the caller vouches for the block.
+            unsafe { blocks.put(block) };
+            self.blocks.set(blocks);
+            self.room.set(room - 1);
+        }
+        room > 0
+    }
+
+    /// The block that was put here last.
+    fn take(&self) -> Option<NonNull<u8>> {
+        let mut blocks = self.blocks.take();
+        let block = blocks.take()?;
+        self.blocks.set(blocks);
+        self.room.set(self.room.get() + 1);
+        Some(block)
+    }
+}
+
+/// The small blocks that a thread keeps for itself. There is room for none before [`LocalCache::open`],
+/// nor when the thread is about to end: so nobody has to ask whether the cache is there.
 struct LocalCache {
-    shelves: [Vec<Cached>; LOCAL_CLASSES],
+    shelves: [OwnShelf; LOCAL_CLASSES],
+    was_opened: Cell<bool>,
 }
 
 /// The classes up to [`LOCAL`] bytes.
 const LOCAL_CLASSES: usize = 4 * (LOCAL.ilog2() as usize - 5) + 1;
 
 impl LocalCache {
-    fn flush(&mut self) {
-        for (index, shelf) in self.shelves.iter_mut().enumerate() {
-            lock(&SHELVES[index]).append(shelf);
+    /// Makes room, once, until the thread ends.
+    fn open(&self) {
+        if !self.was_opened.get() && CLOSING.try_with(|_| ()).is_ok() {
+            self.was_opened.set(true);
+            for (shelf, &count) in self.shelves.iter().zip(&LOCAL_COUNTS) {
+                shelf.room.set(count);
+            }
+        }
+    }
+
+    /// Gives all blocks to whichever thread wants some.
+    fn flush(&self) {
+        for (own, shared) in self.shelves.iter().zip(&SHELVES) {
+            let mut shared = lock(shared);
+            while let Some(block) = own.take() {
+                // SAFETY: shelves of the same index are of the same class.
+                unsafe { shared.put(block) };
+            }
         }
     }
 }
 
-impl Drop for LocalCache {
+/// Closes a thread's cache when the thread ends.
+struct Closing;
+
+impl Drop for Closing {
     fn drop(&mut self) {
-        self.flush();
+        CACHE.with(|cache| {
+            cache.flush();
+            cache.shelves.iter().for_each(|shelf| shelf.room.set(0));
+        });
     }
 }
 
 thread_local! {
-    static CACHE: RefCell<LocalCache> =
-        const { RefCell::new(LocalCache { shelves: [const { Vec::new() }; LOCAL_CLASSES] }) };
+    static CACHE: LocalCache = const {
+        LocalCache {
+            shelves: [const { OwnShelf::closed() }; LOCAL_CLASSES],
+            was_opened: Cell::new(false),
+        }
+    };
+    static CLOSING: Closing = const { Closing };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::RefCell;
 
     #[test]
     fn classes_hold_what_they_are_for_and_waste_little() {
@@ -562,6 +659,10 @@ mod tests {
 
     #[test]
     fn threads_share_memory() {
+        thread_local! {
+            // Given back when the thread ends, and its cache with it.
+            static LAST: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
+        }
         std::thread::scope(|scope| {
             for seed in 0..4u8 {
                 scope.spawn(move || {
@@ -572,6 +673,7 @@ mod tests {
                             block.bytes_mut().fill(seed);
                         }
                         assert!(blocks.iter().all(|b| b.bytes().iter().all(|&byte| byte == seed)));
+                        LAST.replace(blocks);
                     }
                 });
             }

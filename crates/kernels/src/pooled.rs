@@ -187,7 +187,7 @@ impl<T: ?Sized> PooledBox<T> {
     /// If the system has no more memory, or what is seen is only a part of the value.
     pub fn new<V>(value: V, see: impl FnOnce(&mut V) -> &mut T) -> Self {
         const { assert!(align_of::<V>() <= crate::memory::ALIGN) };
-        let memory = take(size_of::<V>());
+        let memory = take(const { class(size_of::<V>()) });
         let place = memory.map_or(NonNull::dangling(), |(_, start)| start.cast::<V>());
         // SAFETY: the memory is large enough and aligned, and nobody else's.
         let seen = unsafe {
@@ -206,7 +206,7 @@ impl<T: Copy> PooledBox<[T]> {
     /// If the system has no more memory.
     pub fn copied(values: &[T]) -> Self {
         const { assert!(align_of::<T>() <= crate::memory::ALIGN) };
-        let memory = take(size_of_val(values));
+        let memory = take(class(size_of_val(values)));
         let place = memory.map_or(NonNull::dangling(), |(_, start)| start.cast::<T>());
         // SAFETY: the memory is large enough and aligned, and nobody else's.
         unsafe { place.as_ptr().copy_from_nonoverlapping(values.as_ptr(), values.len()) };
@@ -215,12 +215,17 @@ impl<T: Copy> PooledBox<[T]> {
     }
 }
 
-/// Takes memory of some size, and its class; none for nothing.
-fn take(size: usize) -> Option<(Class, NonNull<u8>)> {
-    (size > 0).then(|| {
-        let class = Class::of(size).expect("a value is not absurdly large");
-        (class, class.take().expect("the system has memory for one more value"))
-    })
+/// The class of values that take so many bytes; none for nothing.
+const fn class(size: usize) -> Option<Class> {
+    match size {
+        0 => None,
+        _ => Some(Class::of(size).expect("a value is not absurdly large")),
+    }
+}
+
+/// Memory of a class, and which that is.
+fn take(class: Option<Class>) -> Option<(Class, NonNull<u8>)> {
+    class.map(|class| (class, class.take().expect("the system has memory for one more value")))
 }
 
 impl<T: ?Sized> Drop for PooledBox<T> {

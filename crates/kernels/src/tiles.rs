@@ -1,9 +1,9 @@
 //! Walking views tile by tile: the loops around every element-wise kernel.
 
-use crate::memory::scratch;
+use crate::memory::{Scratch, scratch};
 use crate::simd::{PastCaches, Routine, Simd};
 use crate::strided::{Strided, TILE, Tiles};
-use crate::{Chunks, Element, Machine};
+use crate::{Chunks, Element, Isa, Machine};
 use std::ops::Range;
 
 /// How many numbers one task takes.
@@ -82,8 +82,7 @@ impl<A: Copy, B: Copy, O, F: Fn(A, B) -> O + Copy + Send + Sync> Code2<A, B, O> 
     }
 }
 
-/// What an element-wise kernel reads. Of small tensors the kernel itself takes no longer than a look
-/// at their axes, so that is not taken without need.
+/// What an element-wise kernel reads.
 #[derive(Clone, Copy)]
 enum Source<'a, T> {
     /// Elements side by side.
@@ -106,18 +105,47 @@ impl<'a, T: Element> Source<'a, T> {
         matches!(self, Self::Memory(_))
     }
 
-    /// `len` elements from `start` on: where they lie, or gathered in `buffer`, which is as long as
-    /// that at least if they have to be.
-    #[inline(always)]
-    fn read<'b>(&'b self, start: usize, len: usize, buffer: &'b mut [T]) -> &'b [T] {
+    /// Space to gather a tile in, if that is needed.
+    fn space(self) -> Option<Scratch<T>> {
+        (!self.is_memory()).then(|| scratch(TILE))
+    }
+
+    /// `len` elements from `start` on: where they lie, or gathered in the [`Source::space`].
+    fn read<'b>(&'b self, start: usize, len: usize, space: &'b mut Option<Scratch<T>>) -> &'b [T] {
         match self {
             Self::Memory(memory) => &memory[start..][..len],
-            Self::View(tiles) => tiles.read(start, &mut buffer[..len]),
+            Self::View(tiles) => {
+                let space = space.as_deref_mut().expect("a view has space");
+                tiles.read(start, &mut space[..len])
+            }
         }
     }
 }
 
-/// Computes outᵢ from xᵢ.
+/// Has results, of which there are some, computed a tile at a time: `compute(start, out)` those from
+/// `start` on. What lies side by side needs no space and is one tile.
+fn each_tile<T: Element>(
+    isa: Isa,
+    out: &mut [T],
+    whole: bool,
+    past: Option<&PastCaches>,
+    mut compute: impl FnMut(usize, &mut [T]),
+) {
+    let Some(past) = past else {
+        let tile = if whole { out.len() } else { TILE };
+        let tiles = out.chunks_mut(tile).enumerate();
+        return tiles.for_each(|(index, out)| compute(index * tile, out));
+    };
+    let mut results = scratch(LUMP);
+    for (index, to) in out.chunks_mut(LUMP).enumerate() {
+        let from = &mut results[..to.len()];
+        compute(index * LUMP, from);
+        isa.run(CopyPast { past, from, to });
+    }
+}
+
+/// Computes outᵢ from xᵢ. Of small tensors the kernel itself takes no longer than a look at their axes, so
+/// that is not taken without need.
 ///
 /// # Panics
 /// If `out` is not as long as `x`.
@@ -127,58 +155,42 @@ pub(crate) fn run1<A: Element, O: Element>(
     x: Strided<'_, A>,
     out: &mut [O],
 ) {
+    if let Some(x) = x.contiguous()
+        && x.len() == out.len()
+        && out.len() <= TASK
+    {
+        return on.isa.run(Tile1 { code, x, out });
+    }
     assert_eq!(x.len(), out.len());
     let mut tiles = None;
     let x = Source::new(x, &mut tiles);
-    let cost_ns = out.len() / 2;
-    let large = is_large(out);
+    let (cost_ns, large) = (out.len() / 2, is_large(out));
     on.for_each(Chunks::new(out, TASK), cost_ns, |index, out| {
-        on.isa.run(Task1 { code, x, start: index * TASK, out, large });
+        let (first, mut space) = (index * TASK, x.space());
+        let past = large.then(PastCaches::new);
+        each_tile(on.isa, out, x.is_memory(), past.as_ref(), |start, out| {
+            let x = x.read(first + start, out.len(), &mut space);
+            on.isa.run(Tile1 { code, x, out });
+        });
     });
 }
 
-/// How many numbers a kernel handles at a time, of which it writes `out`. What lies side by side needs no
-/// buffer and is one tile.
-#[inline(always)]
-fn tile_of<T>(out: &[T], whole: bool, large: bool) -> usize {
-    let most = match (large, whole) {
-        (true, _) => LUMP,
-        (false, true) => out.len(),
-        (false, false) => TILE,
-    };
-    most.min(out.len())
-}
-
-struct Task1<'a, C, A, O> {
+struct Tile1<'a, C, A, O> {
     code: C,
-    x: Source<'a, A>,
-    start: usize,
+    x: &'a [A],
     out: &'a mut [O],
-    large: bool,
 }
 
-impl<A: Element, O: Element, C: Code1<A, O>> Routine for Task1<'_, C, A, O> {
+impl<A, O, C: Code1<A, O>> Routine for Tile1<'_, C, A, O> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
-        let whole = self.x.is_memory();
-        let tile = tile_of(self.out, whole, self.large);
-        let mut buffer = scratch(if whole { 0 } else { tile });
-        let mut results = scratch(if self.large { tile } else { 0 });
-        let past = self.large.then(PastCaches::new);
-        for (index, out) in self.out.chunks_mut(tile.max(1)).enumerate() {
-            let (start, len) = (self.start + index * tile, out.len());
-            let to = if self.large { &mut results[..len] } else { &mut *out };
-            self.code.tile(isa, self.x.read(start, len, &mut buffer), to);
-            if let Some(past) = &past {
-                past.copy(isa, &results[..len], out);
-            }
-        }
+        self.code.tile(isa, self.x, self.out);
     }
 }
 
-/// Computes outᵢ from xᵢ and yᵢ.
+/// Computes outᵢ from xᵢ and yᵢ, as [`run1`].
 ///
 /// # Panics
 /// If the lengths differ.
@@ -189,45 +201,41 @@ pub(crate) fn run2<A: Element, B: Element, O: Element>(
     y: Strided<'_, B>,
     out: &mut [O],
 ) {
+    if let (Some(x), Some(y)) = (x.contiguous(), y.contiguous())
+        && x.len() == out.len()
+        && y.len() == out.len()
+        && out.len() <= TASK
+    {
+        return on.isa.run(Tile2 { code, x, y, out });
+    }
     assert!(x.len() == out.len() && y.len() == out.len());
     let (mut x_tiles, mut y_tiles) = (None, None);
     let (x, y) = (Source::new(x, &mut x_tiles), Source::new(y, &mut y_tiles));
-    let cost_ns = out.len() / 2;
-    let large = is_large(out);
+    let (cost_ns, large) = (out.len() / 2, is_large(out));
+    let whole = x.is_memory() && y.is_memory();
     on.for_each(Chunks::new(out, TASK), cost_ns, |index, out| {
-        on.isa.run(Task2 { code, x, y, start: index * TASK, out, large });
+        let (first, mut x_space, mut y_space) = (index * TASK, x.space(), y.space());
+        let past = large.then(PastCaches::new);
+        each_tile(on.isa, out, whole, past.as_ref(), |start, out| {
+            let x = x.read(first + start, out.len(), &mut x_space);
+            let y = y.read(first + start, out.len(), &mut y_space);
+            on.isa.run(Tile2 { code, x, y, out });
+        });
     });
 }
 
-struct Task2<'a, C, A, B, O> {
+struct Tile2<'a, C, A, B, O> {
     code: C,
-    x: Source<'a, A>,
-    y: Source<'a, B>,
-    start: usize,
+    x: &'a [A],
+    y: &'a [B],
     out: &'a mut [O],
-    large: bool,
 }
 
-impl<A: Element, B: Element, O: Element, C: Code2<A, B, O>> Routine for Task2<'_, C, A, B, O> {
+impl<A, B, O, C: Code2<A, B, O>> Routine for Tile2<'_, C, A, B, O> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, isa: S) {
-        let whole = self.x.is_memory() && self.y.is_memory();
-        let tile = tile_of(self.out, whole, self.large);
-        let mut x_buffer = scratch(if self.x.is_memory() { 0 } else { tile });
-        let mut y_buffer = scratch(if self.y.is_memory() { 0 } else { tile });
-        let mut results = scratch(if self.large { tile } else { 0 });
-        let past = self.large.then(PastCaches::new);
-        for (index, out) in self.out.chunks_mut(tile.max(1)).enumerate() {
-            let (start, len) = (self.start + index * tile, out.len());
-            let x = self.x.read(start, len, &mut x_buffer);
-            let y = self.y.read(start, len, &mut y_buffer);
-            let to = if self.large { &mut results[..len] } else { &mut *out };
-            self.code.tile(isa, x, y, to);
-            if let Some(past) = &past {
-                past.copy(isa, &results[..len], out);
-            }
-        }
+        self.code.tile(isa, self.x, self.y, self.out);
     }
 }

@@ -41,8 +41,12 @@ impl Shape {
     /// The number of elements, unless it is too large for the machine.
     pub fn checked_count(&self) -> Option<usize> {
         // As if no axis were empty: distances between neighbours are counted too.
-        let most = self.iter().try_fold(1usize, |count, &len| count.checked_mul(len.max(1)))?;
-        (most <= isize::MAX as usize).then(|| self.count())
+        let (mut most, mut count) = (1usize, 1);
+        for &len in self.iter() {
+            most = most.checked_mul(len.max(1))?;
+            count *= len;
+        }
+        (most <= isize::MAX as usize).then_some(count)
     }
 
     /// The number of elements.

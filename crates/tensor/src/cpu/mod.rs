@@ -171,15 +171,18 @@ impl Backend for Cpu {
 }
 
 /// The memory of a tensor of this device.
+#[inline]
 fn host(buffer: &Buffer) -> &Block {
     buffer.host().expect("tensors of the processor lie in its memory")
 }
 
+#[inline]
 fn host_mut(buffer: &mut Buffer) -> &mut Block {
     buffer.host_mut().expect("tensors of the processor lie in its memory")
 }
 
 /// An input as the kernels see it.
+#[inline]
 fn strided<'a, T: Element>(input: &Input<'a>) -> Strided<'a, T> {
     let layout = input.layout;
     Strided {
@@ -225,6 +228,7 @@ impl<T: Element> Deref for Gathered<'_, T> {
 }
 
 /// The elements of an output.
+#[inline]
 fn output<'a, T: Element>(output: &'a mut Output<'_>) -> &'a mut [T] {
     &mut host_mut(output.buffer).slice_mut()[..output.shape.count()]
 }
