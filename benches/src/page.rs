@@ -322,7 +322,7 @@ fn verdict(lines: &[Line], failures: &[String]) -> String {
     }
     let mut text = format!("## Bars\n\n{held} of {all} hold.");
     if !missed.is_empty() {
-        let _ = write!(text, " These do not, or were not run:\n\n{missed}");
+        let _ = write!(text, " These do not, or were not run:\n\n{}", missed.trim_end());
     }
     text.push('\n');
     let left_out = lines.iter().flat_map(|line| &line.notes).chain(failures);

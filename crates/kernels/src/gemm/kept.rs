@@ -1,7 +1,8 @@
 //! Right operands that are packed once, and kept with their memory for the next time.
 
 use super::engine::{Engine, Shape};
-use super::{Matrix, PackRight, Size, depth_of_blocks, small};
+use super::job::{PackRight, depth_of_blocks};
+use super::{Matrix, Size, small};
 use crate::memory::{Block, Scratch, scratch};
 use crate::multiplier::rounds;
 use crate::threads::Shared;
@@ -58,11 +59,12 @@ impl<T: Float> Constant<'_, T> {
     /// read from memory.
     pub(super) fn is_worth_keeping(&self, on: Machine, precision: Precision, size: Size) -> bool {
         let Size { rows, columns, depth, .. } = size;
-        match rows {
-            1 => rounds::<T>(on, precision) && columns * depth >= small::LARGE,
-            2..=FEW_ROWS => columns > 1 && rows * columns * depth > small::WORK,
-            _ => false,
-        }
+        columns > 1
+            && match rows {
+                1 => rounds::<T>(on, precision) && columns * depth >= small::LARGE,
+                2..=FEW_ROWS => rows * columns * depth > small::WORK,
+                _ => false,
+            }
     }
 
     /// The panels, if they are kept or this is the second time that somebody asks for them.
